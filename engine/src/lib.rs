@@ -1,0 +1,5 @@
+//! What a packet meets on a Linux host: the model of its rules, the walk through them, and why.
+//!
+//! Pure: no files, no clock, no randomness, no globals, and no panic on any input.
+
+pub mod host;

@@ -1,0 +1,1 @@
+//! `ipset save`, `ipset list` and typed `ipset` commands.

@@ -1,0 +1,3 @@
+//! The command `nettrace`.
+
+fn main() {}
