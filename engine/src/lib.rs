@@ -2,4 +2,7 @@
 //!
 //! Pure: no files, no clock, no randomness, no globals, and no panic on any input.
 
+pub mod field;
 pub mod host;
+pub mod model;
+pub mod packet;

@@ -1,0 +1,189 @@
+//! The narrow waist: tables, chains and rules of both dialects as flat arenas, named by ids.
+//!
+//! `lower` fills it, `walk` and `explain` read it. Nothing here knows how a rule was written; its text is fetched
+//! through its span.
+
+mod build;
+mod chain;
+mod expr;
+mod rule;
+mod set;
+mod show;
+mod test;
+mod values;
+
+use std::ops::Range;
+
+use nettrace_grammar::{Name, Names};
+
+pub use chain::*;
+pub use expr::*;
+pub use rule::*;
+pub use set::*;
+pub use test::*;
+pub use values::{Values, ones};
+
+use crate::field::Value;
+
+/// A range in a side arena, eight bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Span32 {
+    /// First index.
+    pub start: u32,
+    /// One behind the last.
+    pub end: u32,
+}
+
+impl Span32 {
+    /// As a range of indexes.
+    pub fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// Counters in [`Model::counters`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CountersId(pub u32);
+
+/// Address families as bits: 1 IPv4, 2 IPv6.
+pub type FamilyBits = u8;
+
+/// Everything the rules say.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    /// Names of tables, chains, sets, comments.
+    pub names: Names,
+    /// Tables in input order.
+    pub tables: Vec<Table>,
+    /// Chains in input order.
+    pub chains: Vec<Chain>,
+    /// Rules. A rule that an edit removed stays here; chains say which are in force.
+    pub rules: Vec<Rule>,
+    /// Ops of all rules.
+    pub ops: Vec<Op>,
+    /// Tests inside other tests.
+    pub tests: Vec<Test>,
+    /// Lists of tests for [`Test::AllOf`] and [`Test::AnyOf`].
+    pub test_lists: Vec<TestId>,
+    /// Expressions.
+    pub exprs: Vec<Expr>,
+    /// Lists of expressions for [`Expr::Concat`].
+    pub expr_lists: Vec<ExprId>,
+    /// Sets of values.
+    pub values: Vec<Values>,
+    /// Masks and values wider than 32 bits.
+    pub wides: Vec<(Value, Value)>,
+    /// Effects.
+    pub effects: Vec<Effect>,
+    /// Lookups.
+    pub lookups: Vec<Lookup>,
+    /// Byte programs.
+    pub programs: Vec<Program>,
+    /// Sets and maps.
+    pub sets: Vec<Set>,
+    /// Texts of opaque conditions and targets.
+    pub texts: Vec<String>,
+    /// Packets and bytes.
+    pub counters: Vec<(u64, u64)>,
+    /// Families for which something asks for connection tracking (semantics.md 3.1), and when it came on, in
+    /// [`BaseChain::order`]'s count, for IPv4 and IPv6.
+    pub conntrack: [Option<u32>; 2],
+    /// Counts registrations.
+    pub registrations: u32,
+    /// Named nft objects: the rule state that a quota, limit or counter of that name starts with.
+    pub objects: Vec<(TableId, Name, Stateful)>,
+}
+
+impl Model {
+    /// A table.
+    pub fn table(&self, id: TableId) -> &Table {
+        &self.tables[id.0 as usize]
+    }
+
+    /// A chain.
+    pub fn chain(&self, id: ChainId) -> &Chain {
+        &self.chains[id.0 as usize]
+    }
+
+    /// A rule.
+    pub fn rule(&self, id: RuleId) -> &Rule {
+        &self.rules[id.0 as usize]
+    }
+
+    /// A rule's ops.
+    pub fn rule_ops(&self, id: RuleId) -> &[Op] {
+        &self.ops[self.rule(id).ops.range()]
+    }
+
+    /// An expression.
+    pub fn expr(&self, id: ExprId) -> Expr {
+        self.exprs[id.0 as usize]
+    }
+
+    /// A test inside another.
+    pub fn test(&self, id: TestId) -> Test {
+        self.tests[id.0 as usize]
+    }
+
+    /// A set.
+    pub fn set(&self, id: SetId) -> &Set {
+        &self.sets[id.0 as usize]
+    }
+
+    /// A lookup.
+    pub fn lookup(&self, id: LookupId) -> &Lookup {
+        &self.lookups[id.0 as usize]
+    }
+
+    /// An effect.
+    pub fn effect(&self, id: EffectId) -> &Effect {
+        &self.effects[id.0 as usize]
+    }
+
+    /// A text.
+    pub fn text(&self, id: TextId) -> &str {
+        &self.texts[id.0 as usize]
+    }
+
+    /// A name's text.
+    pub fn name(&self, name: Name) -> &str {
+        self.names.get(name)
+    }
+
+    /// A chain's name.
+    pub fn chain_name(&self, id: ChainId) -> &str {
+        self.name(self.chain(id).name)
+    }
+
+    /// The table of a chain.
+    pub fn table_of(&self, chain: ChainId) -> &Table {
+        self.table(self.chain(chain).table)
+    }
+
+    /// The position of a rule in its chain, from 1; `None` when no chain holds it (it was removed by an edit).
+    pub fn position(&self, id: RuleId) -> Option<u32> {
+        let rules = &self.chain(self.rule(id).chain).rules;
+        rules.iter().position(|r| *r == id).map(|i| i as u32 + 1)
+    }
+
+    /// The table of this family and name, and of iptables or of nft.
+    pub fn find_table(&self, family: Family, name: &str) -> Option<TableId> {
+        let name = self.names.find(name)?;
+        let i = self.tables.iter().position(|t| t.family == family && t.name == name)?;
+        Some(TableId(i as u32))
+    }
+
+    /// The chain of this name in a table.
+    pub fn find_chain(&self, table: TableId, name: &str) -> Option<ChainId> {
+        let name = self.names.find(name)?;
+        let i = self.chains.iter().position(|c| c.table == table && c.name == name)?;
+        Some(ChainId(i as u32))
+    }
+
+    /// The set of this name: an nft set of `table`, or an ipset.
+    pub fn find_set(&self, table: Option<TableId>, name: &str) -> Option<SetId> {
+        let name = self.names.find(name)?;
+        let i = self.sets.iter().position(|s| s.table == table && s.name == Some(name))?;
+        Some(SetId(i as u32))
+    }
+}

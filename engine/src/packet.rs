@@ -1,0 +1,141 @@
+//! A packet: one lane for each field, with a mask of those that are present and one of those that are not known.
+//!
+//! Left out: defaults and where a packet comes from ([`crate::spec`]), and fields that are derived from others and the
+//! host ([`crate::eval`]).
+
+use std::sync::Arc;
+
+use crate::field::{FIELDS, Field, Value};
+
+/// What reading a field gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Got {
+    /// It has this value.
+    Value(Value),
+    /// The packet has no such header, or the field does not exist in this place.
+    Absent,
+    /// The inputs don't tell.
+    Unknown,
+}
+
+impl Got {
+    /// The value, if there is one.
+    pub fn value(self) -> Option<Value> {
+        match self {
+            Got::Value(v) => Some(v),
+            _ => None,
+        }
+    }
+}
+
+/// A packet with its metadata at one moment of its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packet {
+    lanes: [Value; FIELDS],
+    present: u128,
+    unknown: u128,
+    /// Bytes that have no lane.
+    pub bytes: Arc<Bytes>,
+}
+
+/// The parts of a packet that have no lane of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bytes {
+    /// TCP options, raw.
+    pub tcp_options: Vec<u8>,
+    /// IPv4 options, raw.
+    pub ip_options: Vec<u8>,
+    /// What follows the layer 4 header, as far as it is known; for an ICMP error the quoted packet.
+    pub payload: Option<Vec<u8>>,
+    /// IPv6 extension headers in order: (protocol number of this header, its bytes).
+    pub ext_headers: Vec<(u8, Vec<u8>)>,
+}
+
+impl Default for Packet {
+    fn default() -> Self {
+        Packet { lanes: [0; FIELDS], present: 0, unknown: 0, bytes: Arc::default() }
+    }
+}
+
+impl Packet {
+    /// Reads a lane.
+    pub fn get(&self, field: Field) -> Got {
+        let bit = 1u128 << field as u8;
+        if self.unknown & bit != 0 {
+            Got::Unknown
+        } else if self.present & bit != 0 {
+            Got::Value(self.lanes[field as usize])
+        } else {
+            Got::Absent
+        }
+    }
+
+    /// The value of a lane, if it is present and known.
+    pub fn value(&self, field: Field) -> Option<Value> {
+        self.get(field).value()
+    }
+
+    /// The value of a lane that is present in every packet; 0 if it is not.
+    pub fn or_zero(&self, field: Field) -> Value {
+        self.value(field).unwrap_or(0)
+    }
+
+    /// Writes a lane.
+    pub fn put(&mut self, field: Field, got: Got) {
+        let bit = 1u128 << field as u8;
+        self.present &= !bit;
+        self.unknown &= !bit;
+        match got {
+            Got::Value(v) => {
+                self.lanes[field as usize] = v;
+                self.present |= bit;
+            }
+            Got::Absent => self.lanes[field as usize] = 0,
+            Got::Unknown => {
+                self.lanes[field as usize] = 0;
+                self.unknown |= bit;
+            }
+        }
+    }
+
+    /// Writes a value to a lane.
+    pub fn set(&mut self, field: Field, value: Value) {
+        self.put(field, Got::Value(value));
+    }
+
+    /// 2 for IPv4, 10 for IPv6.
+    pub fn family(&self) -> Value {
+        self.or_zero(Field::Family)
+    }
+
+    /// Whether it is a fragment that does not begin with the layer 4 header.
+    pub fn is_later_fragment(&self) -> bool {
+        self.or_zero(Field::FragOffset) != 0
+    }
+
+    /// The fields in which two packets differ, with both values.
+    pub fn changes<'a>(&'a self, later: &'a Packet) -> impl Iterator<Item = (Field, Got, Got)> + 'a {
+        Field::ALL.iter().filter_map(move |f| {
+            let (old, new) = (self.get(*f), later.get(*f));
+            (old != new).then_some((*f, old, new))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_is_present_absent_or_unknown() {
+        let mut p = Packet::default();
+        assert_eq!(p.get(Field::Dport), Got::Absent);
+        p.set(Field::Dport, 31002);
+        assert_eq!(p.get(Field::Dport), Got::Value(31002));
+        let mut q = p.clone();
+        q.put(Field::Dport, Got::Unknown);
+        assert_eq!(p.changes(&q).collect::<Vec<_>>(), [(Field::Dport, Got::Value(31002), Got::Unknown)]);
+        q.put(Field::Dport, Got::Absent);
+        assert_eq!(q.get(Field::Dport), Got::Absent);
+    }
+}
