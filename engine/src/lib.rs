@@ -2,7 +2,11 @@
 //!
 //! Pure: no files, no clock, no randomness, no globals, and no panic on any input.
 
+pub mod fact;
 pub mod field;
 pub mod host;
 pub mod model;
 pub mod packet;
+pub mod spec;
+pub mod state;
+pub mod trace;

@@ -61,7 +61,7 @@ impl Model {
     }
 
     /// Adds a rule's ops to the arenas, without putting it into a chain's list.
-    pub fn add_rule(&mut self, chain: ChainId, draft: Draft, span: Span) -> RuleId {
+    pub fn add_rule(&mut self, chain: ChainId, draft: &Draft, span: Span) -> RuleId {
         let start = self.ops.len() as u32;
         self.ops.extend_from_slice(&draft.ops);
         let counters = draft.counters.map(|c| {
@@ -82,7 +82,7 @@ impl Model {
     }
 
     /// Adds a rule and appends it to its chain.
-    pub fn append_rule(&mut self, chain: ChainId, draft: Draft, span: Span) -> RuleId {
+    pub fn append_rule(&mut self, chain: ChainId, draft: &Draft, span: Span) -> RuleId {
         let id = self.add_rule(chain, draft, span);
         self.chains[chain.0 as usize].rules.push(id);
         id

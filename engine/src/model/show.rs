@@ -12,9 +12,9 @@ impl Model {
             Test::Const(true) => "always".to_string(),
             Test::Const(false) => "never".to_string(),
             Test::Masked { field, neg, mask, value } => {
-                self.show_masked(field, neg, (mask.into(), value.into()), family)
+                Self::show_masked(field, neg, (mask.into(), value.into()), family)
             }
-            Test::Wide { field, neg, wide } => self.show_masked(field, neg, self.wides[wide.0 as usize], family),
+            Test::Wide { field, neg, wide } => Self::show_masked(field, neg, self.wides[wide.0 as usize], family),
             Test::Range { field, neg, lo, hi } => {
                 let range = Values::new([(lo.into(), hi.into())]);
                 format!("{} {}{}", field.name(), no(neg), show_values(field, &range, family))
@@ -65,7 +65,7 @@ impl Model {
         format!("({})", shown.join(sep))
     }
 
-    fn show_masked(&self, field: Field, neg: bool, (mask, value): (Value, Value), family: Value) -> String {
+    fn show_masked(field: Field, neg: bool, (mask, value): (Value, Value), family: Value) -> String {
         let full = ones(field.bits());
         let width = if field.show() == Show::Addr && family != 10 { 32 } else { field.bits() };
         let mask = mask & ones(width);

@@ -1,0 +1,348 @@
+//! Facts: what the walk asks for when packet, host and rules don't tell, and the exploration of all their answers.
+//!
+//! The walker is linear. It asks a [`Chooser`] for a fact ("is 10.0.0.9 local", "is this key in that set"), never for the
+//! result of a test, and never twice in one walk, so no outcome contradicts itself. [`explore`] replays the walk with
+//! other answers, most likely first, until none is left or a bound is hit.
+
+use std::collections::BinaryHeap;
+
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+
+use crate::field::{Field, Value, to_address};
+use crate::model::{Model, SetId, TextId};
+
+/// One question. Two equal facts have one answer in a walk.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Fact {
+    /// A random draw at a rule; `at` tells draws of the same rule in one walk apart.
+    Chance {
+        /// The op or expression.
+        site: u32,
+        /// Number of the draw in this walk.
+        at: u32,
+    },
+    /// Whether an address belongs to this host (family 2 or 10).
+    IsLocal(Value, Value),
+    /// The value of a field for which there is no input; `key` tells different routes apart (a destination).
+    Field(Field, Value),
+    /// Whether a key is in a set (and, for an ipset, for these directions).
+    Member(SetId, Vec<Value>),
+    /// Whether a condition that is only understood as text holds.
+    Opaque(TextId),
+    /// What a target that is only understood as text does: 0 continue, 1 accept, 2 drop.
+    Target(TextId),
+    /// Whether a socket listens that a transparent proxy could use.
+    Listener,
+    /// What the program behind a queue says: 0 nobody listens, 1 accept, 2 drop.
+    Queue(u16),
+    /// Which of several next hops a route uses.
+    NextHop(Value),
+    /// Whether forwarding finds a route at all: no routes were given.
+    Route(Value),
+    /// The order of two sets of hooks that the dumps do not tell: 0 legacy tables run first, 1 nft chains do.
+    MixedOrder,
+    /// Anything else that the walk needs and names itself.
+    Other(&'static str),
+}
+
+/// One possible answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    /// What the walk gets.
+    pub value: Value,
+    /// For people.
+    pub label: String,
+    /// Probability, if it is known.
+    pub odds: Option<f64>,
+}
+
+/// How a fact is answered when nobody says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Declared {
+    /// Index of the declared answer.
+    pub index: usize,
+    /// Why it is a sensible one.
+    pub why: &'static str,
+}
+
+/// All answers to a fact.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// The answers; the first is tried first.
+    pub choices: Vec<Choice>,
+    /// Stands in without exploring, and is listed as an assumption.
+    pub default: Option<Declared>,
+    /// More answers exist than are listed.
+    pub open: bool,
+}
+
+impl Choice {
+    /// An answer of unknown probability.
+    pub fn new(value: Value, label: impl Into<String>) -> Self {
+        Choice { value, label: label.into(), odds: None }
+    }
+}
+
+impl Options {
+    /// Yes or no, both explored.
+    pub fn yes_no() -> Self {
+        Self::of(vec![Choice::new(1, "yes"), Choice::new(0, "no")])
+    }
+
+    /// These, all explored.
+    pub fn of(choices: Vec<Choice>) -> Self {
+        Options { choices, default: None, open: false }
+    }
+
+    /// The same, with the answer `value` standing in.
+    #[must_use]
+    pub fn or_assume(mut self, value: Value, why: &'static str) -> Self {
+        let index = self.choices.iter().position(|c| c.value == value);
+        self.default = index.map(|index| Declared { index, why });
+        self
+    }
+}
+
+impl Fact {
+    /// The name by which `--assume NAME=ANSWER` pins the fact.
+    pub fn key(&self, model: &Model) -> String {
+        match self {
+            Fact::Chance { site, at } => format!("chance:{site}.{at}"),
+            Fact::IsLocal(family, addr) => format!("local:{}", to_address(*addr, *family)),
+            Fact::Field(field, _) => field.name().replace(' ', "-"),
+            Fact::Member(set, key) => {
+                let key: Vec<_> = key.iter().map(ToString::to_string).collect();
+                let name = model.set(*set).name.map_or("anonymous", |n| model.name(n));
+                format!("in:{name}:{}", key.join(","))
+            }
+            Fact::Opaque(text) => format!("holds:{}", model.text(*text)),
+            Fact::Target(text) => format!("target:{}", model.text(*text)),
+            Fact::Listener => "listener".to_string(),
+            Fact::Queue(num) => format!("queue:{num}"),
+            Fact::NextHop(_) => "nexthop".to_string(),
+            Fact::Route(_) => "route".to_string(),
+            Fact::MixedOrder => "order".to_string(),
+            Fact::Other(what) => (*what).to_string(),
+        }
+    }
+
+    /// The question in words; addresses are shown in `family`.
+    pub fn question(&self, model: &Model, family: Value) -> String {
+        match self {
+            Fact::Chance { .. } => "which way a random choice falls".to_string(),
+            Fact::IsLocal(family, addr) => format!("is {} an address of this host", to_address(*addr, *family)),
+            Fact::Field(field, _) => format!("the packet's {}", field.name()),
+            Fact::Member(set, key) => {
+                let name = model.set(*set).name.map_or("an anonymous set", |n| model.name(n));
+                let shown: Vec<_> = key.iter().map(|v| show_key_part(*v, family)).collect();
+                format!("is {} in set {name}", shown.join(","))
+            }
+            Fact::Opaque(text) => format!("does `{}` hold", model.text(*text)),
+            Fact::Target(text) => format!("what does `{}` do", model.text(*text)),
+            Fact::Listener => "does a transparent proxy listen".to_string(),
+            Fact::Queue(num) => format!("what the program behind queue {num} says"),
+            Fact::NextHop(_) => "which next hop the route uses".to_string(),
+            Fact::Route(_) => "is there a route".to_string(),
+            Fact::MixedOrder => "do legacy tables run before nft chains of the same priority".to_string(),
+            Fact::Other(what) => (*what).to_string(),
+        }
+    }
+}
+
+fn show_key_part(value: Value, family: Value) -> String {
+    if value > 0xffff { to_address(value, family).to_string() } else { value.to_string() }
+}
+
+/// Answers facts during a walk.
+pub trait Chooser {
+    /// The index of the answer taken.
+    fn choose(&mut self, key: &str, options: &Options) -> usize;
+}
+
+/// Something that was not in the inputs and that the answer takes for granted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Assumption {
+    /// What it is about.
+    pub fact: String,
+    /// What is assumed.
+    pub value: String,
+    /// Why.
+    pub why: String,
+    /// The flag that changes it.
+    pub flag: String,
+}
+
+/// Answers fixed by the user: a fact's key, and the answer's label or `ask` to explore a declared default.
+pub type Pins = FxHashMap<String, String>;
+
+/// One way the walk can go.
+#[derive(Clone, Debug)]
+pub struct Outcome<T> {
+    /// Product of the odds of its chances; `None` once an unknown fact took part.
+    pub odds: Option<f64>,
+    /// What the walk gave.
+    pub result: T,
+    /// The answers that were explored, in order: fact key, answer, how many answers there were.
+    pub choices: Vec<(String, String, usize)>,
+}
+
+/// All ways found.
+#[derive(Clone, Debug)]
+pub struct Outcomes<T> {
+    /// Most likely first; never empty.
+    pub list: Vec<Outcome<T>>,
+    /// Whether every answer was explored.
+    pub complete: bool,
+}
+
+/// How many walks one exploration takes at most.
+pub const OUTCOME_BOUND: usize = 256;
+
+/// Runs `run` with every combination of answers, at most `bound` times, most likely first.
+pub fn explore<T>(bound: usize, pins: &Pins, mut run: impl FnMut(&mut dyn Chooser) -> T) -> Outcomes<T> {
+    let mut queue = BinaryHeap::from([Branch::default()]);
+    let (mut list, mut complete) = (Vec::new(), true);
+    while let Some(branch) = queue.pop() {
+        if list.len() >= bound.max(1) {
+            complete = false;
+            break;
+        }
+        let branch = Branch { odds: 1.0, known: true, ..branch };
+        let mut replay = Replay { branch, pins, next: 0, found: Vec::new(), choices: Vec::new(), open: false };
+        let result = run(&mut replay);
+        complete &= !replay.open;
+        queue.extend(replay.found);
+        list.push(Outcome { odds: replay.branch.known.then_some(replay.branch.odds), result, choices: replay.choices });
+    }
+    list.sort_by(|a, b| b.odds.unwrap_or(0.0).total_cmp(&a.odds.unwrap_or(0.0)));
+    Outcomes { list, complete }
+}
+
+/// A run to be made: the answers to take first.
+#[derive(Clone, Debug)]
+struct Branch {
+    picks: Vec<usize>,
+    odds: f64,
+    known: bool,
+    /// Older branches first among equals, so that the order is that of the answers.
+    age: usize,
+}
+
+impl std::default::Default for Branch {
+    fn default() -> Self {
+        Branch { picks: Vec::new(), odds: 1.0, known: true, age: 0 }
+    }
+}
+
+impl PartialEq for Branch {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Branch {}
+
+impl PartialOrd for Branch {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Branch {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.odds.total_cmp(&other.odds).then(other.age.cmp(&self.age))
+    }
+}
+
+struct Replay<'a> {
+    branch: Branch,
+    pins: &'a Pins,
+    next: usize,
+    found: Vec<Branch>,
+    choices: Vec<(String, String, usize)>,
+    open: bool,
+}
+
+impl Replay<'_> {
+    fn take(&mut self, options: &Options, index: usize) -> usize {
+        match options.choices[index].odds {
+            Some(p) => self.branch.odds *= p,
+            None => self.branch.known = false,
+        }
+        index
+    }
+
+    /// The answer that needs no exploring: pinned, declared, or the only one.
+    fn settled(&self, key: &str, options: &Options) -> Option<usize> {
+        let pin = self.pins.get(key).map(String::as_str);
+        let pinned = pin.and_then(|p| options.choices.iter().position(|c| c.label == p));
+        let declared = options.default.as_ref().filter(|_| pin != Some("ask")).map(|d| d.index);
+        pinned.or(declared).or((options.choices.len() < 2).then_some(0))
+    }
+}
+
+impl Chooser for Replay<'_> {
+    fn choose(&mut self, key: &str, options: &Options) -> usize {
+        if let Some(index) = self.settled(key, options) {
+            return index;
+        }
+        self.open |= options.open;
+        let index = if let Some(pick) = self.branch.picks.get(self.next) {
+            (*pick).min(options.choices.len() - 1)
+        } else {
+            let prefix = self.branch.picks.clone();
+            for other in 1..options.choices.len() {
+                let mut picks = prefix.clone();
+                picks.push(other);
+                // Odds of a branch in the queue are an upper bound: the product so far.
+                let odds = self.branch.odds * options.choices[other].odds.unwrap_or(1.0);
+                self.found.push(Branch { picks, odds, known: true, age: self.branch.age + self.found.len() + 1 });
+            }
+            self.branch.picks.push(0);
+            0
+        };
+        self.next += 1;
+        self.choices.push((key.to_string(), options.choices[index].label.clone(), options.choices.len()));
+        self.take(options, index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chance(odds: &[f64]) -> Options {
+        let of = |(i, p): (usize, &f64)| Choice { value: i as Value, label: i.to_string(), odds: Some(*p) };
+        Options::of(odds.iter().enumerate().map(of).collect())
+    }
+
+    fn run(ask: &mut dyn Chooser) -> String {
+        let first = ask.choose("a", &chance(&[0.25, 0.75]));
+        if first == 1 {
+            return "1".to_string();
+        }
+        format!("0{}", ask.choose("b", &Options::yes_no()))
+    }
+
+    #[test]
+    fn all_answers_are_explored_and_odds_multiply() {
+        let all = explore(10, &Pins::default(), run);
+        let shown: Vec<_> = all.list.iter().map(|o| (o.result.as_str(), o.odds)).collect();
+        assert_eq!(shown, [("1", Some(0.75)), ("00", None), ("01", None)]);
+        assert!(all.complete);
+        assert!(!explore(2, &Pins::default(), run).complete);
+    }
+
+    #[test]
+    fn pins_and_declared_answers_are_not_explored() {
+        let pins = Pins::from_iter([("a".to_string(), "0".to_string()), ("b".to_string(), "no".to_string())]);
+        let all = explore(10, &pins, run);
+        assert_eq!(all.list.len(), 1);
+        assert_eq!(all.list[0].result, "01");
+        let declared = Options::yes_no().or_assume(0, "test");
+        let asked = |pins: &Pins| explore(10, pins, |ask| ask.choose("x", &declared)).list.len();
+        assert_eq!(asked(&Pins::default()), 1);
+        assert_eq!(asked(&Pins::from_iter([("x".to_string(), "ask".to_string())])), 2);
+    }
+}

@@ -1,0 +1,212 @@
+//! What outlives a packet: the connection table, rule state (limits, counters, lists) and changed sets.
+//!
+//! A [`State`] is a value: it goes into a walk and comes out changed, and is cheap to clone for exploring.
+
+use rustc_hash::FxHashMap;
+
+use crate::field::Value;
+use crate::model::SetId;
+
+/// One direction of a connection. For ICMP `sport` is the identifier and `dport` is `type << 8 | code`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Tuple {
+    /// 2 or 10.
+    pub family: u8,
+    /// Source address.
+    pub saddr: Value,
+    /// Destination address.
+    pub daddr: Value,
+    /// Layer 4 protocol.
+    pub proto: u8,
+    /// Source port.
+    pub sport: u16,
+    /// Destination port.
+    pub dport: u16,
+}
+
+impl Tuple {
+    /// The tuple of an answer; ICMP request types become their reply types.
+    #[must_use]
+    pub fn inverse(self) -> Self {
+        let icmp = |t: u16| match (self.proto, t >> 8) {
+            (1, 8) => 0,
+            (1, 0) => 8 << 8,
+            (1, 13) => 14 << 8,
+            (1, 14) => 13 << 8,
+            (1, 15) => 16 << 8,
+            (1, 16) => 15 << 8,
+            (1, 17) => 18 << 8,
+            (1, 18) => 17 << 8,
+            (58, 128) => 129 << 8,
+            (58, 129) => 128 << 8,
+            (58, 139) => 140 << 8,
+            (58, 140) => 139 << 8,
+            _ => t,
+        };
+        let (sport, dport) = match self.proto {
+            1 | 58 => (self.sport, icmp(self.dport)),
+            _ => (self.dport, self.sport),
+        };
+        Tuple { saddr: self.daddr, daddr: self.saddr, sport, dport, ..self }
+    }
+}
+
+/// TCP states of conntrack (`nf_conntrack_proto_tcp.c`), in the order of its tables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum TcpState {
+    #[default]
+    None,
+    SynSent,
+    SynRecv,
+    Established,
+    FinWait,
+    CloseWait,
+    LastAck,
+    TimeWait,
+    Close,
+    SynSent2,
+}
+
+/// A connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conn {
+    /// As first seen.
+    pub orig: Tuple,
+    /// What a reply looks like: the inverse after translation.
+    pub reply: Tuple,
+    /// [`crate::field::ct_status`] bits.
+    pub status: Value,
+    /// Connection mark.
+    pub mark: u32,
+    /// Labels.
+    pub label: Value,
+    /// Zone.
+    pub zone: u16,
+    /// TCP state.
+    pub tcp: TcpState,
+    /// Helper name, as [`crate::field::device`] bytes; 0 for none.
+    pub helper: Value,
+    /// The device that masquerading chose, 0 for none.
+    pub masq_oif: Value,
+    /// Packets and bytes of both directions.
+    pub packets: [u64; 2],
+    /// Bytes.
+    pub bytes: [u64; 2],
+}
+
+/// The connections that the host knows.
+#[derive(Clone, Debug, Default)]
+pub struct ConnTable {
+    conns: Vec<Option<Conn>>,
+    tuples: FxHashMap<(Tuple, u16), (u32, bool)>,
+}
+
+impl ConnTable {
+    /// Adds a connection and returns its number.
+    pub fn insert(&mut self, conn: Conn) -> u32 {
+        let id = self.conns.len() as u32;
+        self.tuples.insert((conn.orig, conn.zone), (id, false));
+        self.tuples.insert((conn.reply, conn.zone), (id, true));
+        self.conns.push(Some(conn));
+        id
+    }
+
+    /// The connection that a tuple belongs to, and whether it is its reply direction.
+    pub fn find(&self, tuple: Tuple, zone: u16) -> Option<(u32, bool)> {
+        self.tuples.get(&(tuple, zone)).copied()
+    }
+
+    /// A connection.
+    pub fn get(&self, id: u32) -> Option<&Conn> {
+        self.conns.get(id as usize)?.as_ref()
+    }
+
+    /// A connection to change; its tuples must stay.
+    pub fn get_mut(&mut self, id: u32) -> Option<&mut Conn> {
+        self.conns.get_mut(id as usize)?.as_mut()
+    }
+
+    /// Removes a connection.
+    pub fn remove(&mut self, id: u32) -> Option<Conn> {
+        let conn = self.conns.get_mut(id as usize)?.take()?;
+        self.tuples.remove(&(conn.orig, conn.zone));
+        self.tuples.remove(&(conn.reply, conn.zone));
+        Some(conn)
+    }
+
+    /// All connections.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Conn)> {
+        self.conns.iter().enumerate().filter_map(|(i, c)| Some((i as u32, c.as_ref()?)))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.conns.iter().flatten().count()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Names a piece of rule state: a place in the rules or a shared name, and a key within it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StateKey {
+    /// The effect or expression, or the interned shared name.
+    pub site: u64,
+    /// Key within it (hashlimit, connlimit, recent, a set's element); empty where there is one.
+    pub key: Vec<Value>,
+}
+
+/// A piece of rule state.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// Tokens left, in thousandths, and when they were counted (ms).
+    Bucket(u64, u64),
+    /// A plain counter: nth, numgen inc, quota used.
+    Count(u64),
+    /// Times of the last hits (ms), for `recent`.
+    Hits(Vec<u64>),
+    /// Connections seen, for connlimit.
+    Conns(Vec<Tuple>),
+}
+
+/// A change of a set's contents by packets: `None` removes the key.
+pub type SetDelta = FxHashMap<Vec<Value>, Option<Vec<Value>>>;
+
+/// Everything that outlives a packet.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// Connections.
+    pub conns: ConnTable,
+    /// Rule state that differs from fresh.
+    pub rules: FxHashMap<StateKey, Cell>,
+    /// Sets that packets changed.
+    pub sets: FxHashMap<SetId, SetDelta>,
+    /// The walk's clock in ms; rates refill by it. It stands still unless a caller moves it.
+    pub now: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_found_by_both_directions() {
+        let orig = Tuple { family: 2, saddr: 1, daddr: 2, proto: 6, sport: 1000, dport: 80 };
+        let mut reply = orig.inverse();
+        reply.saddr = 3;
+        let mut t = ConnTable::default();
+        let id = t.insert(Conn { orig, reply, ..Conn::default() });
+        assert_eq!(t.find(orig, 0), Some((id, false)));
+        assert_eq!(t.find(reply, 0), Some((id, true)));
+        assert_eq!(t.find(orig, 1), None);
+        assert!(t.remove(id).is_some());
+        assert_eq!((t.find(orig, 0), t.is_empty()), (None, true));
+        let ping = Tuple { family: 2, saddr: 1, daddr: 2, proto: 1, sport: 77, dport: 8 << 8 };
+        assert_eq!(ping.inverse().dport, 0);
+        assert_eq!(ping.inverse().inverse(), ping);
+    }
+}
