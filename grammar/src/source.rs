@@ -113,7 +113,7 @@ impl Sources {
         let file = self.source(span.start)?;
         let before = &file.text.as_bytes()[..((span.start - file.base) as usize).min(file.text.len())];
         let line_start = before.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
-        let line = before.iter().filter(|b| **b == b'\n').count() as u32 + 1;
+        let line = before.split(|b| *b == b'\n').count() as u32;
         let column = String::from_utf8_lossy(&before[line_start..]).chars().count() as u32 + 1;
         Some(Location { name: &file.name, line, column })
     }

@@ -1,5 +1,36 @@
-//! `iptables-save`, `ip6tables-save`, `iptables -S` and typed `iptables` commands.
+//! `iptables-save`, `ip6tables-save`, `iptables -S` and typed `iptables` commands: `[5:300] -A INPUT -p tcp -j DROP`.
+//!
+//! Knows lines, words, quotes and the operations (`-A`, `-I`, `-P`, …); left out: extensions, targets and every meaning.
 
+mod builder;
+mod lexer;
+pub mod print;
 pub mod tree;
 
+#[allow(clippy::all, clippy::pedantic, clippy::unwrap_used, missing_docs, unused)]
+mod grammar {
+    include!(concat!(env!("OUT_DIR"), "/iptables/grammar.rs"));
+}
+
+pub use print::{print, print_item};
 pub use tree::Tree;
+
+use crate::diag::Diagnostic;
+use crate::source::Source;
+use builder::Builder;
+use lexer::Lexer;
+
+/// Reads a dump or typed commands. A line that cannot be read costs that line: it has a diagnostic and stands in
+/// [`Tree::unreadable`].
+pub fn parse(source: &Source) -> (Tree, Vec<Diagnostic>) {
+    let mut builder = Builder::default();
+    let parser = grammar::FileParser::new();
+    let mut at = 0;
+    while let Err(error) = parser.parse(&mut builder, Lexer::new(&source.text, source.base, at)) {
+        at = builder.recover(source, error);
+    }
+    (builder.tree, builder.diagnostics)
+}
+
+#[cfg(test)]
+mod tests;

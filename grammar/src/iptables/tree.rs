@@ -74,6 +74,23 @@ pub struct RuleLine {
     pub end: u32,
 }
 
+/// An operation on chains that names no rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChainOp {
+    /// `-F [CHAIN]`.
+    Flush,
+    /// `-X [CHAIN]`.
+    DeleteChain,
+    /// `-Z [CHAIN [NUMBER]]`.
+    Zero,
+    /// `-E OLD NEW`.
+    Rename,
+    /// `-L [CHAIN]`.
+    List,
+    /// `-S [CHAIN]`.
+    ListRules,
+}
+
 /// One line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Item {
@@ -114,6 +131,17 @@ pub enum Item {
         /// Further words.
         first: u32,
         /// One behind the last further word.
+        end: u32,
+    },
+    /// `-F CHAIN` and the like; the chain, if any, is the first plain word.
+    Command {
+        /// `iptables`, … if typed.
+        program: Option<Name>,
+        /// What it does.
+        op: ChainOp,
+        /// First of its words in [`Tree::words`].
+        first: u32,
+        /// One behind its last word.
         end: u32,
     },
     /// A rule.

@@ -1,0 +1,61 @@
+//! `ipset list` output, as the `create` and `add` lines that `ipset save` would print for it:
+//! `Name: S`, `Type: hash:ip`, `Header: family inet …`, `Members:`, then one entry a line.
+//!
+//! Left out: revision, size in memory, references and the number of entries.
+
+use super::builder::Builder;
+use super::tree::LineKind;
+use crate::diag::Diagnostic;
+use crate::source::{Source, Span};
+
+/// Whether the text looks like `ipset list` output.
+pub fn is_list(text: &str) -> bool {
+    text.trim_start().starts_with("Name: ")
+}
+
+#[derive(Default)]
+struct Head<'t> {
+    name: Option<(&'t str, u32)>,
+    kind: &'t str,
+    created: bool,
+    members: bool,
+}
+
+/// Reads the blocks of `source`.
+pub fn read(source: &Source, out: &mut Builder) {
+    let mut head = Head::default();
+    let mut at = source.base;
+    for line in source.text.split('\n') {
+        let span = Span::new(at, at + line.len() as u32);
+        read_line(line.trim_end_matches('\r'), span, &mut head, out);
+        at = span.end + 1;
+    }
+}
+
+fn read_line<'t>(line: &'t str, span: Span, head: &mut Head<'t>, out: &mut Builder) {
+    if let Some(name) = line.strip_prefix("Name: ") {
+        *head = Head { name: Some((name.trim(), span.start)), ..Head::default() };
+    } else if let Some(kind) = line.strip_prefix("Type: ") {
+        head.kind = kind.trim();
+    } else if let Some(options) = line.strip_prefix("Header:") {
+        create(head, options, span, out);
+    } else if line.trim() == "Members:" {
+        create(head, "", span, out);
+        head.members = true;
+    } else if head.members && !line.trim().is_empty() {
+        let set = head.name.map_or("", |n| n.0);
+        out.line(LineKind::Add, set, line.trim(), span.start, span.end);
+    } else if !line.trim().is_empty() && !line.contains(": ") {
+        out.diagnostics.push(Diagnostic::error("NT011", span, "not a line of `ipset list`"));
+    }
+}
+
+fn create(head: &mut Head<'_>, options: &str, span: Span, out: &mut Builder) {
+    if head.created || head.kind.is_empty() {
+        return;
+    }
+    head.created = true;
+    if let Some((name, start)) = head.name {
+        out.line(LineKind::Create, name, &format!("{} {}", head.kind, options.trim()), start, span.end);
+    }
+}
