@@ -42,7 +42,12 @@ const PACKAGES: &[Package] = &[
         never: &["ipnet", "petgraph", "serde_json", "serde", "clap", "ratatui", "crossterm"],
         absent: OUTSIDE,
     },
-    Package { dir: "engine", may_use: &["nettrace-grammar"], never: &["clap", "ratatui", "crossterm"], absent: OUTSIDE },
+    Package {
+        dir: "engine",
+        may_use: &["nettrace-grammar"],
+        never: &["clap", "ratatui", "crossterm"],
+        absent: OUTSIDE,
+    },
     Package {
         dir: "tui",
         may_use: &["nettrace-engine"],
