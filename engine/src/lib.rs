@@ -2,8 +2,10 @@
 //!
 //! Pure: no files, no clock, no randomness, no globals, and no panic on any input.
 
+pub mod explain;
 pub mod fact;
 pub mod field;
+pub mod graph;
 pub mod host;
 pub mod model;
 pub mod packet;

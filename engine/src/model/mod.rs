@@ -5,6 +5,7 @@
 
 mod build;
 mod chain;
+mod edit;
 mod expr;
 mod rule;
 mod set;
@@ -16,7 +17,9 @@ use std::ops::Range;
 
 use nettrace_grammar::{Name, Names};
 
+pub use build::Draft;
 pub use chain::*;
+pub use edit::{Edit, Undo};
 pub use expr::*;
 pub use rule::*;
 pub use set::*;

@@ -1,0 +1,33 @@
+//! Docker: `DOCKER-USER`, the isolation stages, and published ports by the container's address.
+
+use crate::field::Field;
+use crate::model::RuleId;
+
+use super::{Labels, Owner, PLAIN};
+
+pub(super) const OWNER: Owner = Owner {
+    name: "Docker",
+    tables: &["docker-bridges"],
+    chains: &[
+        ("DOCKER-USER", "your own rules before Docker's"),
+        ("DOCKER-FORWARD", "forwarding to and from containers"),
+        ("DOCKER-CT", "answers to containers' connections"),
+        ("DOCKER-BRIDGE", "to containers, by bridge"),
+        ("DOCKER-INTERNAL", "internal networks"),
+        ("DOCKER-ISOLATION-STAGE-1", "keeps Docker networks apart, leaving one"),
+        ("DOCKER-ISOLATION-STAGE-2", "keeps Docker networks apart, entering another"),
+        ("DOCKER-INGRESS", "published ports of the swarm"),
+        ("DOCKER_OUTPUT", "Docker's name server"),
+        ("DOCKER_POSTROUTING", "Docker's name server"),
+        ("DOCKER", "published ports"),
+    ],
+    rewrites: "rewrites its chains when containers or the daemon start (DOCKER-USER is left alone)",
+    rule,
+    ..PLAIN
+};
+
+fn rule(labels: &Labels, rule: RuleId) -> Option<String> {
+    let to = labels.dnat(rule)?;
+    let port = labels.wanted(rule, Field::Dport)?;
+    Some(format!("published port {port} of the container at {to}"))
+}
