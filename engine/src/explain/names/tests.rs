@@ -29,8 +29,8 @@ impl Build {
     /// `target` is `dnat A:P`, `mark N`, a chain's name or empty; `dport` 0 asks for none.
     fn rule(&mut self, chain: &str, comment: &str, dport: u128, target: &str) -> RuleId {
         let chain = self.chain(chain);
-        let mut draft = Draft::default();
-        draft.comment = (!comment.is_empty()).then(|| self.model.names.intern(comment));
+        let comment = (!comment.is_empty()).then(|| self.model.names.intern(comment));
+        let mut draft = Draft { comment, ..Draft::default() };
         if dport != 0 {
             let test = self.model.field_test(Field::Dport, false, Values::one(dport));
             draft.test(test);
