@@ -40,7 +40,7 @@ class BundleLab(Lab):
     def __init__(self, folder, variant=None):
         self.folder, self.variant = folder, variant
         self.links = load_json(folder, "ip-addr.json")
-        self.masters = {}
+        self.masters, self.behind = {}, {}
         for port in load_json(folder, "bridge-link.json"):
             if port.get("master"):
                 self.masters[port["ifname"]] = port["master"]
@@ -153,10 +153,11 @@ class BundleLab(Lab):
                 run(cmd + ["lookup", str(r["table"])], check=False)
 
     def neighbours(self, pairs):
-        for n in load_json(self.folder, "ip-neigh.json"):
-            pairs.append((n["dst"], n["dev"]))
+        port = {x["mac"]: x["ifname"] for x in load_json(self.folder, "bridge-fdb.json") if x["ifname"] in self.masters}
         for a, dev in pairs:
             self.neighbour(a, dev)
+        for n in load_json(self.folder, "ip-neigh.json"):
+            self.neighbour(n["dst"], n["dev"], port.get(n.get("lladdr")))
 
     def neighbour(self, addr, dev, port=None):
         """Whoever has `addr` on `dev` answers with the far end's link address."""
@@ -166,11 +167,12 @@ class BundleLab(Lab):
             return
         ports = [port] if port else [p for p, b in sorted(self.masters.items()) if b == dev] or [dev]
         mac = self.mac.get("far-" + ports[0])
-        if mac and not (port is None and dev in self.masters.values() and addr in self.behind):
+        if port:
+            self.behind[addr] = port
+        if mac:
             run("ip neigh replace %s lladdr %s dev %s nud permanent" % (addr, mac, dev), check=False)
 
     # ---- rules and packets --------------------------------------------------------------
-    behind = {}
 
     def file(self, name):
         if self.variant:
@@ -190,11 +192,10 @@ class BundleLab(Lab):
 
     def pods(self, packets):
         """Which port of a bridge an address is behind, learnt from the packets that are sent."""
-        self.behind = {p["saddr"]: p["physin"] for p in packets if p.get("physin")}
-        for addr, port in self.behind.items():
-            self.neighbour(addr, self.masters[port], port)
         for p in packets:
-            if p.get("iif") and not p.get("physin"):
+            if p.get("physin"):
+                self.neighbour(p["saddr"], self.masters[p["physin"]], p["physin"])
+            elif p.get("iif"):
                 self.neighbour(p["saddr"], p["iif"])
 
     def dst_mac(self, pkt):
