@@ -1,0 +1,157 @@
+//! Does the source of a packet belong where it came in: the kernel's own check, `-m rpfilter`, and nft's
+//! `fib saddr . iif oif`.
+//!
+//! Example: 10.0.2.7 coming in by eth1 while the route to 10.0.2.0/24 is by eth0: refused with `rp_filter` 1, and
+//! `fib saddr . iif oif` is missing.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::fib::{Fib, FibQuery};
+use super::input::InputQuery;
+use super::sysctl::Combine;
+use super::{Assumed, Dev, Family, Host, Known, RouteKind};
+
+/// Options of `-m rpfilter`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RpFilter {
+    /// `--loose`: a route by any device will do.
+    pub loose: bool,
+    /// `--validmark`: the lookup uses the packet's mark.
+    pub valid_mark: bool,
+    /// `--accept-local`: one's own addresses are fine.
+    pub accept_local: bool,
+}
+
+/// What nft's `fib … oif` looks up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FibOif<'a> {
+    /// The packet.
+    pub packet: InputQuery<'a>,
+    /// `saddr` instead of `daddr`.
+    pub of_source: bool,
+    /// `. mark`.
+    pub mark: bool,
+    /// The device of `. iif` or `. oif` that the route has to use.
+    pub by: Option<&'a str>,
+    /// The rule is at the prerouting hook.
+    pub prerouting: bool,
+}
+
+impl Host {
+    /// The kernel's source check on an IPv4 packet that came in: whether it is let pass. `oif` is the device it would
+    /// be forwarded by.
+    pub(super) fn valid_source4(
+        &self,
+        q: &InputQuery,
+        dst: IpAddr,
+        oif: Option<&str>,
+        assumed: &mut Vec<Assumed>,
+    ) -> Known<bool> {
+        let rp_filter = self.conf4(q.iif, "rp_filter", Combine::Max, assumed);
+        let same_dev = oif == Some(q.iif);
+        let redirects = same_dev && self.conf4(q.iif, "send_redirects", Combine::Or, assumed) > 0;
+        let mut accept_local = || self.conf4(q.iif, "accept_local", Combine::Or, assumed) > 0;
+        if rp_filter == 0 && !redirects && accept_local() {
+            return Ok(true);
+        }
+        let accept_local = accept_local();
+        if rp_filter == 0 && !redirects && !self.has_custom_routing() {
+            return Ok(!self.is_own_address(q.src, assumed)?);
+        }
+        let vmark = q.mark != 0 && self.conf4(q.iif, "src_valid_mark", Combine::Or, assumed) > 0;
+        let query = FibQuery {
+            src: Some(dst),
+            mark: if vmark { q.mark } else { 0 },
+            iif: Some(oif.unwrap_or("lo")),
+            ..q.fib(q.src)
+        };
+        let loose = Ok(rp_filter == 0);
+        let Fib::Route { route, .. } = self.fib(&query, assumed)? else { return loose };
+        if route.kind != RouteKind::Unicast && !(route.kind == RouteKind::Local && accept_local) {
+            return Ok(false);
+        }
+        if route.uses(q.iif) || (route.kind == RouteKind::Local && self.is_loopback(q.iif)) {
+            return Ok(true);
+        }
+        if self.addresses_of(q.iif, Family::V4).is_ok_and(|a| a.is_empty()) {
+            return loose;
+        }
+        Ok(rp_filter != 1)
+    }
+
+    /// Rules or local routes that an administrator added make the kernel look more closely.
+    fn has_custom_routing(&self) -> bool {
+        let rules = self.parts.rules4.iter().flatten().any(|r| !r.is_default());
+        let by_hand = |p: &Option<std::sync::Arc<str>>| p.as_deref() != Some("kernel");
+        let routes = self.parts.routes4.iter().flatten();
+        rules || routes.into_iter().any(|r| r.kind == RouteKind::Local && by_hand(&r.protocol))
+    }
+
+    /// Whether an address is configured on a device (a local route to a prefix does not make its addresses so).
+    fn is_own_address(&self, addr: IpAddr, assumed: &mut Vec<Assumed>) -> Known<bool> {
+        match &self.parts.addresses {
+            Some(all) => Ok(all.iter().any(|a| a.ip == addr)),
+            None => self.is_local(addr, assumed),
+        }
+    }
+
+    /// `-m rpfilter` without `--invert`.
+    pub fn rpfilter(&self, q: &InputQuery, options: RpFilter, assumed: &mut Vec<Assumed>) -> Known<bool> {
+        if self.is_loopback(q.iif) || skips_check(q) || (q.src.is_ipv6() && q.src.is_unspecified()) {
+            return Ok(true);
+        }
+        let mark = if options.valid_mark { q.mark } else { 0 };
+        let query = FibQuery { mark, ..reverse(q) };
+        let Fib::Route { route, .. } = self.fib(&query, assumed)? else { return Ok(false) };
+        Ok(match (route.kind, q.src) {
+            (RouteKind::Unicast, _) => options.loose || route.uses(q.iif),
+            (RouteKind::Local, IpAddr::V4(_)) => options.accept_local && (options.loose || route.uses(q.iif)),
+            (RouteKind::Local, IpAddr::V6(_)) => options.accept_local,
+            _ => false,
+        })
+    }
+
+    /// nft's `fib … oif`: the device, `None` when it is missing.
+    pub fn fib_oif(&self, ask: &FibOif, assumed: &mut Vec<Assumed>) -> Known<Option<Dev>> {
+        let q = &ask.packet;
+        let unresolved = |dst: IpAddr| matches!(dst, IpAddr::V6(a) if a.is_unicast_link_local());
+        let solicits = q.src.is_ipv6() && q.src.is_unspecified() && q.proto == 58 && unresolved(q.dst);
+        if (ask.prerouting && self.is_loopback(q.iif)) || skips_check(q) || solicits {
+            return Ok(Some(q.iif.into()));
+        }
+        let mut query = if ask.of_source { reverse(q) } else { FibQuery { src: usable(q.src), ..q.fib(q.dst) } };
+        query.mark = if ask.mark { q.mark } else { 0 };
+        query.iif = None;
+        if unresolved(query.dst) {
+            query.oif = Some(ask.by.unwrap_or(q.iif));
+        }
+        let Fib::Route { route, .. } = self.fib(&query, assumed)? else { return Ok(None) };
+        let v6_special = q.src.is_ipv6() && route.kind == RouteKind::Anycast;
+        if route.kind == RouteKind::Local || v6_special {
+            return Ok(None);
+        }
+        match ask.by {
+            Some(dev) => Ok(route.uses(dev).then(|| dev.into())),
+            None => Ok(super::fib::ways(route, None)?.first().map(|w| w.dev.clone())),
+        }
+    }
+}
+
+/// The lookup of the way back.
+fn reverse<'a>(q: &InputQuery<'a>) -> FibQuery<'a> {
+    let link_local = matches!(q.src, IpAddr::V6(a) if a.is_unicast_link_local());
+    FibQuery { src: usable(q.dst), iif: None, oif: link_local.then_some(q.iif), strict_iif: false, ..q.fib(q.src) }
+}
+
+/// A DHCP client's first packets have no source to check.
+fn skips_check(q: &InputQuery) -> bool {
+    let local_group = |dst: Ipv4Addr| dst.is_multicast() && dst.octets()[..3] == [224, 0, 0];
+    matches!((q.src, q.dst), (IpAddr::V4(src), IpAddr::V4(dst))
+        if src.is_unspecified() && (dst.is_broadcast() || local_group(dst)))
+}
+
+/// The address if it can be a source.
+fn usable(addr: IpAddr) -> Option<IpAddr> {
+    let broadcast = matches!(addr, IpAddr::V4(a) if a.is_broadcast());
+    (!addr.is_multicast() && !addr.is_unspecified() && !broadcast).then_some(addr)
+}

@@ -1,0 +1,168 @@
+//! Sysctls, from `sysctl -a` (`net.ipv4.ip_forward = 1`) or a JSON object (`{"net.ipv4.ip_forward": "1"}`).
+//!
+//! The keys of a device whose name has a dot are written with a slash (`net.ipv4.conf.bond0/1000.forwarding`); both are
+//! understood. Where a key was not given, the lookups use a default and say so.
+
+use nettrace_grammar::{Diagnostic, Source};
+use rustc_hash::FxHashMap;
+use serde_json::value::RawValue;
+
+use super::{Assumed, Family, Host, Parts, json};
+
+/// Keys and values as given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sysctls {
+    values: FxHashMap<Box<str>, Box<str>>,
+}
+
+impl Sysctls {
+    /// The value of a key as text.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.values.get(&*normal(key)).map(|v| &**v)
+    }
+
+    /// The value of a key as a number.
+    pub fn number(&self, key: &str) -> Option<i64> {
+        self.text(key)?.split_whitespace().next()?.parse().ok()
+    }
+
+    /// Sets a key.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.values.insert(normal(key).into(), value.trim().into());
+    }
+}
+
+/// One spelling for a key: dots everywhere (`/proc/sys/net/…` and `net/…` too).
+fn normal(key: &str) -> String {
+    let key = key.trim();
+    key.strip_prefix("/proc/sys/").unwrap_or(key).replace('/', ".")
+}
+
+pub(super) fn read(parts: &mut Parts, source: &Source) -> Vec<Diagnostic> {
+    let sysctls = parts.sysctls.get_or_insert_default();
+    if source.text.trim_start().starts_with('{') { read_json(sysctls, source) } else { read_text(sysctls, source) }
+}
+
+fn read_json(sysctls: &mut Sysctls, source: &Source) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    let object: Result<std::collections::BTreeMap<String, &RawValue>, _> = serde_json::from_str(&source.text);
+    let object = match object {
+        Ok(object) => object,
+        Err(error) => {
+            let span = json::span_of(source, &source.text);
+            return vec![Diagnostic::error("NT401", span, format!("this is not a JSON object: {error}"))];
+        }
+    };
+    for (key, raw) in object {
+        match serde_json::from_str::<serde_json::Value>(raw.get()) {
+            Ok(serde_json::Value::String(text)) => sysctls.set(&key, &text),
+            Ok(value @ serde_json::Value::Number(_)) => sysctls.set(&key, &value.to_string()),
+            Ok(serde_json::Value::Bool(value)) => sysctls.set(&key, if value { "1" } else { "0" }),
+            _ => diagnostics.push(json::malformed(
+                json::span_of(source, raw.get()),
+                format!("the value of `{key}` is neither text nor a number"),
+            )),
+        }
+    }
+    diagnostics
+}
+
+fn read_text(sysctls: &mut Sysctls, source: &Source) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    for line in source.text.lines() {
+        let text = line.trim();
+        // `sysctl -a` mixes what it could not read into its output; configuration files have comments.
+        if text.is_empty() || text.starts_with(['#', ';']) || text.starts_with("sysctl: ") {
+            continue;
+        }
+        match text.split_once('=') {
+            Some((key, value)) if !key.trim().is_empty() => sysctls.set(key.trim_start_matches('-'), value),
+            _ => diagnostics.push(json::malformed(json::span_of(source, line), "expected `key = value`")),
+        }
+    }
+    diagnostics
+}
+
+/// How the kernel combines a device's setting with that of `all`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Combine {
+    /// On if either is.
+    Or,
+    /// The greater of both.
+    Max,
+    /// On only if both are.
+    And,
+}
+
+impl Host {
+    /// A sysctl's value, if given.
+    pub fn sysctl(&self, key: &str) -> Option<i64> {
+        self.parts.sysctls.as_ref()?.number(key)
+    }
+
+    /// A sysctl's value, or `default`, which then is an assumption.
+    pub fn sysctl_or(&self, key: &str, default: i64, assumed: &mut Vec<Assumed>) -> i64 {
+        self.sysctl(key).unwrap_or_else(|| {
+            let note = Assumed::Sysctl { key: key.to_owned(), value: default };
+            if !assumed.contains(&note) {
+                assumed.push(note);
+            }
+            default
+        })
+    }
+
+    /// Whether the device passes packets of a family on.
+    ///
+    /// Where nothing tells, it does: unlike a new kernel's default, but a host that is asked about a packet for somewhere
+    /// else most probably forwards, and the assumption is listed.
+    pub fn forwards(&self, dev: &str, family: Family, assumed: &mut Vec<Assumed>) -> bool {
+        let v4 = family == Family::V4;
+        let (all, old) = if v4 {
+            ("net.ipv4.conf.all.forwarding", "net.ipv4.ip_forward")
+        } else {
+            ("net.ipv6.conf.all.forwarding", "net.ipv6.conf.all.forwarding")
+        };
+        let own = v4.then(|| self.sysctl(&format!("net.ipv4.conf.{dev}.forwarding"))).flatten();
+        let given = own.or_else(|| self.sysctl(all)).or_else(|| self.sysctl(old));
+        given.unwrap_or_else(|| self.sysctl_or(old, 1, assumed)) > 0
+    }
+
+    /// An IPv4 setting of a device, combined with that of `all` as the kernel does.
+    pub(super) fn conf4(&self, dev: &str, name: &str, how: Combine, assumed: &mut Vec<Assumed>) -> i64 {
+        let default = i64::from(name == "send_redirects");
+        let get = |of: &str| self.sysctl(&format!("net.ipv4.conf.{of}.{name}"));
+        let (all, own) = (get("all"), get(dev));
+        let decided = |v: i64| match how {
+            Combine::Or => v > 0,
+            Combine::And => v == 0,
+            Combine::Max => false,
+        };
+        if let Some(v) = all.filter(|v| decided(*v)).or_else(|| own.filter(|v| decided(*v))) {
+            return v;
+        }
+        let mut value = |of: &str, given: Option<i64>, default| {
+            given.unwrap_or_else(|| self.sysctl_or(&format!("net.ipv4.conf.{of}.{name}"), default, assumed))
+        };
+        let all = value("all", all, default);
+        let own = value(dev, own, get("default").unwrap_or(default));
+        match how {
+            Combine::Or => i64::from(all > 0 || own > 0),
+            Combine::And => i64::from(all > 0 && own > 0),
+            Combine::Max => all.max(own),
+        }
+    }
+
+    /// Whether addresses in 127/8 are routed by the device.
+    pub fn route_localnet(&self, dev: &str, assumed: &mut Vec<Assumed>) -> bool {
+        self.conf4(dev, "route_localnet", Combine::Or, assumed) > 0
+    }
+
+    /// Whether bridged packets of a family pass the IP hooks; 1 is what a loaded `br_netfilter` starts with.
+    pub fn bridge_nf_call(&self, family: Family, assumed: &mut Vec<Assumed>) -> bool {
+        let key = match family {
+            Family::V4 => "net.bridge.bridge-nf-call-iptables",
+            Family::V6 => "net.bridge.bridge-nf-call-ip6tables",
+        };
+        self.sysctl_or(key, 1, assumed) > 0
+    }
+}
