@@ -1,1 +1,54 @@
-//! `nft list ruleset`, `.nft` files and typed `nft` commands.
+//! nft's language: `nft list ruleset` (any version, with `-a` too), `.nft` files and typed commands, to a [`tree::Tree`] and back.
+//!
+//! Example: `table ip t { chain c { tcp dport 22 accept } }`. Left out: meaning, JSON, and reading included files.
+
+mod build;
+mod lexer;
+pub mod print;
+mod tokens;
+pub mod tree;
+mod words;
+
+#[allow(clippy::all, clippy::pedantic, clippy::unwrap_used, missing_docs, unused_imports, unused_variables, dead_code)]
+mod grammar {
+    use lalrpop_util::lalrpop_mod;
+    lalrpop_mod!(pub inner, "/nft/grammar.rs");
+    pub(super) use inner::FileParser;
+}
+
+use crate::diag::Diagnostic;
+use crate::source::Source;
+use build::Builder;
+use tree::{Body, Tree};
+
+/// A text read as far as it could be.
+#[derive(Clone, Debug, Default)]
+pub struct Parsed {
+    /// What was read.
+    pub tree: Tree,
+    /// What was not, and why.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads a listing, a file or commands. Never fails as a whole: an error costs its line.
+pub fn parse(source: &Source) -> Parsed {
+    let mut names = words::VOCABULARY.names.clone();
+    let mut builder = Builder::default();
+    let tokens = tokens::Tokens::new(&source.text, source.base, &mut names).map(Ok);
+    let result = grammar::FileParser::new().parse(&mut builder, tokens);
+    if let Err(error) = result {
+        let end = source.base + source.text.len() as u32;
+        builder.diagnostics.push(build::diagnostic(&error, end));
+    }
+    builder.finish();
+    let Builder { mut tree, mut diagnostics, .. } = builder;
+    tree.names = names;
+    refuse_includes(&tree, &mut diagnostics);
+    Parsed { tree, diagnostics }
+}
+
+/// An `include` outside a chain.
+fn refuse_includes(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) {
+    let includes = tree.items.iter().filter(|i| i.body == Body::None && tree.text(i.kind) == "include");
+    diagnostics.extend(includes.map(|i| build::refused_include(i.span)));
+}

@@ -1,0 +1,817 @@
+//! From raw tokens to the grammar's terminals: joins a selector's words into one (`tcp dport`), tells a keyword from a value
+//! by its place (`icmp type redirect`), a block's brace from a set's, and ends of lines that end something from others.
+//!
+//! Left out: everything that needs more than the words before; that is the grammar.
+
+use logos::{Lexer, Logos};
+
+use super::lexer::Raw;
+use super::tree::{BinOp, Rel, To};
+use super::words::{self, Class, Tail, VOCABULARY, Vocabulary};
+use crate::names::{Name, Names};
+
+/// A terminal of the grammar.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Tok {
+    /// End of a line, or `;`.
+    Sep,
+    /// `{` of a block.
+    BlockOpen,
+    /// `}` of a block.
+    BlockClose,
+    /// `{` of a set.
+    SetOpen,
+    /// `}` of a set.
+    SetClose,
+    /// `(`
+    LParen,
+    /// `)`
+    RParen,
+    /// `[`
+    LBracket,
+    /// `]`
+    RBracket,
+    /// `,`; whether the line ended behind it.
+    Comma(bool),
+    /// `.`
+    Dot,
+    /// `:`
+    Colon,
+    /// `=`
+    Assign,
+    /// A comparison.
+    Rel(Rel),
+    /// A binary operator and whether it was a word.
+    Bin(BinOp, bool),
+    /// `-`
+    Dash,
+    /// `+`
+    Plus,
+    /// `/` of a prefix.
+    Slash,
+    /// `/` between blanks, of a mask.
+    MaskSlash,
+    /// `*`
+    Star,
+    /// A number.
+    Num(u32),
+    /// An IPv4 address.
+    Ip4(u32),
+    /// Any other value.
+    Word(Name),
+    /// A quoted text.
+    Str(Name),
+    /// `$x`
+    Var(Name),
+    /// `@x`
+    SetRef(Name),
+    /// A selector.
+    Selector(Name),
+    /// A keyword that begins a statement.
+    Keyword(Name),
+    /// `accept`, …
+    Verdict(Name),
+    /// `jump`, `goto`
+    Jump(Name),
+    /// `to`, `num`, `name`
+    To(To),
+    /// `jhash`
+    Jhash,
+    /// `mod`, `seed`, `offset`
+    HashOption(Name),
+    /// `map`
+    Map,
+    /// `vmap`
+    Vmap,
+    /// `set`
+    Set,
+    /// `meter`
+    Meter,
+    /// `add`, `update`, `delete` before `@x`
+    Update(Name),
+    /// `reset` before `tcp option`
+    Reset(Name),
+    /// `add`, `flush`, … at the beginning of a command
+    Verb(Name),
+    /// `table`
+    Table(Name),
+    /// `chain`
+    Chain(Name),
+    /// `rule`
+    Rule(Name),
+    /// `element`
+    Element(Name),
+    /// `set`, `ct helper`, … that name a block
+    Block(Name),
+    /// `define`
+    Define(Name),
+    /// `include`, `undefine`: word and arguments
+    Directive(Name),
+    /// `type` of a chain, set or map
+    Type,
+    /// `typeof`
+    Typeof,
+    /// `hook`
+    Hook,
+    /// `device`
+    Device,
+    /// `devices`
+    Devices,
+    /// `priority`
+    Priority,
+    /// `policy`, `flags` in a chain; `flags`, `comment` in a table
+    Prop(Name),
+    /// `# handle 5`
+    Handle(u32),
+    /// `# Warning: …`
+    Warning(Name),
+    /// Not of the language.
+    Error,
+}
+
+/// Where the lexer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Top,
+    Table,
+    /// A chain; true when it is the block behind a jump.
+    Chain(bool),
+    /// A set, map, flowtable or object.
+    Block,
+    /// Between the braces of a set.
+    Set,
+    Paren,
+}
+
+/// What the words since the line's beginning declare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Declares {
+    Nothing,
+    Table,
+    Chain,
+    Block,
+    Elements,
+    Rule,
+}
+
+/// Deepest nesting of braces and parentheses; nft itself refuses far less.
+const DEEPEST: usize = 48;
+/// Most operators in a line, so that no expression is deep enough to hurt a recursive reader.
+const MOST_OPERATORS: u32 = 256;
+
+/// The terminals of a text.
+pub struct Tokens<'s, 'n> {
+    lex: Lexer<'s, Raw>,
+    base: u32,
+    names: &'n mut Names,
+    vocabulary: &'static Vocabulary,
+    stack: Vec<Place>,
+    declares: Declares,
+    /// So many of the next words are values whatever they look like.
+    plain: u32,
+    /// All words up to the line's end are values.
+    plain_line: bool,
+    /// Nothing but a verb stood on this line yet.
+    start: bool,
+    /// The word that was `rule`: its path comes next.
+    rule_path: bool,
+    /// The last terminal asks for an operand.
+    operand: bool,
+    /// The statement's right side has begun: a selector there needs nothing behind it.
+    right: bool,
+    /// The last terminal.
+    last: Tok,
+    last_end: usize,
+    operators: u32,
+    /// A separator that follows a block's end.
+    queued: bool,
+    /// A terminal that had something put before it.
+    waiting: Option<(u32, Tok, u32)>,
+}
+
+impl<'s, 'n> Tokens<'s, 'n> {
+    /// The terminals of `text`, whose first byte has position `base`; `names` must begin as the vocabulary's.
+    pub(super) fn new(text: &'s str, base: u32, names: &'n mut Names) -> Self {
+        Tokens {
+            lex: Raw::lexer(text),
+            base,
+            names,
+            vocabulary: &VOCABULARY,
+            stack: Vec::new(),
+            declares: Declares::Nothing,
+            plain: 0,
+            plain_line: false,
+            start: true,
+            rule_path: false,
+            operand: false,
+            right: false,
+            last: Tok::Sep,
+            last_end: 0,
+            operators: 0,
+            queued: false,
+            waiting: None,
+        }
+    }
+
+    fn place(&self) -> Place {
+        self.stack.last().copied().unwrap_or(Place::Top)
+    }
+
+    fn new_line(&mut self) {
+        self.start = true;
+        self.declares = Declares::Nothing;
+        self.plain = 0;
+        self.plain_line = false;
+        self.rule_path = false;
+        self.operators = 0;
+    }
+
+    fn next_byte(&self) -> u8 {
+        let rest = self.lex.remainder().as_bytes();
+        rest.iter().copied().find(|b| !matches!(b, b' ' | b'\t' | b'\r')).unwrap_or(b'\n')
+    }
+
+    /// The next raw token as a terminal; `None` when it is not one.
+    fn terminal(&mut self, raw: Raw) -> Option<Tok> {
+        Some(match raw {
+            Raw::Newline | Raw::Semicolon => return self.line_end(raw),
+            Raw::Comment => return self.comment(),
+            Raw::Str => {
+                let text = self.lex.slice();
+                let inner = text.get(1..text.len().saturating_sub(1)).unwrap_or("");
+                self.plain = self.plain.saturating_sub(1);
+                Tok::Str(self.names.intern(inner))
+            }
+            Raw::Word => self.word(),
+            Raw::Num => self.number(),
+            Raw::Literal => Tok::Word(self.names.intern(self.lex.slice())),
+            Raw::Ip4 => self.ip4(),
+            Raw::SetRef => Tok::SetRef(self.names.intern(self.lex.slice().get(1..).unwrap_or(""))),
+            Raw::Payload => {
+                let text: String = self.lex.slice().chars().filter(|c| !c.is_whitespace()).collect();
+                Tok::Selector(self.names.intern(&text))
+            }
+            Raw::Var => {
+                self.plain = self.plain.saturating_sub(1);
+                Tok::Var(self.names.intern(self.lex.slice().get(1..).unwrap_or("")))
+            }
+            Raw::Open => self.open(),
+            Raw::Close => self.close(),
+            Raw::LParen => {
+                self.push(Place::Paren);
+                Tok::LParen
+            }
+            Raw::RParen => {
+                if self.place() == Place::Paren {
+                    self.stack.pop();
+                }
+                Tok::RParen
+            }
+            Raw::LBracket => Tok::LBracket,
+            Raw::RBracket => Tok::RBracket,
+            Raw::Comma => Tok::Comma(matches!(self.next_byte(), b'\n' | b'#')),
+            Raw::Dot => Tok::Dot,
+            Raw::Colon => Tok::Colon,
+            Raw::Assign => {
+                self.plain_line = false;
+                Tok::Assign
+            }
+            Raw::Rel => Tok::Rel(rel(self.lex.slice())),
+            Raw::Bin => self.operator(bin(self.lex.slice()), false),
+            Raw::Dash | Raw::Plus if self.plain_line && self.place() == Place::Block => self.sign(),
+            Raw::Dash => Tok::Dash,
+            Raw::Plus => Tok::Plus,
+            Raw::Slash if self.lex.span().start > self.last_end => Tok::MaskSlash,
+            Raw::Slash => Tok::Slash,
+            Raw::Star => Tok::Star,
+            Raw::Other => Tok::Error,
+        })
+    }
+
+    fn push(&mut self, place: Place) {
+        self.stack.push(place);
+    }
+
+    /// A sign among the words of a block's line: `priority filter - 5`, `priority -5`.
+    fn sign(&mut self) -> Tok {
+        if self.lex.span().start == self.last_end {
+            return Tok::Dash;
+        }
+        let mut text = self.lex.slice().to_owned();
+        let mut look = self.lex.clone();
+        if look.next() == Some(Ok(Raw::Num)) && look.span().start == self.lex.span().end {
+            text.push_str(look.slice());
+            self.lex = look;
+        }
+        Tok::Word(self.names.intern(&text))
+    }
+
+    fn operator(&mut self, op: BinOp, word: bool) -> Tok {
+        self.operators += 1;
+        if self.operators > MOST_OPERATORS { Tok::Error } else { Tok::Bin(op, word) }
+    }
+
+    fn line_end(&mut self, raw: Raw) -> Option<Tok> {
+        if matches!(self.place(), Place::Set | Place::Paren) && raw == Raw::Newline {
+            return None;
+        }
+        let first = !self.start || self.last != Tok::Sep && !matches!(self.last, Tok::BlockOpen);
+        self.new_line();
+        first.then_some(Tok::Sep)
+    }
+
+    fn comment(&mut self) -> Option<Tok> {
+        let text = self.lex.slice();
+        if let Some(n) = text.strip_prefix("# handle ").and_then(|n| n.trim_end().parse().ok()) {
+            let here = self.last == Tok::BlockOpen || !self.start && matches!(self.place(), Place::Chain(_) | Place::Top);
+            return here.then_some(Tok::Handle(n));
+        }
+        if text.starts_with("# Warning: ") && self.start && self.place() == Place::Top {
+            self.start = false;
+            return Some(Tok::Warning(self.names.intern(text.trim_end())));
+        }
+        self.xt_comment(text)
+    }
+
+    /// `# xt_comment accept`: old versions print an xt expression as a comment, and the rule goes on behind it.
+    fn xt_comment(&mut self, text: &'s str) -> Option<Tok> {
+        let name = text.strip_prefix("# xt_")?;
+        let length = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
+        if length == 0 || !matches!(self.place(), Place::Chain(_) | Place::Top) {
+            return None;
+        }
+        let end = self.lex.span().start + "# xt_".len() + length;
+        let word = self.names.intern(text.get(.."# xt_".len() + length)?);
+        let mut lex = Raw::lexer(self.lex.source());
+        lex.bump(end);
+        self.lex = lex;
+        self.last_end = end;
+        self.start = false;
+        Some(Tok::Keyword(word))
+    }
+
+    fn number(&mut self) -> Tok {
+        let text = self.lex.slice();
+        let canonical = text.len() == 1 || !text.starts_with('0');
+        match text.parse() {
+            Ok(n) if canonical => Tok::Num(n),
+            _ => Tok::Word(self.names.intern(text)),
+        }
+    }
+
+    fn ip4(&mut self) -> Tok {
+        let text = self.lex.slice();
+        match text.parse::<std::net::Ipv4Addr>() {
+            Ok(ip) => Tok::Ip4(ip.to_bits()),
+            Err(_) => Tok::Word(self.names.intern(text)),
+        }
+    }
+
+    fn open(&mut self) -> Tok {
+        let behind_jump = matches!(self.last, Tok::Jump(_));
+        let place = match (self.place(), self.declares) {
+            (Place::Set | Place::Paren, _) => Place::Set,
+            _ if self.last == Tok::Assign => Place::Set,
+            _ if behind_jump => Place::Chain(true),
+            (Place::Chain(_), _) => Place::Set,
+            (Place::Block, _) => Place::Block,
+            (_, Declares::Table) => Place::Table,
+            (_, Declares::Chain) => Place::Chain(false),
+            (_, Declares::Block) => Place::Block,
+            (_, Declares::Elements | Declares::Rule | Declares::Nothing) => Place::Set,
+        };
+        self.push(place);
+        if place == Place::Set {
+            self.plain_line = false;
+            self.plain = 0;
+            return Tok::SetOpen;
+        }
+        self.new_line();
+        Tok::BlockOpen
+    }
+
+    fn close(&mut self) -> Tok {
+        while self.place() == Place::Paren {
+            self.stack.pop();
+        }
+        match self.stack.pop() {
+            Some(Place::Set) => Tok::SetClose,
+            Some(Place::Chain(true)) => {
+                self.new_line();
+                self.start = false;
+                Tok::BlockClose
+            }
+            _ => {
+                self.new_line();
+                self.queued = true;
+                Tok::BlockClose
+            }
+        }
+    }
+
+    fn word(&mut self) -> Tok {
+        let text = self.lex.slice();
+        let name = self.names.intern(text);
+        if self.plain > 0 {
+            self.plain -= 1;
+            return Tok::Word(name);
+        }
+        if self.plain_line {
+            return self.header_word(text, name);
+        }
+        if self.rule_path {
+            self.rule_path = false;
+            self.plain = if words::is_family(text) { 2 } else { 1 };
+            return Tok::Word(name);
+        }
+        if self.start
+            && let Some(tok) = self.first_word(text, name)
+        {
+            return tok;
+        }
+        self.statement_word(text, name)
+    }
+
+    fn header_word(&mut self, text: &str, name: Name) -> Tok {
+        if matches!(self.place(), Place::Chain(_)) && self.declares == Declares::Chain {
+            match text {
+                "hook" => return Tok::Hook,
+                "device" => return Tok::Device,
+                "devices" => return Tok::Devices,
+                "priority" => return Tok::Priority,
+                _ => {}
+            }
+        }
+        Tok::Word(name)
+    }
+
+    /// The first word of a line, if it declares or directs.
+    fn first_word(&mut self, text: &str, name: Name) -> Option<Tok> {
+        match self.place() {
+            Place::Top | Place::Table => self.declaration(text, name),
+            Place::Chain(_) => match text {
+                "type" => {
+                    self.plain_line = true;
+                    self.declares = Declares::Chain;
+                    Some(Tok::Type)
+                }
+                "policy" | "flags" => {
+                    self.plain_line = true;
+                    Some(Tok::Prop(name))
+                }
+                "define" | "redefine" | "undefine" | "include" => self.declaration(text, name),
+                _ => None,
+            },
+            Place::Block => {
+                self.plain_line = text != "typeof";
+                Some(match text {
+                    "type" if self.next_byte() != b'"' => Tok::Type,
+                    "typeof" => Tok::Typeof,
+                    _ => Tok::Word(name),
+                })
+            }
+            Place::Set | Place::Paren => None,
+        }
+    }
+
+    fn declaration(&mut self, text: &str, name: Name) -> Option<Tok> {
+        let top = self.place() == Place::Top;
+        if top && words::is_verb(text) && !matches!(self.last, Tok::Verb(_)) {
+            return Some(Tok::Verb(name));
+        }
+        self.plain_line = true;
+        let (declares, tok) = match text {
+            "table" => (Declares::Table, Tok::Table(name)),
+            "chain" => (Declares::Chain, Tok::Chain(name)),
+            "rule" => {
+                self.plain_line = false;
+                self.rule_path = true;
+                (Declares::Rule, Tok::Rule(name))
+            }
+            "element" => (Declares::Elements, Tok::Element(name)),
+            "ct" => (Declares::Block, Tok::Block(self.ct_object(name))),
+            "set" | "map" | "flowtable" | "counter" | "quota" | "limit" | "secmark" | "synproxy" | "tunnel" | "meter"
+            | "ruleset" | "tables" | "chains" | "sets" | "maps" | "flowtables" | "counters" | "quotas" | "limits" | "hooks"
+            | "meters" | "secmarks" | "synproxys" => (Declares::Block, Tok::Block(name)),
+            "define" | "redefine" => {
+                self.plain_line = false;
+                self.plain = 1;
+                (Declares::Nothing, Tok::Define(name))
+            }
+            "include" | "undefine" => (Declares::Nothing, Tok::Directive(name)),
+            "flags" | "comment" if !top => (Declares::Nothing, Tok::Prop(name)),
+            _ => {
+                self.plain_line = false;
+                return None;
+            }
+        };
+        self.declares = declares;
+        Some(tok)
+    }
+
+    /// `ct helper`, `ct timeout`, `ct expectation` as one word.
+    fn ct_object(&mut self, name: Name) -> Name {
+        let mut look = self.lex.clone();
+        if look.next() == Some(Ok(Raw::Word)) {
+            let both = format!("ct {}", look.slice());
+            self.lex = look;
+            return self.names.intern(&both);
+        }
+        name
+    }
+
+    fn statement_word(&mut self, text: &str, name: Name) -> Tok {
+        let value = self.operand && matches!(self.last, Tok::Selector(_));
+        if !value
+            && self.vocabulary.is_base(name)
+            && let Some(tok) = self.selector(name)
+        {
+            return tok;
+        }
+        match self.vocabulary.class(name) {
+            Class::Selector if !value => Tok::Selector(name),
+            Class::Rel(rel) => Tok::Rel(rel),
+            Class::Bin(op) => self.operator(op, true),
+            Class::Map => Tok::Map,
+            Class::Vmap => Tok::Vmap,
+            Class::Set => Tok::Set,
+            Class::Jhash => Tok::Jhash,
+            Class::HashOption => Tok::HashOption(name),
+            Class::Verdict if !self.operand || self.last == Tok::Colon => Tok::Verdict(name),
+            Class::Jump if !self.operand || self.last == Tok::Colon => self.jump(name),
+            _ if self.operand => Tok::Word(name),
+            Class::Keyword => self.keyword(text, name),
+            Class::ElementKeyword if self.place() == Place::Set => Tok::Keyword(name),
+            Class::To(to) if to == To::To || matches!(self.last, Tok::Keyword(_)) => Tok::To(to),
+            Class::Meter => {
+                self.plain = 1;
+                Tok::Meter
+            }
+            _ => self.other_word(text, name),
+        }
+    }
+
+    fn other_word(&mut self, text: &str, name: Name) -> Tok {
+        match text {
+            "add" | "update" | "delete" if self.next_byte() == b'@' => Tok::Update(name),
+            "reset" => Tok::Reset(name),
+            "with" => {
+                self.plain = 2;
+                Tok::Word(name)
+            }
+            "flags" => {
+                self.plain = self.flag_words();
+                Tok::Word(name)
+            }
+            "addr" => self.addr_port(name),
+            _ => Tok::Word(name),
+        }
+    }
+
+    /// `log flags tcp sequence` has two words, `log flags all` one.
+    fn flag_words(&self) -> u32 {
+        let mut look = self.lex.clone();
+        look.next();
+        if matches!(look.slice(), "tcp" | "ip") { 2 } else { 1 }
+    }
+
+    /// `addr . port`, between `dnat ip` and `to`.
+    fn addr_port(&mut self, name: Name) -> Tok {
+        let mut look = self.lex.clone();
+        if look.next() == Some(Ok(Raw::Dot)) && look.next() == Some(Ok(Raw::Word)) && look.slice() == "port" {
+            self.lex = look;
+            return Tok::Word(self.names.intern("addr . port"));
+        }
+        Tok::Word(name)
+    }
+
+    fn jump(&mut self, name: Name) -> Tok {
+        self.plain = u32::from(self.next_byte() != b'{');
+        Tok::Jump(name)
+    }
+
+    fn keyword(&mut self, text: &str, name: Name) -> Tok {
+        if text == "comment" && self.next_byte() != b'"' {
+            self.plain = 1;
+        }
+        Tok::Keyword(name)
+    }
+
+    /// Joins the words of a selector; `None` when they are not one.
+    fn selector(&mut self, first: Name) -> Option<Tok> {
+        let mut look = self.lex.clone();
+        let Some(Ok(Raw::Word)) = look.next() else { return None };
+        let second = self.names.intern(look.slice());
+        let tail = self.vocabulary.tail(first, second)?;
+        match tail {
+            Tail::Done(both) => {
+                self.lex = look;
+                return Some(Tok::Selector(both));
+            }
+            Tail::Keyword(_) if self.operand => return None,
+            Tail::Keyword(both) => {
+                self.lex = look;
+                self.plain = u32::from(self.names.get(first) == "xt");
+                return Some(Tok::Keyword(both));
+            }
+            _ => {}
+        }
+        let mut text = format!("{} {}", self.names.get(first), self.names.get(second));
+        let done = self.longer(tail, second, look, &mut text)?;
+        self.lex = done;
+        Some(Tok::Selector(self.names.intern(&text)))
+    }
+
+    /// Adds the words behind the second one to `text` and returns where the lexer stands then.
+    fn longer(&mut self, tail: Tail, second: Name, mut look: Lexer<'s, Raw>, text: &mut String) -> Option<Lexer<'s, Raw>> {
+        match tail {
+            Tail::Done(_) | Tail::Keyword(_) => {}
+            Tail::Word => take(&mut look, text, |_| true).then_some(())?,
+            Tail::Option => {
+                take(&mut look, text, |_| true).then_some(())?;
+                take(&mut look, text, words::is_option_field);
+            }
+            Tail::Direction => {
+                let family = take(&mut look, text, |w| matches!(w, "ip" | "ip6"));
+                let field = take(&mut look, text, |w| w != "set");
+                (family || field).then_some(())?;
+            }
+            Tail::Ipsec => {
+                option(&mut look, text, "spnum");
+                take(&mut look, text, |w| matches!(w, "ip" | "ip6"));
+                take(&mut look, text, |_| true).then_some(())?;
+            }
+            Tail::Level => option(&mut look, text, "level").then_some(())?,
+            Tail::Osf => {
+                take(&mut look, text, |_| true).then_some(())?;
+                take(&mut look, text, |w| matches!(w, "name" | "version")).then_some(())?;
+            }
+            Tail::Fib => {
+                while look.clone().next() == Some(Ok(Raw::Dot)) {
+                    look.next();
+                    text.push_str(" .");
+                    take(&mut look, text, |_| true).then_some(())?;
+                }
+                take(&mut look, text, |_| true).then_some(())?;
+            }
+            Tail::Numgen => {
+                option(&mut look, text, "mod");
+                option(&mut look, text, "offset");
+            }
+            Tail::Symhash => {
+                take(&mut look, text, |_| true).then_some(())?;
+                option(&mut look, text, "offset");
+            }
+            Tail::Inner => {
+                let Some(Ok(Raw::Word)) = look.next() else { return None };
+                let third = self.names.intern(look.slice());
+                let Some(Tail::Done(_)) = self.vocabulary.tail(second, third) else { return None };
+                text.push(' ');
+                text.push_str(look.slice());
+            }
+        }
+        Some(look)
+    }
+
+    /// What the language leaves out before a terminal: `to` in `dnat 10.0.0.1`, and the xt expression that iptables-nft's
+    /// tables show as nothing but a second blank.
+    fn left_out(&mut self, tok: Tok, start: usize) -> Option<Tok> {
+        if let Tok::Keyword(k) = self.last
+            && matches!(self.names.get(k), "dnat" | "snat")
+            && matches!(tok, Tok::Ip4(_) | Tok::Selector(_) | Tok::Var(_) | Tok::LBracket | Tok::Jhash | Tok::Colon)
+        {
+            return Some(Tok::To(To::To));
+        }
+        let statement = matches!(tok, Tok::Selector(_) | Tok::Keyword(_) | Tok::Verdict(_) | Tok::Jump(_));
+        if !statement || self.operand || !matches!(self.place(), Place::Chain(_)) {
+            return None;
+        }
+        let source = self.lex.source();
+        if self.start {
+            let head = source.get(..start)?.strip_suffix(' ')?;
+            let indented = head.ends_with('\t') && head.trim_end_matches('\t').ends_with('\n');
+            return indented.then_some(Tok::Keyword(self.vocabulary.empty));
+        }
+        let gap = source.get(self.last_end..start)?;
+        let inner = gap.strip_prefix(' ')?.strip_suffix(' ')?;
+        matches!(gap, "  " | "   ").then(|| Tok::Keyword(self.names.intern(inner)))
+    }
+
+    fn wants_operand(&self, tok: Tok) -> bool {
+        match tok {
+            Tok::Selector(_) => self.place() != Place::Set && !self.right,
+            Tok::Rel(_)
+            | Tok::Dot
+            | Tok::Comma(_)
+            | Tok::SetOpen
+            | Tok::LParen
+            | Tok::Bin(..)
+            | Tok::Dash
+            | Tok::Slash
+            | Tok::MaskSlash
+            | Tok::Set
+            | Tok::To(_)
+            | Tok::Colon
+            | Tok::Assign
+            | Tok::Typeof
+            | Tok::Jhash => true,
+            _ => false,
+        }
+    }
+
+    fn emit(&mut self, tok: Tok, start: usize) -> (u32, Tok, u32) {
+        let end = self.lex.span().end.max(start);
+        let sep = matches!(tok, Tok::Sep | Tok::BlockOpen | Tok::BlockClose | Tok::Verb(_) | Tok::Handle(_));
+        self.start = self.start && sep;
+        self.right = match tok {
+            Tok::Set | Tok::Rel(_) | Tok::To(_) | Tok::Reset(_) => true,
+            Tok::Selector(_) => self.right && (self.operand || matches!(self.last, Tok::Reset(_))),
+            _ => self.right,
+        };
+        self.operand = self.wants_operand(tok);
+        self.last = tok;
+        self.last_end = end;
+        (self.base + start as u32, tok, self.base + end as u32)
+    }
+}
+
+/// Takes the next word or number into `text` when it is one that `wanted` accepts.
+fn take(look: &mut Lexer<'_, Raw>, text: &mut String, wanted: impl Fn(&str) -> bool) -> bool {
+    let mut next = look.clone();
+    let word = matches!(next.next(), Some(Ok(Raw::Word | Raw::Num | Raw::Literal))) && wanted(next.slice());
+    if word {
+        text.push(' ');
+        text.push_str(next.slice());
+        *look = next;
+    }
+    word
+}
+
+/// Takes `word VALUE`.
+fn option(look: &mut Lexer<'_, Raw>, text: &mut String, word: &str) -> bool {
+    let (mut next, mut more) = (look.clone(), String::new());
+    let both = take(&mut next, &mut more, |w| w == word) && take(&mut next, &mut more, |_| true);
+    if both {
+        text.push_str(&more);
+        *look = next;
+    }
+    both
+}
+
+fn rel(text: &str) -> Rel {
+    match text {
+        "!=" => Rel::Ne,
+        "<" => Rel::Lt,
+        ">" => Rel::Gt,
+        "<=" => Rel::Le,
+        ">=" => Rel::Ge,
+        "!" => Rel::Not,
+        _ => Rel::Eq,
+    }
+}
+
+fn bin(text: &str) -> BinOp {
+    match text {
+        "|" => BinOp::Or,
+        "^" => BinOp::Xor,
+        "<<" => BinOp::Shl,
+        ">>" => BinOp::Shr,
+        _ => BinOp::And,
+    }
+}
+
+impl Iterator for Tokens<'_, '_> {
+    type Item = (u32, Tok, u32);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if std::mem::take(&mut self.queued) {
+            let end = self.last_end;
+            let item = self.emit(Tok::Sep, end);
+            self.start = true;
+            return Some((item.0, Tok::Sep, item.0));
+        }
+        if let Some(item) = self.waiting.take() {
+            self.operand = self.wants_operand(item.1);
+            self.last = item.1;
+            self.last_end = self.lex.span().end;
+            return Some(item);
+        }
+        loop {
+            if self.stack.len() > DEEPEST {
+                return None;
+            }
+            let raw = self.lex.next()?.unwrap_or(Raw::Other);
+            let start = self.lex.span().start;
+            if raw == Raw::Word && self.start && self.place() == Place::Top && self.lex.slice() == "nft" {
+                continue;
+            }
+            if let Some(tok) = self.terminal(raw) {
+                let before = self.left_out(tok, start);
+                let item = self.emit(tok, start);
+                let Some(before) = before else { return Some(item) };
+                self.waiting = Some(item);
+                return Some((item.0, before, item.0));
+            }
+        }
+    }
+}
