@@ -3,6 +3,8 @@
 //!
 //! Left out: JSON listings, and meaning.
 
+#![allow(clippy::print_stdout)] // The figures are the report.
+
 use std::path::{Path, PathBuf};
 
 use nettrace_grammar::nft::{self, Parsed};
@@ -10,9 +12,6 @@ use nettrace_grammar::{Severity, Sources};
 
 /// An include is refused, not misread.
 const REFUSED_INCLUDE: &str = "NT202";
-
-/// Rules of the upstream lists that are not read: forms that no listing prints.
-const UNREAD_UPSTREAM: usize = 0;
 
 fn corpus() -> Option<PathBuf> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
@@ -54,7 +53,7 @@ fn listed(dir: &Path) -> Vec<(PathBuf, bool, String)> {
         let columns: Vec<&str> = line.split('\t').collect();
         let [path, _, _, format, _, _, _, _, valid, _, _, _, canonical, ..] = columns[..] else { continue };
         let text = format.starts_with("nft list") || format.starts_with("nft script") || format.starts_with("nft -a");
-        if text && !path.ends_with(".json") && !format.contains("fragment") {
+        if text && !path.to_ascii_lowercase().ends_with("json") && !format.contains("fragment") {
             found.push((dir.join(path), valid == "yes", canonical.to_owned()));
         }
     }
@@ -152,7 +151,9 @@ fn rules_of_the_upstream_lists_parse_and_print_as_listed() {
                     break;
                 }
                 let out = parsed.tree.rules.last().map_or_else(String::new, |r| nft::print::rule_text(&parsed.tree, r));
-                if text == listed && out != listed {
+                // The lists are not strict about blanks inside braces.
+                let tight = |t: &str| t.replace(' ', "");
+                if text == listed && tight(&out) != tight(listed) {
                     other.push(format!("{listed} | {out}"));
                 }
             }
@@ -160,5 +161,5 @@ fn rules_of_the_upstream_lists_parse_and_print_as_listed() {
     }
     println!("upstream lists: {rules} rules, {} unread, {} printed otherwise", unread.len(), other.len());
     println!("{}\n{}", unread.join("\n"), other.join("\n"));
-    assert!(unread.len() <= UNREAD_UPSTREAM, "{} rules unread", unread.len());
+    assert!(unread.is_empty() && other.is_empty(), "{} rules unread", unread.len());
 }

@@ -262,7 +262,9 @@ pub(super) fn diagnostic(error: &Failure, start: u32) -> Diagnostic {
         ParseError::UnrecognizedEof { location, expected } => {
             (Span::new(*location, *location), expected.as_slice(), "the input ends too early")
         }
-        ParseError::InvalidToken { location } => (Span::new(*location, *location), &[][..], "this is not a word of the language"),
+        ParseError::InvalidToken { location } => {
+            (Span::new(*location, *location), &[][..], "this is not a word of the language")
+        }
         ParseError::User { .. } => (Span::new(start, start), &[][..], "this does not fit here"),
     };
     let mut d = Diagnostic::error("NT201", span, message);

@@ -47,7 +47,7 @@ pub enum Raw {
     #[regex(r"@[A-Za-z_][A-Za-z0-9_/.\-]*")]
     SetRef,
     /// `@th,16,16`
-    #[regex(r"@[a-z]+[ ]*,[ ]*[0-9]+[ ]*,[ ]*[0-9]+")]
+    #[regex(r"@[a-z0-9]+[ ]*,[ ]*[0-9]+[ ]*,[ ]*[0-9]+")]
     Payload,
     /// `$name`
     #[regex(r"\$[A-Za-z_][A-Za-z0-9_/.\-]*")]

@@ -52,3 +52,6 @@ fn refuse_includes(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) {
     let includes = tree.items.iter().filter(|i| i.body == Body::None && tree.text(i.kind) == "include");
     diagnostics.extend(includes.map(|i| build::refused_include(i.span)));
 }
+
+#[cfg(test)]
+mod tests;

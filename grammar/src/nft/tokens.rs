@@ -244,7 +244,7 @@ impl<'s, 'n> Tokens<'s, 'n> {
             }
             Raw::Word => self.word(),
             Raw::Num => self.number(),
-            Raw::Literal => Tok::Word(self.names.intern(self.lex.slice())),
+            Raw::Literal => self.literal(),
             Raw::Ip4 => self.ip4(),
             Raw::SetRef => Tok::SetRef(self.names.intern(self.lex.slice().get(1..).unwrap_or(""))),
             Raw::Payload => {
@@ -323,7 +323,8 @@ impl<'s, 'n> Tokens<'s, 'n> {
     fn comment(&mut self) -> Option<Tok> {
         let text = self.lex.slice();
         if let Some(n) = text.strip_prefix("# handle ").and_then(|n| n.trim_end().parse().ok()) {
-            let here = self.last == Tok::BlockOpen || !self.start && matches!(self.place(), Place::Chain(_) | Place::Top);
+            let here =
+                self.last == Tok::BlockOpen || !self.start && matches!(self.place(), Place::Chain(_) | Place::Top);
             return here.then_some(Tok::Handle(n));
         }
         if text.starts_with("# Warning: ") && self.start && self.place() == Place::Top {
@@ -342,10 +343,7 @@ impl<'s, 'n> Tokens<'s, 'n> {
         }
         let end = self.lex.span().start + "# xt_".len() + length;
         let word = self.names.intern(text.get(.."# xt_".len() + length)?);
-        let mut lex = Raw::lexer(self.lex.source());
-        lex.bump(end);
-        self.lex = lex;
-        self.last_end = end;
+        self.restart(end);
         self.start = false;
         Some(Tok::Keyword(word))
     }
@@ -357,6 +355,25 @@ impl<'s, 'n> Tokens<'s, 'n> {
             Ok(n) if canonical => Tok::Num(n),
             _ => Tok::Word(self.names.intern(text)),
         }
+    }
+
+    /// A literal; `25:acc` of `25:accept` is none, and gives back what stands behind the number.
+    fn literal(&mut self) -> Tok {
+        let text = self.lex.slice();
+        let cut = self.lex.remainder().starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        if cut && let Some((first, _)) = text.split_once(':').filter(|(first, _)| !first.is_empty()) {
+            self.restart(self.lex.span().start + first.len());
+            return first.parse().map_or_else(|_| Tok::Word(self.names.intern(first)), Tok::Num);
+        }
+        Tok::Word(self.names.intern(text))
+    }
+
+    /// Lexes on from a position in the text.
+    fn restart(&mut self, at: usize) {
+        let mut lex = Raw::lexer(self.lex.source());
+        lex.bump(at);
+        self.lex = lex;
+        self.last_end = at;
     }
 
     fn ip4(&mut self) -> Tok {
@@ -490,9 +507,9 @@ impl<'s, 'n> Tokens<'s, 'n> {
             }
             "element" => (Declares::Elements, Tok::Element(name)),
             "ct" => (Declares::Block, Tok::Block(self.ct_object(name))),
-            "set" | "map" | "flowtable" | "counter" | "quota" | "limit" | "secmark" | "synproxy" | "tunnel" | "meter"
-            | "ruleset" | "tables" | "chains" | "sets" | "maps" | "flowtables" | "counters" | "quotas" | "limits" | "hooks"
-            | "meters" | "secmarks" | "synproxys" => (Declares::Block, Tok::Block(name)),
+            "set" | "map" | "flowtable" | "counter" | "quota" | "limit" | "secmark" | "synproxy" | "tunnel"
+            | "meter" | "ruleset" | "tables" | "chains" | "sets" | "maps" | "flowtables" | "counters" | "quotas"
+            | "limits" | "hooks" | "meters" | "secmarks" | "synproxys" => (Declares::Block, Tok::Block(name)),
             "define" | "redefine" => {
                 self.plain_line = false;
                 self.plain = 1;
@@ -606,7 +623,7 @@ impl<'s, 'n> Tokens<'s, 'n> {
         match tail {
             Tail::Done(both) => {
                 self.lex = look;
-                return Some(Tok::Selector(both));
+                return Some(Tok::Selector(self.indexed(both)));
             }
             Tail::Keyword(_) if self.operand => return None,
             Tail::Keyword(both) => {
@@ -622,8 +639,28 @@ impl<'s, 'n> Tokens<'s, 'n> {
         Some(Tok::Selector(self.names.intern(&text)))
     }
 
+    /// `srh sid[1]`: a selector with an index.
+    fn indexed(&mut self, name: Name) -> Name {
+        let Some(inner) = self.lex.remainder().strip_prefix('[') else { return name };
+        let Some((index, _)) =
+            inner.split_once(']').filter(|(i, _)| i.len() < 4 && i.bytes().all(|b| b.is_ascii_digit()))
+        else {
+            return name;
+        };
+        let text = format!("{}[{index}]", self.names.get(name));
+        let end = self.lex.span().end + index.len() + 2;
+        self.restart(end);
+        self.names.intern(&text)
+    }
+
     /// Adds the words behind the second one to `text` and returns where the lexer stands then.
-    fn longer(&mut self, tail: Tail, second: Name, mut look: Lexer<'s, Raw>, text: &mut String) -> Option<Lexer<'s, Raw>> {
+    fn longer(
+        &mut self,
+        tail: Tail,
+        second: Name,
+        mut look: Lexer<'s, Raw>,
+        text: &mut String,
+    ) -> Option<Lexer<'s, Raw>> {
         match tail {
             Tail::Done(_) | Tail::Keyword(_) => {}
             Tail::Word => take(&mut look, text, |_| true).then_some(())?,
@@ -738,7 +775,8 @@ impl<'s, 'n> Tokens<'s, 'n> {
 /// Takes the next word or number into `text` when it is one that `wanted` accepts.
 fn take(look: &mut Lexer<'_, Raw>, text: &mut String, wanted: impl Fn(&str) -> bool) -> bool {
     let mut next = look.clone();
-    let word = matches!(next.next(), Some(Ok(Raw::Word | Raw::Num | Raw::Literal))) && wanted(next.slice());
+    let word =
+        matches!(next.next(), Some(Ok(Raw::Word | Raw::Num | Raw::Literal | Raw::Payload))) && wanted(next.slice());
     if word {
         text.push(' ');
         text.push_str(next.slice());
