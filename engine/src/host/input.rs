@@ -1,7 +1,8 @@
 //! The routing decision for a packet that came in, after PREROUTING: for this host, to be forwarded, or refused.
 //!
 //! The order of the questions is the kernel's: martian addresses, the lookup, forwarding, the source check. Left out:
-//! the hop limit, and packets on `lo`, which keep the decision made when they were sent.
+//! the hop limit, frames that were not sent to the host's own link-layer address (never forwarded), and packets on `lo`,
+//! which keep the decision made when they were sent.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -23,6 +23,7 @@
 mod addr;
 mod addrtype;
 mod bridge;
+mod conntrack;
 mod fib;
 mod input;
 mod json;
@@ -46,6 +47,7 @@ use nettrace_grammar::{Diagnostic, Source};
 pub use addr::{Address, Scope};
 pub use addrtype::{AddrType6, FibType};
 pub use bridge::{BridgePort, FdbEntry, PortLookup};
+pub use conntrack::{connections, connections_of_json};
 pub use fib::{By, Errno, Fib, FibQuery, Way};
 pub use input::{Delivery, DropReason, InputQuery, InputRoute};
 pub use link::{Link, LinkFlags, Mac};
