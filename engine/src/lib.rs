@@ -2,6 +2,7 @@
 //!
 //! Pure: no files, no clock, no randomness, no globals, and no panic on any input.
 
+pub mod eval;
 pub mod explain;
 pub mod fact;
 pub mod field;
@@ -12,3 +13,13 @@ pub mod packet;
 pub mod spec;
 pub mod state;
 pub mod trace;
+pub mod walk;
+
+/// Rules and host of one machine: what a walk reads.
+#[derive(Clone, Copy, Debug)]
+pub struct World<'a> {
+    /// The rules.
+    pub model: &'a model::Model,
+    /// Addresses, routes, links, …
+    pub host: &'a host::Host,
+}

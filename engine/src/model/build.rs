@@ -41,6 +41,9 @@ impl Model {
     pub fn add_chain(&mut self, table: TableId, name: &str, base: Option<BaseChain>, span: Span) -> ChainId {
         let name = self.names.intern(name);
         let base = base.map(|b| BaseChain { order: self.register(), ..b });
+        if base.is_some() {
+            self.bases.push(ChainId(self.chains.len() as u32));
+        }
         self.chains.push(Chain { name, table, base, rules: Vec::new(), span, counters: None });
         ChainId(self.chains.len() as u32 - 1)
     }

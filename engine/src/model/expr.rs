@@ -179,7 +179,8 @@ pub enum Expr {
     },
     /// A lookup in the routing tables.
     Fib(Fib),
-    /// IPv6 `addrtype` bits: the kernel's real route lookup (semantics.md 5.3): LOCAL, ANYCAST, UNREACHABLE.
+    /// IPv6 `addrtype` bits (semantics.md 5.3), bit `n` for the type that rtnetlink numbers `n`: 0 UNSPEC, 1 UNICAST and
+    /// 5 MULTICAST from the address alone; 2 LOCAL, 4 ANYCAST, 7 UNREACHABLE from a real route lookup.
     AddrType6 {
         /// Which address.
         side: Side,

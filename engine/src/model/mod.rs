@@ -60,6 +60,8 @@ pub struct Model {
     pub tables: Vec<Table>,
     /// Chains in input order.
     pub chains: Vec<Chain>,
+    /// The base chains among them.
+    pub bases: Vec<ChainId>,
     /// Rules. A rule that an edit removed stays here; chains say which are in force.
     pub rules: Vec<Rule>,
     /// Ops of all rules.

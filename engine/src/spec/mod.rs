@@ -3,7 +3,13 @@
 //! [`PacketSpec`] is what `--packet FILE` and the command line's packet flags fill. Completing it with defaults, each of
 //! them a listed assumption, gives the packet that is walked.
 
+mod complete;
+mod conns;
+
 use serde::{Deserialize, Serialize};
+
+pub use complete::{SpecError, Start, complete, protocol_number};
+pub use conns::{connection, connections, tcp_state};
 
 /// A protocol by name or number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,327 @@
+//! Tests and values on the packet's bytes: raw payload, options, extension headers, `u32`, `bpf`, `string`.
+
+use super::{Eval, Tri, View, image};
+use crate::fact::Fact;
+use crate::field::{Field, Value};
+use crate::model::{Base, BpfInsn, ChunkMatch, Program, ProgramId, U32Op, U32Term};
+use crate::packet::Packet;
+
+/// The fact that stands for payload bytes that nobody gave.
+const PAYLOAD: Fact = Fact::Other("payload");
+
+fn open() -> Eval {
+    Eval::Ask(PAYLOAD)
+}
+
+/// `bits` bits at bit `offset` of a header.
+pub(super) fn at(view: View, base: Base, offset: u32, bits: u32) -> Eval {
+    if base == Base::Link {
+        return link(view.packet, offset, bits);
+    }
+    let image = image(view.packet);
+    let start = match base {
+        Base::Network => 0,
+        Base::Transport => image.transport,
+        Base::Inner => image.payload,
+        Base::Link => return Eval::Absent,
+    };
+    match image.bits(start, offset as usize, bits as usize) {
+        Ok(v) => Eval::Value(v),
+        Err(false) => Eval::Absent,
+        Err(true) => match view.facts.get(&PAYLOAD) {
+            // The declared answer "not the bytes that a rule looks for": read as zero.
+            Some(_) => Eval::Value(0),
+            None => open(),
+        },
+    }
+}
+
+/// The Ethernet header, where there is one.
+fn link(p: &Packet, offset: u32, bits: u32) -> Eval {
+    let (Some(src), Some(dst)) = (p.value(Field::EtherSaddr), p.value(Field::EtherDaddr)) else { return Eval::Absent };
+    let header = dst << 64 | src << 16 | p.or_zero(Field::EtherType);
+    if offset + bits > 112 || bits == 0 {
+        return Eval::Absent;
+    }
+    Eval::Value(header >> (112 - offset - bits) & crate::model::ones(bits))
+}
+
+/// Bits of an option found in a list of (kind, length, data) options.
+fn option(list: &[u8], kind: u8, offset: u16, bits: u16) -> Eval {
+    let mut rest = list;
+    while let [k, tail @ ..] = rest {
+        let len = match k {
+            0 | 1 => 1,
+            _ => tail.first().map_or(0, |l| *l as usize),
+        };
+        if len == 0 || len > rest.len() {
+            return Eval::Absent;
+        }
+        if *k == kind {
+            return slice_bits(&rest[..len], offset, bits);
+        }
+        rest = &rest[len..];
+    }
+    Eval::Absent
+}
+
+fn slice_bits(bytes: &[u8], offset: u16, bits: u16) -> Eval {
+    if bits == 0 {
+        return Eval::Value(1);
+    }
+    let image = image::Image { bytes: bytes.to_vec(), length: bytes.len(), ..image::Image::default() };
+    image.bits(0, offset.into(), bits.into()).map_or(Eval::Absent, Eval::Value)
+}
+
+/// A TCP option's bits, or its existence.
+pub(super) fn tcp_option(p: &Packet, kind: u8, offset: u16, bits: u16) -> Eval {
+    if p.or_zero(Field::Proto) != 6 || p.is_later_fragment() {
+        return Eval::Absent;
+    }
+    option(&p.bytes.tcp_options, kind, offset, bits)
+}
+
+/// An IPv4 option's bits, or its existence.
+pub(super) fn ip_option(p: &Packet, kind: u8, offset: u16, bits: u16) -> Eval {
+    if p.family() == 2 { option(&p.bytes.ip_options, kind, offset, bits) } else { Eval::Absent }
+}
+
+/// An IPv6 extension header's bits, or its existence.
+pub(super) fn ext_header(p: &Packet, kind: u8, offset: u16, bits: u16) -> Eval {
+    let found = p.bytes.ext_headers.iter().find(|h| h.0 == kind);
+    found.map_or(Eval::Absent, |(_, bytes)| slice_bits(bytes, offset, bits))
+}
+
+/// The chunks of an SCTP packet: (type, flags, bytes).
+fn chunks(p: &Packet) -> Option<Vec<&[u8]>> {
+    let mut rest = p.bytes.payload.as_deref()?;
+    let mut out = Vec::new();
+    while rest.len() >= 4 {
+        let len = usize::from(u16::from_be_bytes([rest[2], rest[3]]));
+        if len < 4 {
+            break;
+        }
+        out.push(&rest[..len.min(rest.len())]);
+        rest = rest.get(len.next_multiple_of(4)..).unwrap_or(&[]);
+    }
+    Some(out)
+}
+
+/// An SCTP chunk's bits, or its existence.
+pub(super) fn sctp_chunk(view: View, kind: u8, offset: u16, bits: u16) -> Eval {
+    if view.packet.or_zero(Field::Proto) != 132 {
+        return Eval::Absent;
+    }
+    let Some(list) = chunks(view.packet) else {
+        return if view.facts.get(&PAYLOAD).is_some() { Eval::Absent } else { open() };
+    };
+    list.iter().find(|c| c[0] == kind).map_or(Eval::Absent, |c| slice_bits(c, offset, bits))
+}
+
+/// Whether a byte program holds.
+pub(super) fn holds(view: View, id: ProgramId) -> Tri {
+    let image = image(view.packet);
+    // Bytes that exist but were not given count as zero once the payload fact is answered.
+    let known = image.bytes.len() >= image.length || view.facts.get(&PAYLOAD).is_some();
+    let mut bytes = image.bytes;
+    let given = bytes.len();
+    bytes.resize(image.length.max(given), 0);
+    let result = match &view.world.model.programs[id.0 as usize] {
+        Program::U32(terms) => terms.iter().map(|t| u32_term(t, &bytes, given)).fold((true, true), both),
+        Program::Bpf(code) => bpf(code, &bytes, given),
+        Program::Str { pattern, from, to, icase } => find(pattern, (*from, *to), *icase, (&bytes, given)),
+        Program::Ipv6Options { header, options, strict } => {
+            (ipv6_options(view.packet, *header, options, *strict), true)
+        }
+        Program::RtAddrs { addrs, strict } => (rt_addrs(view.packet, addrs, *strict), true),
+        Program::SctpChunks { match_kind, chunks: wanted } => match chunks(view.packet) {
+            Some(list) => (sctp_chunks(&list, *match_kind, wanted), true),
+            None => (false, false),
+        },
+    };
+    match result {
+        (holds, sure) if sure || known => holds.into(),
+        _ => Tri::Ask(PAYLOAD),
+    }
+}
+
+/// A result and whether it depends on given bytes only.
+type Sure = (bool, bool);
+
+fn both(a: Sure, b: Sure) -> Sure {
+    // A sure failure decides alone.
+    if (a == (false, true)) || (b == (false, true)) { (false, true) } else { (a.0 && b.0, a.1 && b.1) }
+}
+
+fn load(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..at.checked_add(4)?).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]))
+}
+
+/// One location (`net/netfilter/xt_u32.c`): `@` moves the base by the value and loads at the next number from there.
+fn u32_term(term: &U32Term, bytes: &[u8], given: usize) -> Sure {
+    let (mut base, mut sure) = (0usize, term.start as usize + 4 <= given);
+    let Some(mut value) = load(bytes, term.start as usize) else { return (false, true) };
+    for (op, n) in &term.ops {
+        match op {
+            U32Op::And => value &= n,
+            U32Op::Shl => value = value.checked_shl(*n).unwrap_or(0),
+            U32Op::Shr => value = value.checked_shr(*n).unwrap_or(0),
+            U32Op::At => {
+                base = base.saturating_add(value as usize);
+                let at = base.saturating_add(*n as usize);
+                let Some(next) = load(bytes, at) else { return (false, sure) };
+                sure &= at + 4 <= given;
+                value = next;
+            }
+        }
+    }
+    (term.ranges.iter().any(|(lo, hi)| *lo <= value && value <= *hi), sure)
+}
+
+fn bpf(code: &[BpfInsn], bytes: &[u8], given: usize) -> Sure {
+    let (mut a, mut x, mut pc, mut sure) = (0u32, 0u32, 0usize, true);
+    let mut mem = [0u32; 16];
+    for _ in 0..4096 {
+        let Some(insn) = code.get(pc) else { return (false, sure) };
+        pc += 1;
+        let class = insn.code & 7;
+        let operand = if insn.code & 8 != 0 { x } else { insn.k };
+        match class {
+            0 | 1 => {
+                let Some(v) = bpf_load(*insn, bytes, x, &mem) else { return (false, sure) };
+                sure &= v.1 <= given;
+                *(if class == 0 { &mut a } else { &mut x }) = v.0;
+            }
+            2 => mem[(insn.k & 15) as usize] = a,
+            3 => mem[(insn.k & 15) as usize] = x,
+            4 => match bpf_alu(insn.code, a, operand) {
+                Some(v) => a = v,
+                None => return (false, sure),
+            },
+            5 => {
+                let taken = match insn.code & 0xf0 {
+                    0x00 => {
+                        pc = pc.saturating_add(insn.k as usize);
+                        continue;
+                    }
+                    0x10 => a == operand,
+                    0x20 => a > operand,
+                    0x30 => a >= operand,
+                    _ => a & operand != 0,
+                };
+                pc += usize::from(if taken { insn.jt } else { insn.jf });
+            }
+            6 => return ((if insn.code & 0x18 == 0x10 { a } else { insn.k }) != 0, sure),
+            _ if insn.code & 0xf8 == 0x80 => a = x,
+            _ => x = a,
+        }
+    }
+    (false, sure)
+}
+
+/// A load instruction: the value, and the end of the bytes read.
+fn bpf_load(i: BpfInsn, bytes: &[u8], x: u32, mem: &[u32; 16]) -> Option<(u32, usize)> {
+    let at = match i.code & 0xe0 {
+        0x00 => return Some((i.k, 0)),
+        0x60 => return Some((mem[(i.k & 15) as usize], 0)),
+        0x80 => return Some((bytes.len() as u32, 0)),
+        0x20 | 0xa0 => i.k as usize,
+        _ => (i.k as usize).checked_add(x as usize)?,
+    };
+    if i.code & 0xe0 == 0xa0 {
+        return bytes.get(at).map(|b| (u32::from(b & 15) * 4, at + 1));
+    }
+    let size = match i.code & 0x18 {
+        0x08 => 2,
+        0x10 => 1,
+        _ => 4,
+    };
+    let slice = bytes.get(at..at.checked_add(size)?)?;
+    Some((slice.iter().fold(0, |v, b| v << 8 | u32::from(*b)), at + size))
+}
+
+fn bpf_alu(code: u16, a: u32, k: u32) -> Option<u32> {
+    Some(match code & 0xf0 {
+        0x00 => a.wrapping_add(k),
+        0x10 => a.wrapping_sub(k),
+        0x20 => a.wrapping_mul(k),
+        0x30 => a.checked_div(k)?,
+        0x40 => a | k,
+        0x50 => a & k,
+        0x60 => a.checked_shl(k).unwrap_or(0),
+        0x70 => a.checked_shr(k).unwrap_or(0),
+        0x80 => a.wrapping_neg(),
+        0x90 => a.checked_rem(k)?,
+        _ => a ^ k,
+    })
+}
+
+/// Looks for a pattern that starts at one of the offsets `from..=to` (counted from the IP header).
+fn find(pattern: &[u8], (from, to): (u32, u32), icase: bool, (bytes, given): (&[u8], usize)) -> Sure {
+    let (from, to) = (from as usize, (to as usize).min(bytes.len()));
+    let fits = |at: usize, end: usize| {
+        bytes
+            .get(at..at + pattern.len())
+            .filter(|_| at + pattern.len() <= end)
+            .is_some_and(|s| if icase { s.eq_ignore_ascii_case(pattern) } else { s == pattern })
+    };
+    if (from..=to).any(|at| fits(at, given)) {
+        return (true, true);
+    }
+    // Unknown bytes could hold it only when enough of them lie in the window.
+    let possible = bytes.len() > given && bytes.len().saturating_sub(from) >= pattern.len() && given <= to;
+    (false, !possible)
+}
+
+fn ipv6_options(p: &Packet, header: u8, wanted: &[(u8, Option<u8>)], strict: bool) -> bool {
+    let Some((_, bytes)) = p.bytes.ext_headers.iter().find(|h| h.0 == header) else { return false };
+    let mut rest = bytes.get(2..).unwrap_or(&[]);
+    let mut found = Vec::new();
+    while let [kind, tail @ ..] = rest {
+        let len = if *kind == 0 { 0 } else { tail.first().copied().unwrap_or(0) };
+        found.push((*kind, len));
+        rest = rest.get(if *kind == 0 { 1 } else { 2 + usize::from(len) }..).unwrap_or(&[]);
+    }
+    let fits = |w: &(u8, Option<u8>), f: &(u8, u8)| w.0 == f.0 && w.1.is_none_or(|l| l == f.1);
+    if strict {
+        return found.len() >= wanted.len() && wanted.iter().zip(&found).all(|(w, f)| fits(w, f));
+    }
+    let mut next = wanted.iter().peekable();
+    for f in &found {
+        if next.peek().is_some_and(|w| fits(w, f)) {
+            next.next();
+        }
+    }
+    next.peek().is_none()
+}
+
+fn rt_addrs(p: &Packet, wanted: &[Value], strict: bool) -> bool {
+    let Some((_, bytes)) = p.bytes.ext_headers.iter().find(|h| h.0 == 43) else { return false };
+    let list: Vec<Value> = bytes
+        .get(8..)
+        .unwrap_or(&[])
+        .chunks_exact(16)
+        .map(|c| c.iter().fold(0, |v, b| v << 8 | Value::from(*b)))
+        .collect();
+    if strict {
+        return list.len() == wanted.len() && list == wanted;
+    }
+    let mut next = wanted.iter().peekable();
+    for a in &list {
+        if next.peek() == Some(&a) {
+            next.next();
+        }
+    }
+    next.peek().is_none()
+}
+
+fn sctp_chunks(list: &[&[u8]], how: ChunkMatch, wanted: &[(u8, u8, u8)]) -> bool {
+    let fits = |c: &[u8], w: &(u8, u8, u8)| c[0] == w.0 && c[1] & w.1 == w.2;
+    let is_wanted = |c: &&[u8]| wanted.iter().any(|w| fits(c, w));
+    let is_there = |w: &(u8, u8, u8)| list.iter().any(|c| fits(c, w));
+    match how {
+        ChunkMatch::All => wanted.iter().all(is_there),
+        ChunkMatch::Any => wanted.iter().any(is_there),
+        ChunkMatch::Only => list.iter().all(is_wanted),
+    }
+}

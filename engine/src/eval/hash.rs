@@ -1,0 +1,113 @@
+//! Generated values: `numgen`, `jhash` and friends, and the kernel's Jenkins hash itself.
+
+use super::{Eval, View, keys};
+use crate::fact::Fact;
+use crate::field::{Field, Value};
+use crate::model::{ExprId, HashKind};
+use crate::state::{Cell, StateKey};
+
+/// The state key of a counting expression.
+pub fn counter_key(expr: ExprId) -> StateKey {
+    StateKey { site: 1 << 40 | u64::from(expr.0), key: Vec::new() }
+}
+
+/// `numgen`: a counter of this place, or a draw.
+pub(super) fn numgen(view: View, expr: ExprId, random: bool, (modulus, offset): (u32, u32)) -> Eval {
+    let modulus = modulus.max(1);
+    if !random {
+        let count = match view.state.rules.get(&counter_key(expr)) {
+            Some(Cell::Count(n)) => *n,
+            _ => 0,
+        };
+        return Eval::Value(Value::from(count % u64::from(modulus)) + Value::from(offset));
+    }
+    if modulus == 1 {
+        return Eval::Value(offset.into());
+    }
+    draw(view, offset)
+}
+
+fn draw(view: View, offset: u32) -> Eval {
+    let fact = Fact::Chance { site: view.site, at: view.at };
+    view.facts.get(&fact).map_or(Eval::Ask(fact), |v| Eval::Value(v + Value::from(offset)))
+}
+
+/// `jhash` where the seed is given; every other hash is a draw.
+pub(super) fn value(view: View, kind: HashKind, of: ExprId, seed: Option<u32>, (modulus, offset): (u32, u32)) -> Eval {
+    let modulus = modulus.max(1);
+    let values = match keys(view, &[of]) {
+        Ok(v) => v,
+        Err(e) => return e,
+    };
+    if modulus == 1 {
+        return Eval::Value(offset.into());
+    }
+    match (kind, seed) {
+        (HashKind::Cluster, Some(seed)) => {
+            let addr = values.first().copied().unwrap_or(0);
+            let hash = if view.packet.or_zero(Field::CtL3Proto) == 10 {
+                jhash2(&words6(addr), seed)
+            } else {
+                jhash1((addr as u32).swap_bytes(), seed)
+            };
+            Eval::Value(scale(hash, modulus) + Value::from(offset))
+        }
+        _ => draw(view, offset),
+    }
+}
+
+/// `reciprocal_scale`: a hash spread over `0..n`.
+pub fn scale(hash: u32, n: u32) -> Value {
+    Value::from((u64::from(hash) * u64::from(n)) >> 32)
+}
+
+/// An address as four words in host byte order of a little-endian machine.
+pub fn words6(addr: Value) -> [u32; 4] {
+    let b = addr.to_be_bytes();
+    std::array::from_fn(|i| u32::from_le_bytes([b[4 * i], b[4 * i + 1], b[4 * i + 2], b[4 * i + 3]]))
+}
+
+const INIT: u32 = 0xdead_beef;
+
+fn mix(a: &mut u32, b: &mut u32, c: &mut u32) {
+    for (x, y, z, r) in [(0, 2, 1, 4), (1, 0, 2, 6), (2, 1, 0, 8), (0, 2, 1, 16), (1, 0, 2, 19), (2, 1, 0, 4)] {
+        // x -= y; x ^= rol(y, r); y += z over (a, b, c).
+        let mut v = [*a, *b, *c];
+        v[x] = v[x].wrapping_sub(v[y]) ^ v[y].rotate_left(r);
+        v[y] = v[y].wrapping_add(v[z]);
+        [*a, *b, *c] = v;
+    }
+}
+
+fn finish(a: u32, b: u32, c: u32) -> u32 {
+    let mut v = [a, b, c];
+    for (x, y, r) in [(2, 1, 14), (0, 2, 11), (1, 0, 25), (2, 1, 16), (0, 2, 4), (1, 0, 14), (2, 1, 24)] {
+        v[x] = (v[x] ^ v[y]).wrapping_sub(v[y].rotate_left(r));
+    }
+    v[2]
+}
+
+/// The kernel's `jhash2` (`include/linux/jhash.h`): the hash of a list of words.
+pub fn jhash2(words: &[u32], seed: u32) -> u32 {
+    let start = INIT.wrapping_add((words.len() as u32) << 2).wrapping_add(seed);
+    let (mut a, mut b, mut c) = (start, start, start);
+    let mut rest = words;
+    while rest.len() > 3 {
+        a = a.wrapping_add(rest[0]);
+        b = b.wrapping_add(rest[1]);
+        c = c.wrapping_add(rest[2]);
+        mix(&mut a, &mut b, &mut c);
+        rest = &rest[3..];
+    }
+    if rest.is_empty() {
+        return c;
+    }
+    let get = |i: usize| rest.get(i).copied().unwrap_or(0);
+    finish(a.wrapping_add(get(0)), b.wrapping_add(get(1)), c.wrapping_add(get(2)))
+}
+
+/// `jhash_1word`.
+pub fn jhash1(word: u32, seed: u32) -> u32 {
+    let start = INIT.wrapping_add(4).wrapping_add(seed);
+    finish(word.wrapping_add(start), start, start)
+}

@@ -1,0 +1,434 @@
+//! Completing a described packet: every default is a listed assumption with the flag that changes it.
+//!
+//! `nettrace explain --dport 31002` alone means: a TCP SYN from a remote client to this host's own address.
+
+use std::net::IpAddr;
+
+use super::{PacketSpec, ProtoName};
+use crate::World;
+use crate::fact::Assumption;
+use crate::field::{Field, PROTOCOLS, TCP_FLAGS, Value, address, ct_state, device, mac};
+use crate::host::{Dev, Fib, FibQuery, Mac, OutputRoute, PortLookup};
+use crate::packet::{Bytes, Got, Packet};
+
+/// A packet ready to be walked.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The packet.
+    pub packet: Packet,
+    /// Made by this host (enters at OUTPUT) instead of arriving.
+    pub local: bool,
+    /// Conntrack state given by hand.
+    pub ct_state: Option<Value>,
+    /// The defaults that were filled in.
+    pub assumptions: Vec<Assumption>,
+}
+
+/// A described packet that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpecError(pub String);
+
+impl std::fmt::Display for SpecError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SpecError {}
+
+/// Fills in what the description leaves out.
+///
+/// # Errors
+/// An address, name or number that cannot be read, or parts that contradict each other.
+pub fn complete(spec: &PacketSpec, world: World) -> Result<Start, SpecError> {
+    let local = spec.origin.as_deref() == Some("node");
+    let mut c = Completer { spec, world, local, packet: Packet::default(), assumptions: Vec::new() };
+    c.protocol()?;
+    c.addresses()?;
+    c.devices()?;
+    c.link_layer()?;
+    c.layer4()?;
+    c.rest()?;
+    let ct_state = c.ct_state()?;
+    Ok(Start { packet: c.packet, local, ct_state, assumptions: c.assumptions })
+}
+
+struct Completer<'a> {
+    spec: &'a PacketSpec,
+    world: World<'a>,
+    local: bool,
+    packet: Packet,
+    assumptions: Vec<Assumption>,
+}
+
+/// The number of a protocol by name or number.
+pub fn protocol_number(name: &ProtoName) -> Result<u8, SpecError> {
+    match name {
+        ProtoName::Number(n) => Ok(*n),
+        ProtoName::Name(text) => {
+            let named = PROTOCOLS.iter().find(|p| p.1.eq_ignore_ascii_case(text)).map(|p| p.0);
+            let alias = matches!(text.as_str(), "icmp6" | "ipv6-icmp").then_some(58);
+            let found = named.or(alias).or_else(|| text.parse().ok());
+            found.ok_or_else(|| SpecError(format!("`{text}` is not a protocol")))
+        }
+    }
+}
+
+fn parse_addr(text: &str) -> Result<IpAddr, SpecError> {
+    text.parse().map_err(|_| SpecError(format!("`{text}` is not an IP address")))
+}
+
+impl Completer<'_> {
+    fn assume(&mut self, fact: &str, value: impl Into<String>, why: &str, flag: &str) {
+        self.assumptions.push(Assumption {
+            fact: fact.to_string(),
+            value: value.into(),
+            why: why.to_string(),
+            flag: flag.to_string(),
+        });
+    }
+
+    fn set(&mut self, field: Field, value: impl Into<Value>) {
+        self.packet.set(field, value.into());
+    }
+
+    fn protocol(&mut self) -> Result<(), SpecError> {
+        let number = match &self.spec.proto {
+            Some(name) => protocol_number(name)?,
+            None if self.spec.icmp_type.is_some() => 1,
+            None => {
+                self.assume("protocol", "tcp", "not given", "--proto");
+                6
+            }
+        };
+        self.set(Field::Proto, number);
+        Ok(())
+    }
+
+    fn family(&self, known: &[Option<IpAddr>]) -> Result<Value, SpecError> {
+        let by_addr = known.iter().flatten().next().map(|a| if a.is_ipv4() { 2 } else { 10 });
+        let by_name = match self.spec.family.as_deref() {
+            None => None,
+            Some("ip" | "ipv4" | "4" | "inet") => Some(2),
+            Some("ip6" | "ipv6" | "6" | "inet6") => Some(10),
+            Some(other) => return Err(SpecError(format!("`{other}` is not a family: `ip` or `ip6`"))),
+        };
+        let family = by_name.or(by_addr).unwrap_or(if self.packet.or_zero(Field::Proto) == 58 { 10 } else { 2 });
+        if known.iter().flatten().any(|a| a.is_ipv4() != (family == 2)) {
+            return Err(SpecError("the addresses are not of one family".to_string()));
+        }
+        Ok(family)
+    }
+
+    fn addresses(&mut self) -> Result<(), SpecError> {
+        let src = self.spec.saddr.as_deref().map(parse_addr).transpose()?;
+        let dst = self.spec.daddr.as_deref().map(parse_addr).transpose()?;
+        let family = self.family(&[src, dst])?;
+        self.set(Field::Family, family);
+        let dst = dst.unwrap_or_else(|| self.default_destination(family == 10));
+        self.set(Field::Daddr, address(dst));
+        let src = src.unwrap_or_else(|| self.default_source(dst));
+        self.set(Field::Saddr, address(src));
+        Ok(())
+    }
+
+    /// An address of this host: the one on the device of the default route, else its first.
+    fn default_destination(&mut self, six: bool) -> IpAddr {
+        let far: IpAddr = if six { [0x2001, 0xdb8, 0, 0, 0, 0, 0, 7].into() } else { [203, 0, 113, 7].into() };
+        let by_default = self.device_towards(far);
+        let own = self.world.host.parts().addresses.iter().flatten();
+        let fits = |a: &&crate::host::Address| a.ip.is_ipv6() == six && !a.ip.is_loopback() && !link_local(a.ip);
+        let all: Vec<_> = own.filter(fits).collect();
+        let found = all.iter().find(|a| Some(&a.dev) == by_default.as_ref()).or(all.first()).map(|a| a.ip);
+        let documentation = if six { [0x2001, 0xdb8, 0, 0, 0, 0, 0, 10].into() } else { [192, 0, 2, 10].into() };
+        let dst = found.unwrap_or(documentation);
+        let why = if found.is_some() { "an address of this host" } else { "an address for examples; none was given" };
+        self.assume("destination", dst.to_string(), why, "--dst");
+        dst
+    }
+
+    /// A remote client, or for a packet of this host the address that the kernel chooses.
+    fn default_source(&mut self, dst: IpAddr) -> IpAddr {
+        if self.local {
+            let query = FibQuery { src: None, ..FibQuery::to(dst) };
+            if let Ok(OutputRoute::Send { src: Ok(src), .. }) = self.world.host.output_route(&query, &mut Vec::new()) {
+                self.assume("source", src.to_string(), "what the kernel chooses for this destination", "--src");
+                return src;
+            }
+            self.assume("source", dst.to_string(), "no routes or addresses were given", "--src");
+            return dst;
+        }
+        let far: IpAddr =
+            if dst.is_ipv6() { [0x2001, 0xdb8, 0, 0, 0, 0, 0, 7].into() } else { [203, 0, 113, 7].into() };
+        let known = !self.world.host.has_routes(crate::host::Family::of(dst));
+        let src = if known || self.device_towards(far).is_some() { far } else { self.neighbour_of(dst).unwrap_or(far) };
+        self.assume("source", src.to_string(), "a remote client", "--src");
+        src
+    }
+
+    /// Another address in the subnet of one of the host's own.
+    fn neighbour_of(&self, dst: IpAddr) -> Option<IpAddr> {
+        let own = self.world.host.parts().addresses.iter().flatten();
+        let mut list = own.filter(|a| a.ip.is_ipv6() == dst.is_ipv6() && !a.ip.is_loopback() && a.subnet().is_some());
+        let a = list.clone().find(|a| a.ip == dst).or_else(|| list.next())?;
+        let next = |ip: IpAddr, by: u8| match ip {
+            IpAddr::V4(v) => IpAddr::V4((v.to_bits() ^ u32::from(by)).into()),
+            IpAddr::V6(v) => IpAddr::V6((v.to_bits() ^ u128::from(by)).into()),
+        };
+        (8..=24).step_by(8).map(|by| next(a.ip, by)).find(|ip| a.covers(*ip) && *ip != a.ip)
+    }
+
+    /// The device by which a packet to `dst` leaves.
+    fn device_towards(&self, dst: IpAddr) -> Option<Dev> {
+        match self.world.host.output_route(&FibQuery::to(dst), &mut Vec::new()) {
+            Ok(OutputRoute::Send { ways, .. }) => ways.first().map(|w| w.dev.clone()),
+            _ => None,
+        }
+    }
+
+    fn devices(&mut self) -> Result<(), SpecError> {
+        for field in
+            [Field::Iif, Field::Oif, Field::Mark, Field::Priority, Field::NfTrace, Field::PktType, Field::Ipsec]
+        {
+            self.set(field, 0u8);
+        }
+        if self.local {
+            if self.spec.iif.is_some() {
+                return Err(SpecError("a packet of this host does not arrive by a device".to_string()));
+            }
+            return Ok(());
+        }
+        let (iif, physin) = (self.spec.iif.clone(), self.spec.physin.clone());
+        match iif {
+            Some(name) => self.arrives_by(&name, physin.as_deref()),
+            None => self.default_device(),
+        }
+        Ok(())
+    }
+
+    /// A bridge port given as the incoming device is the port; the IP layer sees its bridge.
+    fn arrives_by(&mut self, name: &str, physin: Option<&str>) {
+        let bridge = self.world.host.bridge_of(name).ok().flatten();
+        match (physin, bridge) {
+            (Some(port), _) => {
+                self.set(Field::PhysIn, device(port));
+                self.set(Field::Iif, device(name));
+            }
+            (None, Some(bridge)) => {
+                self.set(Field::PhysIn, device(name));
+                self.set(Field::Iif, device(&bridge));
+            }
+            (None, None) => {
+                self.set(Field::Iif, device(name));
+                if self.world.host.is_bridge(name) == Ok(true) {
+                    self.port_of_source(name);
+                }
+            }
+        }
+    }
+
+    /// The device by which the way back to the source leads.
+    fn default_device(&mut self) {
+        let src = crate::field::to_address(self.packet.or_zero(Field::Saddr), self.packet.family());
+        let back = match self.world.host.fib(&FibQuery::to(src), &mut Vec::new()) {
+            Ok(Fib::Route { .. }) => self.device_towards(src),
+            _ => None,
+        };
+        let dst = crate::field::to_address(self.packet.or_zero(Field::Daddr), self.packet.family());
+        let holds = |d: &Dev| *d != Dev::from("lo");
+        let by_dst = self.world.host.parts().addresses.iter().flatten().find(|a| a.ip == dst).map(|a| a.dev.clone());
+        match back.or(by_dst).filter(holds) {
+            Some(dev) => {
+                self.assume("incoming device", dev.to_string(), "the way back to the source", "--in");
+                self.arrives_by(&dev, None);
+            }
+            None => self.packet.put(Field::Iif, Got::Unknown),
+        }
+    }
+
+    /// The bridge port behind which the source is, when neighbours and the forwarding table tell.
+    fn port_of_source(&mut self, bridge: &str) {
+        let src = crate::field::to_address(self.packet.or_zero(Field::Saddr), self.packet.family());
+        let port = self.world.host.next_hop_mac(bridge, src).and_then(|m| self.world.host.bridge_port(bridge, m, None));
+        match port {
+            Ok(PortLookup::Port(dev)) => {
+                self.assume("bridge port", dev.to_string(), "the source's MAC address is behind it", "--in");
+                self.set(Field::PhysIn, device(&dev));
+            }
+            _ => self.packet.put(Field::PhysIn, Got::Unknown),
+        }
+    }
+
+    /// MAC addresses and what the frame's destination makes of it.
+    fn link_layer(&mut self) -> Result<(), SpecError> {
+        let six = self.packet.family() == 10;
+        self.set(Field::EtherType, if six { 0x86dd_u16 } else { 0x0800 });
+        if self.local {
+            return Ok(());
+        }
+        let read = |text: &Option<String>| {
+            text.as_deref().map(|t| mac(t).ok_or_else(|| SpecError(format!("`{t}` is not a MAC address")))).transpose()
+        };
+        let iif = crate::field::device_name(self.packet.or_zero(Field::Iif));
+        let src = crate::field::to_address(self.packet.or_zero(Field::Saddr), self.packet.family());
+        let known = self.world.host.next_hop_mac(&iif, src).ok().map(mac_value);
+        match read(&self.spec.src_mac)?.or(known) {
+            Some(m) => self.set(Field::EtherSaddr, m),
+            None => self.packet.put(Field::EtherSaddr, Got::Unknown),
+        }
+        let own = self.world.host.link(&iif).ok().and_then(|l| l.mac).map(mac_value);
+        let bridged = self.packet.get(Field::PhysIn) != Got::Absent;
+        let dst = self.packet.or_zero(Field::Daddr);
+        let group = if six { dst >> 120 == 0xff } else { dst >> 28 == 0xe };
+        let given = read(&self.spec.dst_mac)?;
+        let kind = match given {
+            Some(0xffff_ffff_ffff) => 1,
+            Some(m) if m >> 40 & 1 == 1 => 2,
+            Some(m) if own.is_some_and(|o| o != m) && !bridged => 3,
+            Some(_) => 0,
+            None if group => 2,
+            None if !six && dst == 0xffff_ffff => 1,
+            None => 0u8,
+        };
+        self.set(Field::PktType, kind);
+        match given {
+            Some(m) => self.set(Field::EtherDaddr, m),
+            None if bridged => {}
+            None => self.packet.put(Field::EtherDaddr, own.map_or(Got::Unknown, Got::Value)),
+        }
+        Ok(())
+    }
+
+    fn layer4(&mut self) -> Result<(), SpecError> {
+        match self.packet.or_zero(Field::Proto) {
+            6 | 17 | 33 | 132 | 136 => self.ports()?,
+            1 | 58 => self.icmp(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn ports(&mut self) -> Result<(), SpecError> {
+        let sport = self.spec.sport.unwrap_or_else(|| {
+            self.assume("source port", "40000", "not given", "--sport");
+            40000
+        });
+        let dport = self.spec.dport.unwrap_or_else(|| {
+            self.assume("destination port", "80", "not given", "--dport");
+            80
+        });
+        self.set(Field::Sport, sport);
+        self.set(Field::Dport, dport);
+        if self.packet.or_zero(Field::Proto) != 6 {
+            return Ok(());
+        }
+        let mut flags = 0;
+        if let Some(list) = &self.spec.tcp_flags {
+            for name in list {
+                let bit = TCP_FLAGS.iter().find(|f| f.1.eq_ignore_ascii_case(name));
+                flags |= bit.ok_or_else(|| SpecError(format!("`{name}` is not a TCP flag")))?.0;
+            }
+        } else {
+            self.assume("TCP flags", "SYN", "the first packet of a connection", "--flags");
+            flags = 2;
+        }
+        self.set(Field::TcpFlags, flags);
+        self.set(Field::TcpSeq, self.spec.seq.unwrap_or(0));
+        self.set(Field::TcpAck, self.spec.ack_seq.unwrap_or(0));
+        self.set(Field::TcpWindow, 64240u16);
+        if let Some(mss) = self.spec.mss {
+            self.set(Field::TcpMss, mss);
+        }
+        Ok(())
+    }
+
+    fn icmp(&mut self) {
+        let six = self.packet.family() == 10;
+        let kind = self.spec.icmp_type.unwrap_or(if six { 128 } else { 8 });
+        if self.spec.icmp_type.is_none() {
+            self.assume("ICMP type", "echo request", "not given", "--icmp-type");
+        }
+        self.set(Field::IcmpType, kind);
+        self.set(Field::IcmpCode, self.spec.icmp_code.unwrap_or(0));
+        self.set(Field::IcmpId, self.spec.icmp_id.unwrap_or(1));
+        self.set(Field::IcmpSeq, 1u8);
+    }
+
+    fn rest(&mut self) -> Result<(), SpecError> {
+        let hex = |text: &Option<String>| text.as_deref().map(parse_hex).transpose();
+        let payload = hex(&self.spec.inner_hex)?.or(hex(&self.spec.payload_hex)?);
+        let header = self.header_length();
+        let ip = if self.packet.family() == 10 { 40 } else { 20 };
+        let shortest = ip + header + payload.as_ref().map_or(0, |p| p.len() as Value);
+        let length = self.spec.length.map_or(shortest, Value::from);
+        self.set(Field::Length, length);
+        self.set(Field::ThLength, length.saturating_sub(ip));
+        self.set(Field::IpHdrLen, ip);
+        self.set(Field::Ttl, self.spec.ttl.unwrap_or(64));
+        self.set(Field::Tos, self.spec.tos.unwrap_or(0));
+        let more = self.spec.more_fragments.unwrap_or(false);
+        self.set(Field::FragOffset, self.spec.frag_offset.unwrap_or(0));
+        self.set(Field::FragFlags, if more { 1u8 } else { 2 });
+        self.set(Field::IpId, 1u8);
+        self.packet.put(Field::NextHeader, self.packet.get(Field::Proto));
+        self.set(Field::ExtHeaders, 0u8);
+        self.set(Field::FlowLabel, 0u8);
+        self.set(Field::Mark, self.spec.mark.unwrap_or(0));
+        self.set(Field::CtState, ct_state::INVALID);
+        self.packet.bytes = Bytes { payload, ..Bytes::default() }.into();
+        if self.local {
+            self.socket();
+        }
+        for field in [Field::Time, Field::Day, Field::Hour, Field::Cpu] {
+            self.packet.put(field, Got::Unknown);
+        }
+        for field in [Field::SockTransparent, Field::SockMark, Field::SockWildcard] {
+            self.packet.put(field, Got::Unknown);
+        }
+        Ok(())
+    }
+
+    /// The owner of a packet of this host.
+    fn socket(&mut self) {
+        if self.spec.uid.is_none() {
+            self.assume("socket owner", "root", "not given", "--uid");
+        }
+        self.set(Field::SkExists, 1u8);
+        self.set(Field::SkUid, self.spec.uid.unwrap_or(0));
+        self.set(Field::SkGid, self.spec.gid.unwrap_or(0));
+        self.set(Field::Cgroup, 0u8);
+    }
+
+    fn header_length(&self) -> Value {
+        match self.packet.or_zero(Field::Proto) {
+            6 => 20,
+            1 | 17 | 58 | 136 => 8,
+            33 | 132 => 12,
+            _ => 8,
+        }
+    }
+
+    fn ct_state(&self) -> Result<Option<Value>, SpecError> {
+        let Some(name) = self.spec.ct_state.as_deref() else { return Ok(None) };
+        let found = ct_state::ALL.iter().find(|s| s.1.eq_ignore_ascii_case(name));
+        found.map(|s| Some(s.0)).ok_or_else(|| SpecError(format!("`{name}` is not a conntrack state")))
+    }
+}
+
+fn link_local(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(a) if a.is_unicast_link_local())
+}
+
+fn mac_value(m: Mac) -> Value {
+    m.0.iter().fold(0, |v, b| v << 8 | Value::from(*b))
+}
+
+fn parse_hex(text: &str) -> Result<Vec<u8>, SpecError> {
+    let bad = || SpecError("the payload is not pairs of hex digits".to_string());
+    let digits: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
+    if !digits.len().is_multiple_of(2) {
+        return Err(bad());
+    }
+    let pair = |p: &[u8]| std::str::from_utf8(p).ok().and_then(|s| u8::from_str_radix(s, 16).ok()).ok_or_else(bad);
+    digits.chunks(2).map(pair).collect()
+}

@@ -1,0 +1,166 @@
+//! A frame that came in by a bridge port: to this host, bridged on, or both kinds of IP hooks by br_netfilter.
+//!
+//! Left out: chains of the bridge family, VLAN filtering, flooding (a flooded frame takes one unknown port here).
+
+use super::Machine;
+use super::path::stack_drop;
+use super::route::Input;
+use crate::fact::Fact;
+use crate::field::{Field, Value, device, device_name, to_address};
+use crate::host::{Family, Mac, PortLookup};
+use crate::model::Hook;
+use crate::packet::Got;
+use crate::trace::{Cause, Decision, Fate, Step};
+
+/// Where the bridge sends a frame.
+#[derive(Clone, Copy)]
+enum Port {
+    /// To the host above the bridge.
+    Host,
+    /// By this port, if it is known.
+    Out(Option<Value>),
+    /// Nowhere.
+    Nowhere,
+}
+
+impl Machine<'_> {
+    /// The way of a frame that came in by a bridge port.
+    pub(super) fn arrive_at_bridge(&mut self) -> Result<Fate, Fate> {
+        let family = if self.packet.family() == 10 { Family::V6 } else { Family::V4 };
+        let mut assumed = Vec::new();
+        let filtered = self.world.host.bridge_nf_call(family, &mut assumed);
+        self.note_assumed(&assumed);
+        let port = self.frame_port();
+        match (filtered, port) {
+            (false, Port::Host) => {
+                self.write(Field::PhysIn, Got::Absent, Cause::Step(Step::Bridge));
+                self.arrive_at_ip()
+            }
+            (false, Port::Out(port)) => Ok(Fate::Bridged { port }),
+            (false, Port::Nowhere) => {
+                Err(stack_drop(None, "the bridge does not send a frame back out of its own port"))
+            }
+            (true, Port::Host) => self.arrive_at_ip(),
+            (true, port) => self.bridge_with_hooks(port),
+        }
+    }
+
+    /// PREROUTING of a frame that is bridged; a destination that NAT changed is looked up again.
+    fn bridge_with_hooks(&mut self, port: Port) -> Result<Fate, Fate> {
+        let before = self.packet.get(Field::Daddr);
+        self.run_hook(Hook::Prerouting)?;
+        if before == self.packet.get(Field::Daddr) {
+            return self.bridge_on(port);
+        }
+        // br_netfilter routes a packet with a new destination: back to the same bridge, it stays bridged.
+        let bridge = self.packet.or_zero(Field::Iif);
+        match self.route_input() {
+            Input::Forward if self.way.oif == Some(bridge) => {
+                let port = self.port_of_nexthop(bridge);
+                self.bridge_on(port)
+            }
+            Input::Drop(why) if !self.goes_back_to(bridge) => Err(stack_drop(Some(Hook::Prerouting), why)),
+            Input::Drop(_) => {
+                let port = self.port_of_nexthop(bridge);
+                self.bridge_on(port)
+            }
+            _ => self.route_and_go(),
+        }
+    }
+
+    /// Forwarding is off: the bridge still takes the packet when its route leads back to it.
+    fn goes_back_to(&mut self, bridge: Value) -> bool {
+        let asker = crate::eval::Asker::new(&self.packet);
+        let forwards = self.world.host.forwards(&device_name(bridge), Family::of(asker.dst), &mut Vec::new());
+        if forwards || self.route_output().is_err() {
+            return false;
+        }
+        self.way.oif == Some(bridge)
+    }
+
+    fn bridge_on(&mut self, port: Port) -> Result<Fate, Fate> {
+        let by = Cause::Step(Step::Bridge);
+        let bridge = self.packet.or_zero(Field::Iif);
+        let out = match port {
+            Port::Host => return self.route_and_go(),
+            Port::Nowhere => {
+                let why = "the bridge does not send a frame back out of its own port";
+                return Err(stack_drop(Some(Hook::Prerouting), why));
+            }
+            Port::Out(out) => out,
+        };
+        self.decided(Decision::Bridged);
+        self.set(Field::IsBridged, 1, by);
+        self.set(Field::Oif, bridge, by);
+        self.write(Field::PhysOut, out.map_or(Got::Unknown, Got::Value), by);
+        self.run_hook(Hook::Forward)?;
+        self.set(Field::Iif, 0, by);
+        self.leave(false)
+    }
+
+    /// Where the bridge sends the frame by its destination MAC address.
+    fn frame_port(&mut self) -> Port {
+        let Some(mac) = self.packet.value(Field::EtherDaddr) else {
+            return self.port_by_address();
+        };
+        self.port_of_mac(self.packet.or_zero(Field::Iif), mac)
+    }
+
+    fn port_of_mac(&mut self, bridge: Value, mac: Value) -> Port {
+        let b = mac.to_be_bytes();
+        let mac = Mac([b[10], b[11], b[12], b[13], b[14], b[15]]);
+        let from = self.packet.value(Field::PhysIn).map(device_name);
+        match self.world.host.bridge_port(&device_name(bridge), mac, from.as_deref()) {
+            Ok(PortLookup::Host) => Port::Host,
+            Ok(PortLookup::Port(dev)) => Port::Out(Some(device(&dev))),
+            Ok(PortLookup::Nowhere) => Port::Nowhere,
+            Ok(PortLookup::Flood(ports)) => match &ports[..] {
+                [] => Port::Nowhere,
+                [one] => Port::Out(Some(device(one))),
+                _ => Port::Out(None),
+            },
+            Err(_) => Port::Out(None),
+        }
+    }
+
+    /// No MAC address was given: a destination on the bridge's own subnet is bridged, anything else goes to the host.
+    fn port_by_address(&mut self) -> Port {
+        let bridge = self.packet.or_zero(Field::Iif);
+        let dst = to_address(self.packet.or_zero(Field::Daddr), self.packet.family());
+        let name = device_name(bridge);
+        let family = Family::of(dst);
+        let local = self.world.host.is_local(dst, &mut Vec::new());
+        let Ok(addresses) = self.world.host.addresses_of(&name, family) else {
+            return if self.answer(Fact::IsLocal(self.packet.family(), self.packet.or_zero(Field::Daddr))) != 0 {
+                Port::Host
+            } else {
+                Port::Out(None)
+            };
+        };
+        let on_link = addresses.iter().any(|a| a.covers(dst));
+        if local == Ok(true) || !on_link {
+            return Port::Host;
+        }
+        match self.world.host.next_hop_mac(&name, dst) {
+            Ok(mac) => self.port_of_mac(bridge, mac_value(mac)),
+            Err(_) => Port::Out(None),
+        }
+    }
+
+    /// The port behind which the next hop of a changed destination is.
+    fn port_of_nexthop(&mut self, bridge: Value) -> Port {
+        let family = self.packet.family();
+        let hop = self.way.nexthop.unwrap_or(self.packet.or_zero(Field::Daddr));
+        match self.world.host.next_hop_mac(&device_name(bridge), to_address(hop, family)) {
+            Ok(mac) => {
+                self.set(Field::EtherDaddr, mac_value(mac), Cause::Step(Step::Bridge));
+                self.port_of_mac(bridge, mac_value(mac))
+            }
+            Err(_) => Port::Out(None),
+        }
+    }
+}
+
+fn mac_value(mac: Mac) -> Value {
+    mac.0.iter().fold(0, |v, b| v << 8 | Value::from(*b))
+}

@@ -1,0 +1,146 @@
+//! One base chain: rules in order, jumps, returns, the policy.
+//!
+//! `ipt` and `nft` are one machine here (semantics.md 11.1); they differ in when a rule is written down, which is the
+//! table's dialect: legacy before its target runs, the others behind all of its ops.
+
+use super::{EVENT_BOUND, Machine, STEP_BOUND};
+use crate::model::{ChainId, Dialect, RuleId, Verdict};
+use crate::trace::{By, Event, Fate};
+
+/// How a base chain ended.
+pub(super) enum ChainEnd {
+    /// Accepted: the hook goes on.
+    Accept,
+    /// The walk ends.
+    End(Fate),
+}
+
+/// How a rule ended.
+pub(super) enum RuleEnd {
+    /// It did not match.
+    Miss,
+    /// It matched, and says this.
+    Matched(Verdict),
+    /// It matched, and the walk ends: stolen, or dropped without an event.
+    End(Fate),
+}
+
+/// A chain that runs, and where.
+#[derive(Clone, Copy)]
+struct Frame {
+    chain: ChainId,
+    next: u32,
+}
+
+impl Machine<'_> {
+    /// Runs a base chain.
+    pub(super) fn run_base(&mut self, base: ChainId) -> ChainEnd {
+        self.events.push(Event::Enter(base));
+        let mut stack: Vec<Frame> = Vec::new();
+        let mut here = Frame { chain: base, next: 0 };
+        let mut from = 0;
+        loop {
+            let rules = &self.world.model.chain(here.chain).rules;
+            let Some(rule) = rules.get(here.next as usize).copied() else {
+                if here.chain == base && stack.is_empty() {
+                    return self.policy(base, from);
+                }
+                self.events.push(Event::Return { chain: here.chain, from, depth: stack.len() as u16 });
+                match stack.pop() {
+                    Some(caller) => here = caller,
+                    None => return self.policy(base, 0),
+                }
+                from = here.next;
+                continue;
+            };
+            here.next += 1;
+            self.steps += 1;
+            if self.steps > STEP_BOUND || self.events.len() > EVENT_BOUND {
+                return ChainEnd::End(Self::undetermined("the walk is longer than its bound; is there a loop?"));
+            }
+            let verdict = match self.run_rule(rule, here.next - 1, from, stack.len() as u16, base) {
+                RuleEnd::Miss => continue,
+                RuleEnd::End(fate) => return ChainEnd::End(fate),
+                RuleEnd::Matched(verdict) => verdict,
+            };
+            from = here.next;
+            match verdict {
+                Verdict::Continue => {}
+                Verdict::Accept => return ChainEnd::Accept,
+                Verdict::Drop => return ChainEnd::End(self.dropped(rule, base, false)),
+                Verdict::Queue { num, bypass } => match self.queue(num, bypass) {
+                    Verdict::Drop => return ChainEnd::End(self.dropped(rule, base, false)),
+                    _ => return ChainEnd::Accept,
+                },
+                Verdict::Jump(to) => {
+                    stack.push(here);
+                    here = Frame { chain: to, next: 0 };
+                    from = 0;
+                }
+                Verdict::Goto(to) => {
+                    here = Frame { chain: to, next: 0 };
+                    from = 0;
+                }
+                Verdict::Return => match stack.pop() {
+                    Some(caller) => {
+                        here = caller;
+                        from = here.next;
+                    }
+                    None => return self.policy(base, from),
+                },
+            }
+        }
+    }
+
+    fn policy(&mut self, base: ChainId, from: u32) -> ChainEnd {
+        let policy = self.world.model.chain(base).base.as_ref().map_or(Verdict::Accept, |b| b.policy);
+        self.events.push(Event::Policy { chain: base, from, verdict: policy });
+        if policy == Verdict::Drop {
+            return ChainEnd::End(Fate::Drop { hook: self.hook, by: By::Policy(base) });
+        }
+        ChainEnd::Accept
+    }
+
+    pub(super) fn dropped(&self, rule: RuleId, base: ChainId, hotdrop: bool) -> Fate {
+        Fate::Drop { hook: self.hook, by: By::Rule { rule, base, hotdrop } }
+    }
+
+    /// Runs a rule's ops and writes the match down at its dialect's moment.
+    fn run_rule(&mut self, rule: RuleId, index: u32, from: u32, depth: u16, base: ChainId) -> RuleEnd {
+        self.evaluation += 1;
+        let model = self.world.model;
+        let r = model.rule(rule);
+        let ops = &model.ops[r.ops.range()];
+        let legacy = model.table_of(base).dialect == Dialect::Legacy;
+        let event = |verdict| Event::Rule { rule, index, from, verdict, depth };
+        let (matches, target) =
+            if legacy { ops.split_at(usize::from(r.matches).min(ops.len())) } else { (ops, &ops[..0]) };
+        let site = r.ops.start;
+        let mut verdict = match self.run_ops(rule, base, matches, site) {
+            RuleEnd::Matched(v) => v,
+            other => return other,
+        };
+        let at = self.events.len();
+        if legacy {
+            self.events.push(event(verdict));
+            match self.run_ops(rule, base, target, site + matches.len() as u32) {
+                RuleEnd::Matched(v) => verdict = v,
+                RuleEnd::Miss => {}
+                RuleEnd::End(fate) => {
+                    self.set_verdict(at, if matches!(fate, Fate::Drop { .. }) { Verdict::Drop } else { verdict });
+                    return RuleEnd::End(fate);
+                }
+            }
+            self.set_verdict(at, verdict);
+        } else {
+            self.events.push(event(verdict));
+        }
+        RuleEnd::Matched(verdict)
+    }
+
+    fn set_verdict(&mut self, at: usize, new: Verdict) {
+        if let Some(Event::Rule { verdict, .. }) = self.events.get_mut(at) {
+            *verdict = new;
+        }
+    }
+}

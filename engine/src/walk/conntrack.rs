@@ -1,0 +1,386 @@
+//! Connection tracking at -200 and its end, the confirmation (semantics.md 3).
+//!
+//! Left out: the window check (packets count as in the window; listed as an assumption when it matters), expectations.
+
+use super::{Machine, tuple};
+use crate::field::{Field, Value, ct_state, ct_status, device, device_name};
+use crate::model::RuleId;
+use crate::packet::Got;
+use crate::state::{Conn, TcpState, Tuple};
+use crate::trace::{Cause, Step};
+
+/// What a `CT` target prepared.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Template {
+    /// Zone for the original direction.
+    pub zone: u16,
+    /// Helper, as device bytes.
+    pub helper: Value,
+    /// A template is attached.
+    pub set: bool,
+}
+
+/// The connection of the packet.
+#[derive(Clone, Debug)]
+pub(super) struct Attached {
+    /// The connection as it is now.
+    pub conn: Conn,
+    /// Its number, once it is confirmed.
+    pub id: Option<u32>,
+    /// The packet goes in the reply direction.
+    pub reply: bool,
+    /// NEW, ESTABLISHED or RELATED.
+    pub state: Value,
+    /// An ICMP error about the connection.
+    pub error: bool,
+}
+
+/// What conntrack makes of a packet without looking at the table.
+enum Class {
+    /// Looked up.
+    Track,
+    /// Refused.
+    Invalid(&'static str),
+    /// An ICMP error: belongs to what it quotes.
+    Error,
+    /// Never tracked (neighbour discovery).
+    Untracked,
+}
+
+/// TCP flag combinations that conntrack takes (PSH, ECE, CWR do not count).
+fn valid_flags(flags: Value) -> bool {
+    const FIN: Value = 1;
+    const SYN: Value = 2;
+    const RST: Value = 4;
+    const ACK: Value = 16;
+    const URG: Value = 32;
+    let f = flags & (FIN | SYN | RST | ACK | URG);
+    [SYN, SYN | URG, SYN | ACK, RST, RST | ACK, FIN | ACK, FIN | ACK | URG, ACK, ACK | URG].contains(&f)
+}
+
+/// Index of a packet in the TCP state tables: SYN, SYN+ACK, FIN, ACK, RST, none.
+fn tcp_index(flags: Value) -> usize {
+    match flags {
+        f if f & 4 != 0 => 4,
+        f if f & 2 != 0 => usize::from(f & 16 != 0),
+        f if f & 1 != 0 => 2,
+        f if f & 16 != 0 => 3,
+        _ => 5,
+    }
+}
+
+/// What a TCP packet does to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    To(TcpState),
+    Ignore,
+    Invalid,
+}
+
+/// The state tables of `nf_conntrack_proto_tcp.c`, [direction][class][state].
+fn tcp_next(reply: bool, flags: Value, state: TcpState) -> Next {
+    const ORIGINAL: [[&str; 10]; 6] = [
+        ["SS", "SS", "IG", "IG", "IG", "IG", "IG", "SS", "SS", "S2"],
+        ["IV", "IV", "SR", "IV", "IV", "IV", "IV", "IV", "IV", "SR"],
+        ["IV", "IV", "FW", "FW", "LA", "LA", "LA", "TW", "CL", "IV"],
+        ["ES", "IV", "ES", "ES", "CW", "CW", "TW", "TW", "CL", "IV"],
+        ["IV", "CL", "CL", "CL", "CL", "CL", "CL", "CL", "CL", "CL"],
+        ["IV", "IV", "IV", "IV", "IV", "IV", "IV", "IV", "IV", "IV"],
+    ];
+    const REPLY: [[&str; 10]; 6] = [
+        ["IV", "S2", "IV", "IV", "IV", "IV", "IV", "SS", "IV", "S2"],
+        ["IV", "SR", "IG", "IG", "IG", "IG", "IG", "IG", "IG", "SR"],
+        ["IV", "IV", "FW", "FW", "LA", "LA", "LA", "TW", "CL", "IV"],
+        ["IV", "IG", "SR", "ES", "CW", "CW", "TW", "TW", "CL", "IG"],
+        ["IV", "CL", "CL", "CL", "CL", "CL", "CL", "CL", "CL", "CL"],
+        ["IV", "IV", "IV", "IV", "IV", "IV", "IV", "IV", "IV", "IV"],
+    ];
+    let table = if reply { &REPLY } else { &ORIGINAL };
+    match table[tcp_index(flags)][state as usize] {
+        "IG" => Next::Ignore,
+        "SS" => Next::To(TcpState::SynSent),
+        "SR" => Next::To(TcpState::SynRecv),
+        "ES" => Next::To(TcpState::Established),
+        "FW" => Next::To(TcpState::FinWait),
+        "CW" => Next::To(TcpState::CloseWait),
+        "LA" => Next::To(TcpState::LastAck),
+        "TW" => Next::To(TcpState::TimeWait),
+        "CL" => Next::To(TcpState::Close),
+        "S2" => Next::To(TcpState::SynSent2),
+        _ => Next::Invalid,
+    }
+}
+
+impl Machine<'_> {
+    /// The conntrack hook.
+    pub(super) fn track(&mut self) {
+        if self.attached.is_some() || self.packet.or_zero(Field::CtState) & ct_state::UNTRACKED != 0 {
+            return;
+        }
+        if let Some(state) = self.given_ct
+            && state & (ct_state::INVALID | ct_state::UNTRACKED) != 0
+        {
+            self.set(Field::CtState, state, Cause::Step(Step::Conntrack));
+            return;
+        }
+        match self.classify() {
+            Class::Invalid(why) => self.note(Step::Conntrack, format!("INVALID: {why}")),
+            Class::Untracked => self.set(Field::CtState, ct_state::UNTRACKED, Cause::Step(Step::Conntrack)),
+            Class::Error => self.track_error(),
+            Class::Track => self.look_up(),
+        }
+        self.sync_ct(Cause::Step(Step::Conntrack));
+    }
+
+    /// The checks that come before the table.
+    fn classify(&self) -> Class {
+        let p = &self.packet;
+        let get = |f| p.or_zero(f);
+        let long = p.value(Field::ThLength).unwrap_or(Value::MAX);
+        match (get(Field::Proto), get(Field::IcmpType)) {
+            (6, _) if long < 20 => Class::Invalid("the TCP header is cut short"),
+            (6, _) if !valid_flags(get(Field::TcpFlags)) => Class::Invalid("no TCP stack sends these flags"),
+            (17 | 136, _) if long < 8 => Class::Invalid("the UDP header is cut short"),
+            (1, 3 | 4 | 5 | 11 | 12) => Class::Error,
+            (58, 1..=4 | 137) => Class::Error,
+            (58, 130..=136 | 143 | 151) => Class::Untracked,
+            _ => Class::Track,
+        }
+    }
+
+    /// An ICMP error is RELATED to the connection that it quotes.
+    fn track_error(&mut self) {
+        let quoted = self.packet.bytes.payload.as_deref().and_then(tuple::quoted);
+        // An error goes against what it quotes, so the answer to the quoted packet is what the table is asked for.
+        let found = quoted.and_then(|t| self.state.conns.find(t.inverse(), self.template.zone));
+        let Some((id, reply)) = found else {
+            return self.note(Step::Conntrack, "INVALID: an ICMP error about no known connection");
+        };
+        if let Some(conn) = self.state.conns.get(id).cloned() {
+            let state = ct_state::RELATED;
+            self.attached = Some(Attached { conn, id: Some(id), reply, state, error: true });
+        }
+    }
+
+    fn look_up(&mut self) {
+        let mut tuple = tuple::of(&self.packet);
+        if self.packet.is_later_fragment() {
+            (tuple.sport, tuple.dport) = (0, 0);
+        }
+        let zone = self.template.zone;
+        match self.state.conns.find(tuple, zone) {
+            Some((id, reply)) => self.known_connection(id, reply, tuple),
+            None => self.new_connection(tuple),
+        }
+    }
+
+    fn known_connection(&mut self, id: u32, reply: bool, tuple: Tuple) {
+        let Some(mut conn) = self.state.conns.get(id).cloned() else { return };
+        if tuple.proto == 6 {
+            let flags = self.packet.or_zero(Field::TcpFlags);
+            match tcp_next(reply, flags, conn.tcp) {
+                Next::Invalid => {
+                    return self.note(Step::Conntrack, "INVALID: not what the connection's TCP state allows");
+                }
+                Next::To(TcpState::SynSent) if matches!(conn.tcp, TcpState::TimeWait | TcpState::Close) && !reply => {
+                    self.state.conns.remove(id);
+                    return self.new_connection(tuple);
+                }
+                Next::To(next) => {
+                    let opened = matches!(conn.tcp, TcpState::SynRecv | TcpState::Established);
+                    if conn.status & ct_status::ASSURED == 0 && opened && next == TcpState::Established {
+                        conn.status |= ct_status::ASSURED;
+                    }
+                    conn.tcp = next;
+                }
+                Next::Ignore => {}
+            }
+        }
+        let seen = conn.status & ct_status::SEEN_REPLY != 0;
+        let state = match (reply, seen) {
+            (true, _) | (false, true) => ct_state::ESTABLISHED,
+            _ if conn.status & ct_status::EXPECTED != 0 => ct_state::RELATED,
+            _ => ct_state::NEW,
+        };
+        if reply {
+            conn.status |= ct_status::SEEN_REPLY;
+        }
+        if tuple.proto != 6 && seen && !reply {
+            conn.status |= ct_status::ASSURED;
+        }
+        self.attached = Some(Attached { conn, id: Some(id), reply, state, error: false });
+        self.count_packet();
+    }
+
+    fn new_connection(&mut self, tuple: Tuple) {
+        let kind = tuple.dport >> 8;
+        let starts = match tuple.proto {
+            1 => matches!(kind, 8 | 13 | 15 | 17),
+            58 => matches!(kind, 128 | 139),
+            _ => true,
+        };
+        if !starts {
+            return self.note(Step::Conntrack, "INVALID: no request of this kind is known");
+        }
+        let mut conn = Conn { orig: tuple, reply: tuple.inverse(), zone: self.template.zone, ..Conn::default() };
+        conn.helper = self.template.helper;
+        if tuple.proto == 6 {
+            match tcp_next(false, self.packet.or_zero(Field::TcpFlags), TcpState::None) {
+                Next::To(TcpState::Established) if !self.tcp_loose() => {
+                    return self.note(Step::Conntrack, "INVALID: not a SYN, and nf_conntrack_tcp_loose is 0");
+                }
+                Next::To(state) => conn.tcp = state,
+                _ => return self.note(Step::Conntrack, "INVALID: no connection begins with these flags"),
+            }
+        }
+        let state = self.given_ct.unwrap_or(ct_state::NEW);
+        if state == ct_state::ESTABLISHED {
+            conn.status |=
+                ct_status::SEEN_REPLY | ct_status::CONFIRMED | ct_status::SRC_NAT_DONE | ct_status::DST_NAT_DONE;
+        }
+        self.attached = Some(Attached { conn, id: None, reply: false, state, error: false });
+        self.count_packet();
+    }
+
+    fn tcp_loose(&mut self) -> bool {
+        self.sysctl("net.netfilter.nf_conntrack_tcp_loose", 1) != 0
+    }
+
+    fn count_packet(&mut self) {
+        let length = self.packet.or_zero(Field::Length) as u64;
+        if let Some(a) = &mut self.attached {
+            let dir = usize::from(a.reply);
+            a.conn.packets[dir] = a.conn.packets[dir].saturating_add(1);
+            a.conn.bytes[dir] = a.conn.bytes[dir].saturating_add(length);
+        }
+    }
+
+    /// The confirmation behind INPUT and POSTROUTING: a new connection enters the table.
+    pub(super) fn confirm(&mut self) {
+        if let Some(a) = &mut self.attached
+            && a.id.is_none()
+        {
+            a.conn.status |= ct_status::CONFIRMED;
+            a.id = Some(self.state.conns.insert(a.conn.clone()));
+            self.sync_ct(Cause::Step(Step::Confirm));
+        }
+    }
+
+    /// Writes a confirmed connection's changes back to the table.
+    pub(super) fn store_connection(&mut self) {
+        if let Some(Attached { conn, id: Some(id), .. }) = &self.attached
+            && let Some(stored) = self.state.conns.get_mut(*id)
+        {
+            *stored = Conn { orig: stored.orig, reply: stored.reply, ..conn.clone() };
+        }
+    }
+
+    /// `notrack`: only while the packet has no connection.
+    pub(super) fn notrack(&mut self, rule: RuleId) {
+        if self.attached.is_none() && !self.template.set {
+            self.set(Field::CtState, ct_state::UNTRACKED, Cause::Rule(rule));
+        }
+    }
+
+    /// Writes a field of the connection; `false` when there is none.
+    pub(super) fn assign_ct(&mut self, rule: RuleId, field: Field, value: Value) -> bool {
+        let Some(a) = &mut self.attached else { return false };
+        match field {
+            Field::CtMark => a.conn.mark = value as u32,
+            Field::CtLabel => a.conn.label |= value,
+            Field::CtHelper => a.conn.helper = value,
+            _ => {}
+        }
+        self.sync_ct(Cause::Rule(rule));
+        true
+    }
+
+    /// Brings the packet's connection fields up to date.
+    pub(super) fn sync_ct(&mut self, by: Cause) {
+        let Some(a) = self.attached.clone() else { return };
+        let c = &a.conn;
+        let helper = if c.helper == 0 { Got::Absent } else { Got::Value(c.helper) };
+        let put = [
+            (Field::CtState, a.state),
+            (Field::CtStatus, c.status),
+            (Field::CtDir, a.reply.into()),
+            (Field::CtMark, c.mark.into()),
+            (Field::CtLabel, c.label),
+            (Field::CtZone, c.zone.into()),
+            (Field::CtL3Proto, c.orig.family.into()),
+            (Field::CtProto, c.orig.proto.into()),
+            (Field::CtOrigSrc, c.orig.saddr),
+            (Field::CtOrigDst, c.orig.daddr),
+            (Field::CtOrigSport, c.orig.sport.into()),
+            (Field::CtOrigDport, c.orig.dport.into()),
+            (Field::CtReplSrc, c.reply.saddr),
+            (Field::CtReplDst, c.reply.daddr),
+            (Field::CtReplSport, c.reply.sport.into()),
+            (Field::CtReplDport, c.reply.dport.into()),
+            (Field::CtOrigPackets, c.packets[0].into()),
+            (Field::CtOrigBytes, c.bytes[0].into()),
+            (Field::CtReplPackets, c.packets[1].into()),
+            (Field::CtReplBytes, c.bytes[1].into()),
+        ];
+        for (field, value) in put {
+            self.set(field, value, by);
+        }
+        self.write(Field::CtHelper, helper, by);
+        let expires = if a.id.is_some() { Got::Unknown } else { Got::Absent };
+        self.write(Field::CtExpiration, expires, by);
+        self.write(Field::CtId, Got::Unknown, by);
+    }
+
+    /// A sysctl, with the kernel's default as a listed assumption.
+    pub(super) fn sysctl(&mut self, key: &str, default: i64) -> i64 {
+        let mut assumed = Vec::new();
+        let value = self.world.host.sysctl_or(key, default, &mut assumed);
+        self.note_assumed(&assumed);
+        value
+    }
+
+    /// The name of the incoming device, for messages and lookups.
+    pub(super) fn iif_name(&self) -> String {
+        device_name(self.packet.or_zero(Field::Iif))
+    }
+}
+
+/// A helper's name as a field value.
+pub(super) fn helper_value(name: &str) -> Value {
+    device(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_packets_are_new_or_refused_as_the_kernel_does() {
+        let check = |flags: Value, expect: bool| {
+            let ok = valid_flags(flags) && matches!(tcp_next(false, flags, TcpState::None), Next::To(_));
+            assert_eq!(ok, expect, "{flags:#x}");
+        };
+        for flags in [0x02, 0x0a, 0x22, 0xc2, 0x10, 0x18, 0x30] {
+            check(flags, true);
+        }
+        for flags in [0x12, 0x04, 0x14, 0x01, 0x11, 0x00, 0x08, 0x03, 0x06, 0x13, 0x29] {
+            check(flags, false);
+        }
+    }
+
+    #[test]
+    fn a_handshake_runs_through_the_states() {
+        let steps = [
+            (false, 0x02, TcpState::None, TcpState::SynSent),
+            (true, 0x12, TcpState::SynSent, TcpState::SynRecv),
+            (false, 0x10, TcpState::SynRecv, TcpState::Established),
+            (false, 0x11, TcpState::Established, TcpState::FinWait),
+            (true, 0x04, TcpState::SynSent, TcpState::Close),
+        ];
+        for (reply, flags, from, to) in steps {
+            assert_eq!(tcp_next(reply, flags, from), Next::To(to));
+        }
+        assert_eq!(tcp_next(false, 0x10, TcpState::SynSent), Next::Invalid);
+        assert_eq!(tcp_next(true, 0x10, TcpState::SynSent), Next::Ignore);
+    }
+}

@@ -1,0 +1,156 @@
+//! Ops that are neither tests nor writes nor verdicts.
+
+use super::Machine;
+use super::chain::RuleEnd;
+use crate::eval::{self, Hit};
+use crate::fact::Fact;
+use crate::field::Field;
+use crate::model::*;
+use crate::trace::Cause;
+
+impl Machine<'_> {
+    /// Runs an effect; `None`: on to the next op.
+    pub(super) fn effect(&mut self, rule: RuleId, base: ChainId, id: EffectId, site: u32) -> Option<RuleEnd> {
+        let model = self.world.model;
+        let own_site = u64::from(id.0);
+        match model.effect(id) {
+            Effect::Nat(nat) => Some(self.nat_target((rule, base), *nat, site)),
+            Effect::Notrack => {
+                self.notrack(rule);
+                None
+            }
+            Effect::CtAttach(ct) => {
+                self.attach_template(ct, site);
+                None
+            }
+            Effect::Log { .. }
+            | Effect::Dup { .. }
+            | Effect::Offload { .. }
+            | Effect::Strip(_)
+            | Effect::SetMap { .. } => None,
+            Effect::Reject(with) => {
+                self.reject(rule, *with);
+                Some(RuleEnd::Matched(Verdict::Drop))
+            }
+            Effect::SetUpdate(u) => {
+                let done = self.set_update(rule, u, own_site);
+                (!done && u.miss).then_some(RuleEnd::Miss)
+            }
+            Effect::Tproxy { mark, drops, .. } => self.tproxy((rule, base), *mark, *drops),
+            Effect::Synproxy => self.synproxy(rule),
+            Effect::Fwd { .. } => Some(RuleEnd::End(Self::stolen(rule))),
+            Effect::Stateful(s) => (!self.stateful(rule, s, own_site)).then_some(RuleEnd::Miss),
+            Effect::ObjectMap(lookup) => self.object_map(rule, *lookup, site),
+        }
+    }
+
+    /// A `CT` target's template; ignored once the packet has a connection or is untracked.
+    fn attach_template(&mut self, ct: &CtAttach, site: u32) {
+        if self.attached.is_some() || self.packet.or_zero(Field::CtState) & crate::field::ct_state::UNTRACKED != 0 {
+            return;
+        }
+        if let Some(z) = ct.zone
+            && z.orig
+            && let Some(zone) = self.value(site, z.zone)
+        {
+            self.template.zone = zone as u16;
+        }
+        if let Some(helper) = ct.helper {
+            self.template.helper = super::conntrack::helper_value(self.world.model.name(helper));
+        }
+        self.template.set = true;
+    }
+
+    /// xt TPROXY accepts when a socket is there and drops when not; nft's goes on, or misses.
+    fn tproxy(&mut self, (rule, base): (RuleId, ChainId), mark: Option<(u32, u32)>, drops: bool) -> Option<RuleEnd> {
+        let found = self.answer(Fact::Listener) != 0;
+        match (found, drops) {
+            (false, true) => Some(RuleEnd::Matched(Verdict::Drop)),
+            (false, false) => Some(RuleEnd::Miss),
+            (true, _) => {
+                let _ = base;
+                if let Some((mask, value)) = mark {
+                    let old = self.packet.or_zero(Field::Mark) as u32;
+                    self.set(Field::Mark, ((old & !mask) ^ value).into(), Cause::Rule(rule));
+                }
+                drops.then_some(RuleEnd::Matched(Verdict::Accept))
+            }
+        }
+    }
+
+    /// A SYN is answered and taken; an ACK is taken or dropped by its cookie; others pass.
+    fn synproxy(&mut self, rule: RuleId) -> Option<RuleEnd> {
+        let flags = self.packet.or_zero(Field::TcpFlags);
+        if self.packet.or_zero(Field::Proto) != 6 {
+            return Some(RuleEnd::Miss);
+        }
+        if flags & 0x17 == 0x02 {
+            return Some(RuleEnd::End(Self::stolen(rule)));
+        }
+        if flags & 0x17 == 0x10 {
+            return match self.answer(Fact::Other("synproxy-cookie")) {
+                0 => Some(RuleEnd::Matched(Verdict::Drop)),
+                _ => Some(RuleEnd::End(Self::stolen(rule))),
+            };
+        }
+        None
+    }
+
+    /// What becomes of a queued packet: accepted, or dropped.
+    pub(super) fn queue(&mut self, num: u16, bypass: bool) -> Verdict {
+        match self.answer(Fact::Queue(num)) {
+            0 if bypass => Verdict::Accept,
+            0 | 2 => Verdict::Drop,
+            _ => Verdict::Accept,
+        }
+    }
+
+    fn object_map(&mut self, rule: RuleId, lookup: LookupId, site: u32) -> Option<RuleEnd> {
+        let hit = loop {
+            match eval::find(self.view(site), lookup) {
+                Hit::Ask(fact) => {
+                    self.answer(fact);
+                }
+                hit => break hit,
+            }
+        };
+        let l = self.world.model.lookup(lookup);
+        let Hit::Element(e) = hit else { return Some(RuleEnd::Miss) };
+        let Contents::Elements(elements) = &self.world.model.set(l.set).contents else { return Some(RuleEnd::Miss) };
+        let Data::Object(name) = elements.data(e) else { return None };
+        let table = self.world.model.set(l.set).table;
+        let object = self.world.model.objects.iter().find(|o| Some(o.0) == table && o.1 == *name)?.2.clone();
+        (!self.stateful(rule, &object, 0)).then_some(RuleEnd::Miss)
+    }
+
+    /// What was taken for granted about the host becomes listed assumptions.
+    pub(super) fn note_assumed(&mut self, list: &[crate::host::Assumed]) {
+        use crate::host::Assumed;
+        for a in list {
+            let (fact, value, why, flag) = match a {
+                Assumed::Sysctl { key, value } => {
+                    (key.clone(), value.to_string(), "no sysctl was given", format!("--sysctl {key}=…"))
+                }
+                Assumed::DefaultRules(family) => (
+                    format!("{family} policy rules"),
+                    "local, main, default".to_string(),
+                    "no `ip rule` was given",
+                    "give `ip rule`".to_string(),
+                ),
+                Assumed::Local(addr, local) => (
+                    format!("is {addr} an address of this host"),
+                    if *local { "yes" } else { "no" }.to_string(),
+                    "no `ip addr` was given",
+                    format!("--assume 'local:{addr}=…'"),
+                ),
+                Assumed::NotJoined(group, dev) => (
+                    format!("group {group} on {dev}"),
+                    "not joined".to_string(),
+                    "`ip maddr` is no input",
+                    "none".to_string(),
+                ),
+            };
+            self.assume(crate::fact::Assumption { fact, value, why: why.to_string(), flag });
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Hooks as data: which base chains and built-in steps a hook holds, in the order in which they run.
+//!
+//! Lower priority first; at equal priority the one registered last (semantics.md 1.3). NAT chains are not in this list:
+//! they run inside the NAT core's slot, wherever their own priority would put them (semantics.md 4.2).
+
+use std::cmp::Reverse;
+
+use crate::field::Value;
+use crate::model::{BaseChain, ChainId, ChainKind, Dialect, Family, Hook, Model};
+
+/// Something that a hook runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A base chain.
+    Chain(ChainId),
+    /// Fragments are put together (-400).
+    Defrag,
+    /// Connection tracking (-200).
+    Conntrack,
+    /// The NAT core (-100 destination, 100 source).
+    Nat,
+    /// The connection enters the table.
+    Confirm,
+}
+
+/// What decides the list of a hook.
+#[derive(Clone, Copy, Debug)]
+pub struct HookKey {
+    /// The hook.
+    pub hook: Hook,
+    /// 2 IPv4, 10 IPv6.
+    pub family: Value,
+    /// The device of a netdev hook.
+    pub device: Value,
+    /// In a mixed host: nft's own chains count as registered after iptables-legacy's.
+    pub nft_later: bool,
+}
+
+/// Priority, registration, chains before steps, and what runs.
+type Slot = (i32, Reverse<(bool, u32)>, usize, Entry);
+
+/// Whether connection tracking is on for a family.
+pub fn tracks(model: &Model, family: Value) -> bool {
+    model.conntrack[usize::from(family == 10)].is_some()
+}
+
+fn serves(model: &Model, chain: ChainId, base: &BaseChain, key: HookKey) -> bool {
+    let table = model.table_of(chain);
+    let family = match table.family {
+        Family::Ip => key.family == 2,
+        Family::Ip6 => key.family == 10,
+        Family::Inet => true,
+        Family::Netdev => matches!(key.hook, Hook::Ingress | Hook::Egress),
+        Family::Arp | Family::Bridge => false,
+    };
+    let device = !matches!(base.hook, Hook::Ingress | Hook::Egress) || base.devices.contains(&key.device);
+    base.hook == key.hook && family && device && !table.dormant
+}
+
+/// The order of registration: which of two equal priorities runs later.
+fn order(model: &Model, chain: ChainId, base: &BaseChain, nft_later: bool) -> (bool, u32) {
+    let legacy = model.table_of(chain).dialect == Dialect::Legacy;
+    (legacy != nft_later, base.order)
+}
+
+/// The base chains that serve a hook.
+fn chains(model: &Model, key: HookKey) -> impl Iterator<Item = (ChainId, &BaseChain)> {
+    model.bases.iter().filter_map(move |id| {
+        let base = model.chain(*id).base.as_ref()?;
+        serves(model, *id, base, key).then_some((*id, base))
+    })
+}
+
+/// The NAT chains of a hook in the order in which the NAT core asks them.
+pub fn nat_chains(model: &Model, key: HookKey) -> Vec<ChainId> {
+    let mut list: Vec<_> = chains(model, key)
+        .filter(|(_, b)| b.kind == ChainKind::Nat)
+        .map(|(id, b)| (b.priority, Reverse(order(model, id, b, key.nft_later)), id))
+        .collect();
+    list.sort_unstable();
+    list.into_iter().map(|e| e.2).collect()
+}
+
+/// When the NAT core came on for a family: with its first nat chain, at whatever hook.
+fn nat_since(model: &Model, key: HookKey) -> Option<(bool, u32)> {
+    let of_family = |hook| chains(model, HookKey { hook, ..key });
+    [Hook::Prerouting, Hook::Input, Hook::Output, Hook::Postrouting]
+        .into_iter()
+        .flat_map(of_family)
+        .filter(|(_, b)| b.kind == ChainKind::Nat)
+        .map(|(id, b)| order(model, id, b, key.nft_later))
+        .min()
+}
+
+/// Everything that a hook runs, in order.
+pub fn entries(model: &Model, key: HookKey) -> Vec<Entry> {
+    let mut list: Vec<Slot> = chains(model, key)
+        .filter(|(_, b)| b.kind != ChainKind::Nat)
+        .map(|(id, b)| (b.priority, Reverse(order(model, id, b, key.nft_later)), 0, Entry::Chain(id)))
+        .collect();
+    let mut step = |priority, since: (bool, u32), entry| list.push((priority, Reverse(since), 1, entry));
+    if let Some(since) = model.conntrack[usize::from(key.family == 10)] {
+        let since = (true, since);
+        match key.hook {
+            Hook::Prerouting | Hook::Output => {
+                step(-400, since, Entry::Defrag);
+                step(-200, since, Entry::Conntrack);
+            }
+            Hook::Input | Hook::Postrouting => step(i32::MAX, since, Entry::Confirm),
+            _ => {}
+        }
+        if let Some(since) = nat_since(model, key) {
+            match key.hook {
+                Hook::Prerouting | Hook::Output => step(-100, since, Entry::Nat),
+                Hook::Input | Hook::Postrouting => step(100, since, Entry::Nat),
+                _ => {}
+            }
+        }
+    }
+    list.sort_by_key(|e| (e.0, e.1, e.2));
+    list.into_iter().map(|e| e.3).collect()
+}

@@ -1,0 +1,180 @@
+//! The machine: takes a packet through the hooks and writes down what happens.
+//!
+//! It is linear and deterministic. Where the inputs don't tell it asks for a fact and goes on with the answer. The way is
+//! a sequence of stages ([`path`]); a hook's contents are data ([`hooks`]); rules run in [`chain`] and [`ops`]; the
+//! stateful built-ins have a file each.
+
+mod bridge;
+mod chain;
+mod conntrack;
+mod effects;
+pub mod hooks;
+mod nat;
+mod ops;
+mod options;
+mod path;
+mod reply;
+mod route;
+mod stateful;
+mod tuple;
+
+use crate::World;
+use crate::eval::{self, Facts, View};
+use crate::fact::{Assumption, Chooser, Fact};
+use crate::field::{Field, Value};
+use crate::model::{Hook, RuleId};
+use crate::packet::{Got, Packet};
+use crate::spec::Start;
+use crate::state::State;
+use crate::trace::{Cause, Event, Fate, Step, Trace};
+
+use conntrack::Attached;
+
+/// How many rules one walk looks at most; then the fate is undetermined. Loops cannot be loaded into a kernel, but can
+/// stand in a dump.
+pub const STEP_BOUND: u64 = 50_000_000;
+
+/// How many events one walk writes at most.
+pub const EVENT_BOUND: usize = 200_000;
+
+/// Walks one packet.
+pub fn walk(world: World, start: &Start, state: &mut State, ask: &mut dyn Chooser) -> Trace {
+    let mut m = Machine {
+        world,
+        packet: start.packet.clone(),
+        state,
+        ask,
+        facts: Facts::default(),
+        events: Vec::new(),
+        assumptions: start.assumptions.clone(),
+        attached: None,
+        template: conntrack::Template::default(),
+        hook: Hook::Prerouting,
+        steps: 0,
+        evaluation: 0,
+        local: start.local,
+        given_ct: start.ct_state,
+        way: route::Way::default(),
+    };
+    let fate = m.travel();
+    m.store_connection();
+    m.events.push(Event::Fate(fate));
+    Trace { start: start.packet.clone(), events: m.events, assumptions: m.assumptions }
+}
+
+/// The state of one walk.
+struct Machine<'a> {
+    world: World<'a>,
+    packet: Packet,
+    state: &'a mut State,
+    ask: &'a mut dyn Chooser,
+    facts: Facts,
+    events: Vec<Event>,
+    assumptions: Vec<Assumption>,
+    /// The packet's connection.
+    attached: Option<Attached>,
+    /// What `CT` targets said before conntrack saw the packet.
+    template: conntrack::Template,
+    /// The hook that runs.
+    hook: Hook,
+    /// Rules looked at.
+    steps: u64,
+    /// Rule evaluations so far: tells random draws apart.
+    evaluation: u32,
+    /// Made by this host.
+    local: bool,
+    /// Conntrack state that the user gave by hand.
+    given_ct: Option<Value>,
+    /// The route the packet has now.
+    way: route::Way,
+}
+
+impl Machine<'_> {
+    fn view(&self, site: u32) -> View<'_> {
+        View {
+            world: self.world,
+            packet: &self.packet,
+            facts: &self.facts,
+            state: self.state,
+            site,
+            at: self.evaluation,
+        }
+    }
+
+    /// Changes a field and writes it down.
+    fn write(&mut self, field: Field, new: Got, by: Cause) {
+        let old = self.packet.get(field);
+        if old != new {
+            self.packet.put(field, new);
+            self.events.push(Event::Write { field, old, new, by });
+        }
+    }
+
+    fn set(&mut self, field: Field, value: Value, by: Cause) {
+        self.write(field, Got::Value(value), by);
+    }
+
+    fn note(&mut self, step: Step, text: impl Into<String>) {
+        self.events.push(Event::Note { step, text: text.into() });
+    }
+
+    /// Gets a fact answered, once a walk.
+    fn answer(&mut self, fact: Fact) -> Value {
+        if let Some(known) = self.facts.get(&fact) {
+            return known;
+        }
+        let options = options::of(self.world, &self.packet, &fact);
+        let key = fact.key(self.world.model);
+        let index = self.ask.choose(&key, &options).min(options.choices.len().saturating_sub(1));
+        let Some(choice) = options.choices.get(index) else { return 0 };
+        let declared = options.default.as_ref().filter(|d| d.index == index);
+        if let Some(d) = declared {
+            self.assume(Assumption {
+                fact: fact.question(self.world.model, self.packet.family()),
+                value: choice.label.clone(),
+                why: d.why.to_string(),
+                flag: format!("--assume '{key}=…'"),
+            });
+        }
+        let (value, label, assumed) = (choice.value, choice.label.clone(), declared.is_some());
+        self.facts.put(fact.clone(), value);
+        self.events.push(Event::Answer { fact, value, label, assumed });
+        value
+    }
+
+    fn assume(&mut self, assumption: Assumption) {
+        if !self.assumptions.contains(&assumption) {
+            self.assumptions.push(assumption);
+        }
+    }
+
+    /// The value of an expression, asking for what is open; `None` when absent.
+    fn value(&mut self, site: u32, expr: crate::model::ExprId) -> Option<Value> {
+        loop {
+            match eval::value(self.view(site), expr) {
+                eval::Eval::Value(v) => return Some(v),
+                eval::Eval::Absent => return None,
+                eval::Eval::Ask(fact) => {
+                    self.answer(fact);
+                }
+            }
+        }
+    }
+
+    /// The value of a field, asking for it when it is unknown.
+    fn field(&mut self, field: Field) -> Option<Value> {
+        match self.packet.get(field) {
+            Got::Value(v) => Some(v),
+            Got::Absent => None,
+            Got::Unknown => Some(self.answer(eval::field_fact(&self.packet, field))).filter(|v| *v != eval::ABSENT),
+        }
+    }
+
+    fn undetermined(reason: impl Into<String>) -> Fate {
+        Fate::Undetermined { reason: reason.into() }
+    }
+
+    fn stolen(rule: RuleId) -> Fate {
+        Fate::Stolen { rule }
+    }
+}

@@ -1,0 +1,410 @@
+//! The NAT core at -100 (destination) and 100 (source): which chains are asked, what a target does to the connection,
+//! and the translation of the packet (semantics.md 4; `net/netfilter/nf_nat_core.c`).
+//!
+//! Left out: helpers that translate payloads.
+
+use super::Machine;
+use super::chain::{ChainEnd, RuleEnd};
+use super::hooks::{HookKey, nat_chains};
+use crate::eval::{jhash2, scale, words6};
+use crate::fact::Fact;
+use crate::field::{Field, Value, address, ct_state, ct_status, device_name, to_address};
+use crate::model::{ChainId, Hook, Nat, NatKind, RuleId, Verdict};
+use crate::state::Tuple;
+use crate::trace::{Cause, Fate, Step};
+
+/// What a mapping may choose from (`struct nf_nat_range2`).
+#[derive(Clone, Copy, Debug, Default)]
+struct Range {
+    addr: Option<(Value, Value)>,
+    port: Option<(u16, u16)>,
+    base: Option<u16>,
+    random: bool,
+    fully_random: bool,
+    persistent: bool,
+    prefix: bool,
+}
+
+/// Which side of a packet is translated at a hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manip {
+    Src,
+    Dst,
+}
+
+impl Manip {
+    fn at(hook: Hook) -> Manip {
+        if matches!(hook, Hook::Prerouting | Hook::Output) { Manip::Dst } else { Manip::Src }
+    }
+
+    fn done(self) -> Value {
+        if self == Manip::Src { ct_status::SRC_NAT_DONE } else { ct_status::DST_NAT_DONE }
+    }
+
+    fn translated(self) -> Value {
+        if self == Manip::Src { ct_status::SRC_NAT } else { ct_status::DST_NAT }
+    }
+
+    fn other(self) -> Manip {
+        if self == Manip::Src { Manip::Dst } else { Manip::Src }
+    }
+}
+
+impl Machine<'_> {
+    /// The NAT core's slot in the hook that runs.
+    pub(super) fn nat_core(&mut self, key: HookKey) -> Option<Fate> {
+        let manip = Manip::at(self.hook);
+        let attached = self.attached.as_ref()?;
+        if attached.error {
+            self.translate(manip);
+            return None;
+        }
+        let first = attached.state & (ct_state::NEW | ct_state::RELATED) != 0;
+        if first && attached.conn.status & manip.done() == 0 {
+            if let Some(fate) = self.ask_chains(key, manip) {
+                return Some(fate);
+            }
+        } else if self.left_by_another_device() {
+            if let Some(a) = self.attached.take()
+                && let Some(id) = a.id
+            {
+                self.state.conns.remove(id);
+            }
+            self.note(
+                Step::Nat,
+                "masquerading chose another device for this connection: dropped, the entry is removed",
+            );
+            let why = "a masqueraded connection leaves by another device".to_string();
+            return Some(Fate::DropInHook { hook: self.hook, why });
+        }
+        self.translate(manip);
+        None
+    }
+
+    /// Runs the nat chains until one sets up a mapping; without one the connection stays as it is.
+    fn ask_chains(&mut self, key: HookKey, manip: Manip) -> Option<Fate> {
+        for chain in nat_chains(self.world.model, key) {
+            if let ChainEnd::End(fate) = self.run_base(chain) {
+                return Some(fate);
+            }
+            if self.attached.as_ref().is_some_and(|a| a.conn.status & manip.done() != 0) {
+                return None;
+            }
+        }
+        self.set_up(manip, Range::default(), Cause::Step(Step::Nat));
+        None
+    }
+
+    /// An original packet of a masqueraded connection that leaves by another device than the first one did.
+    fn left_by_another_device(&self) -> bool {
+        self.hook == Hook::Postrouting
+            && self.attached.as_ref().is_some_and(|a| {
+                !a.reply && a.conn.masq_oif != 0 && self.packet.value(Field::Oif).is_some_and(|o| o != a.conn.masq_oif)
+            })
+    }
+
+    /// A NAT target or statement.
+    pub(super) fn nat_target(&mut self, (rule, base): (RuleId, ChainId), nat: Nat, site: u32) -> RuleEnd {
+        if nat.family != 0 && Value::from(nat.family) != self.packet.family() {
+            return RuleEnd::Miss;
+        }
+        if self.attached.is_none() {
+            return RuleEnd::Matched(Verdict::Accept);
+        }
+        let manip = match nat.kind {
+            NatKind::Dnat | NatKind::Redirect => Manip::Dst,
+            NatKind::Snat | NatKind::Masquerade => Manip::Src,
+            NatKind::Netmap => Manip::at(self.hook),
+        };
+        let mut range = Range {
+            base: nat.port_base,
+            random: nat.random,
+            fully_random: nat.fully_random,
+            persistent: nat.persistent,
+            prefix: nat.prefix || nat.kind == NatKind::Netmap,
+            ..Range::default()
+        };
+        if let Some((first, hi)) = nat.addr {
+            let (Some(lo), Some(hi)) = (self.value(site, first), self.value(site, hi)) else { return RuleEnd::Miss };
+            self.count_numgen(first);
+            range.addr = Some((lo, hi));
+        }
+        if let Some((lo, hi)) = nat.port {
+            let (Some(lo), Some(hi)) = (self.value(site, lo), self.value(site, hi)) else { return RuleEnd::Miss };
+            range.port = Some((lo as u16, hi as u16));
+        }
+        match nat.kind {
+            NatKind::Masquerade => range.addr = Some(self.masquerade_address()),
+            NatKind::Redirect => match self.redirect_address() {
+                Some(addr) => range.addr = Some((addr, addr)),
+                None => return RuleEnd::End(self.dropped(rule, base, false)),
+            },
+            _ => {}
+        }
+        if nat.kind == NatKind::Masquerade
+            && let (Some(a), Some(oif)) = (&mut self.attached, self.packet.value(Field::Oif))
+        {
+            a.conn.masq_oif = oif;
+        }
+        self.set_up(manip, range, Cause::Rule(rule));
+        RuleEnd::Matched(Verdict::Accept)
+    }
+
+    /// The address that MASQUERADE takes; an unknown device or address is a fact to ask for.
+    fn masquerade_address(&mut self) -> (Value, Value) {
+        let family = self.packet.family();
+        let dst = to_address(self.packet.or_zero(Field::Daddr), family);
+        let Some(oif) = self.field(Field::Oif) else { return (0, 0) };
+        let hop = self.way.nexthop.map_or(dst, |h| to_address(h, family));
+        let mut assumed = Vec::new();
+        let found = self.world.host.masquerade_address(&device_name(oif), dst, hop, &mut assumed);
+        self.note_assumed(&assumed);
+        let addr = match found {
+            Ok(addr) => address(addr),
+            Err(_) => self.answer(Fact::Other("masquerade-address")),
+        };
+        (addr, addr)
+    }
+
+    fn redirect_address(&mut self) -> Option<Value> {
+        let dst = to_address(self.packet.or_zero(Field::Daddr), self.packet.family());
+        let iif = self.iif_name();
+        let iif = (self.hook != Hook::Output).then_some(iif.as_str());
+        match self.world.host.redirect_address(iif, dst) {
+            Ok(found) => found.map(address),
+            Err(_) => Some(self.answer(Fact::Other("redirect-address"))),
+        }
+    }
+
+    /// `nf_nat_setup_info`: chooses the connection's new tuple and notes what is translated.
+    fn set_up(&mut self, manip: Manip, range: Range, by: Cause) {
+        let Some(a) = &self.attached else { return };
+        let (status, current, zone) = (a.conn.status, a.conn.reply.inverse(), a.conn.zone);
+        if status & manip.done() != 0 {
+            return;
+        }
+        let chosen = self.unique_tuple(manip, range, current, zone);
+        let Some(a) = &mut self.attached else { return };
+        if chosen != current {
+            a.conn.reply = chosen.inverse();
+            a.conn.status |= manip.translated();
+        }
+        a.conn.status |= manip.done();
+        self.sync_ct(by);
+    }
+
+    /// Whether another connection has the answers to this tuple already.
+    fn is_used(&self, tuple: Tuple, zone: u16) -> bool {
+        self.state.conns.find(tuple.inverse(), zone).is_some()
+    }
+
+    /// `get_unique_tuple`: the address, then the port.
+    fn unique_tuple(&mut self, manip: Manip, range: Range, orig: Tuple, zone: u16) -> Tuple {
+        let randomised = range.random || range.fully_random;
+        if manip == Manip::Src && !randomised {
+            if in_range(orig, range) && !self.is_used(orig, zone) {
+                return orig;
+            }
+            if let Some(same) = self.existing_mapping(orig, range, zone) {
+                return same;
+            }
+        }
+        let mut tuple = with_address(manip, range, orig, zone);
+        if randomised {
+            return self.random_port(manip, range, tuple, zone);
+        }
+        if let Some((lo, hi)) = range.port {
+            let port = port_of(tuple, manip);
+            if range.base.is_none() && (lo..=hi).contains(&port) && (lo == hi || !self.is_used(tuple, zone)) {
+                return tuple;
+            }
+        } else if !self.is_used(tuple, zone) {
+            return tuple;
+        }
+        let Some((lo, hi)) = port_range(manip, range, tuple) else { return tuple };
+        let size = u32::from(hi - lo) + 1;
+        let offset = match range.base {
+            Some(base) => u32::from(port_of(tuple, manip).wrapping_sub(base)),
+            None if manip == Manip::Dst || size == 1 => 0,
+            None => return self.random_port(manip, range, tuple, zone),
+        };
+        for i in 0..size.min(u32::from(u16::MAX)) {
+            set_port(&mut tuple, manip, lo + ((offset + i) % size) as u16);
+            if !self.is_used(tuple, zone) {
+                break;
+            }
+        }
+        tuple
+    }
+
+    /// A port that the kernel picks at random: the original one stands for it, as a listed assumption.
+    fn random_port(&mut self, manip: Manip, range: Range, tuple: Tuple, zone: u16) -> Tuple {
+        let Some((lo, hi)) = port_range(manip, range, tuple) else { return tuple };
+        let mut out = tuple;
+        if !(lo..=hi).contains(&port_of(out, manip)) {
+            set_port(&mut out, manip, lo);
+        }
+        while self.is_used(out, zone) && port_of(out, manip) < hi {
+            let next = port_of(out, manip) + 1;
+            set_port(&mut out, manip, next);
+        }
+        self.answer(Fact::Other("nat-port"));
+        out
+    }
+
+    /// SNAT reuses the address that another connection of the same source got.
+    fn existing_mapping(&self, orig: Tuple, range: Range, zone: u16) -> Option<Tuple> {
+        let same =
+            |t: &Tuple| (t.saddr, t.sport, t.proto, t.family) == (orig.saddr, orig.sport, orig.proto, orig.family);
+        self.state.conns.iter().filter(|(_, c)| c.zone == zone && same(&c.orig)).find_map(|(_, c)| {
+            let mapped = c.reply.inverse();
+            let tuple = Tuple { saddr: mapped.saddr, sport: mapped.sport, ..orig };
+            (in_range(tuple, range) && !self.is_used(tuple, zone)).then_some(tuple)
+        })
+    }
+
+    /// `nf_nat_packet`: rewrites the packet as the connection says.
+    fn translate(&mut self, manip: Manip) {
+        let Some(a) = &self.attached else { return };
+        let side = if a.reply { manip.other() } else { manip };
+        if a.conn.status & side.translated() == 0 {
+            return;
+        }
+        let target = if a.reply { a.conn.orig.inverse() } else { a.conn.reply.inverse() };
+        if a.error {
+            return self.translate_error(manip, target);
+        }
+        let by = Cause::Step(Step::Nat);
+        let (addr, port) = if manip == Manip::Src {
+            ((Field::Saddr, target.saddr), (Field::Sport, target.sport))
+        } else {
+            ((Field::Daddr, target.daddr), (Field::Dport, target.dport))
+        };
+        self.set(addr.0, addr.1, by);
+        if matches!(target.proto, 1 | 58) {
+            self.set(Field::IcmpId, target.sport.into(), by);
+        } else if self.packet.value(port.0).is_some() {
+            self.set(port.0, port.1.into(), by);
+        }
+    }
+
+    /// An ICMP error: the outer destination follows the connection; the outer source only if it is the translated end.
+    fn translate_error(&mut self, manip: Manip, target: Tuple) {
+        let by = Cause::Step(Step::Nat);
+        let Some(a) = &self.attached else { return };
+        let before = if a.reply { a.conn.reply } else { a.conn.orig };
+        if manip == Manip::Dst {
+            self.set(Field::Daddr, target.daddr, by);
+        } else if self.packet.value(Field::Saddr) == Some(before.saddr) {
+            self.set(Field::Saddr, target.saddr, by);
+        }
+    }
+
+    /// Whether the connection's translated destination differs from the packet's tuple: OUTPUT routes again then.
+    pub(super) fn destination_translated(&self) -> bool {
+        self.attached.as_ref().is_some_and(|a| {
+            let (own, other) = if a.reply { (a.conn.reply, a.conn.orig) } else { (a.conn.orig, a.conn.reply) };
+            !a.error && own.daddr != other.saddr
+        })
+    }
+}
+
+fn port_of(t: Tuple, manip: Manip) -> u16 {
+    if manip == Manip::Src || matches!(t.proto, 1 | 58) { t.sport } else { t.dport }
+}
+
+fn set_port(t: &mut Tuple, manip: Manip, port: u16) {
+    if manip == Manip::Src || matches!(t.proto, 1 | 58) {
+        t.sport = port;
+    } else {
+        t.dport = port;
+    }
+}
+
+/// Whether the source lies in the range already.
+fn in_range(t: Tuple, range: Range) -> bool {
+    let addr = range.addr.is_none_or(|(lo, hi)| lo <= t.saddr && t.saddr <= hi);
+    let has_ports = !matches!(t.proto, 1 | 58) || range.port.is_none();
+    addr && (!has_ports || range.port.is_none_or(|(lo, hi)| (lo..=hi).contains(&t.sport)))
+}
+
+/// `find_best_ips_proto`: the address of a range by a hash of the source.
+fn with_address(manip: Manip, range: Range, orig: Tuple, zone: u16) -> Tuple {
+    let Some((lo, hi)) = range.addr else { return orig };
+    let old = if manip == Manip::Src { orig.saddr } else { orig.daddr };
+    let new = if range.prefix {
+        let host = lo ^ hi;
+        (old & host) | (lo & !host)
+    } else if lo == hi {
+        lo
+    } else if orig.family == 10 {
+        pick6(orig, (lo, hi), zone, range.persistent)
+    } else {
+        let seed = if range.persistent { 0 } else { (orig.daddr as u32).swap_bytes() ^ u32::from(zone) };
+        let hash = jhash2(&[(orig.saddr as u32).swap_bytes(), 0, 0, 0], seed);
+        lo + scale(hash, (hi.saturating_sub(lo) as u32).saturating_add(1))
+    };
+    if manip == Manip::Src { Tuple { saddr: new, ..orig } } else { Tuple { daddr: new, ..orig } }
+}
+
+fn pick6(orig: Tuple, (lo, hi): (Value, Value), zone: u16, persistent: bool) -> Value {
+    let dst = words6(orig.daddr);
+    let mut hash = jhash2(&words6(orig.saddr), if persistent { 0 } else { dst[3] ^ u32::from(zone) });
+    let word = |v: Value, i: u32| (v >> (96 - 32 * i)) as u32;
+    let (mut out, mut full): (Value, bool) = (0, false);
+    for i in 0..4 {
+        let (min, dist) =
+            if full { (0, u32::MAX) } else { (word(lo, i), word(hi, i).wrapping_sub(word(lo, i)).wrapping_add(1)) };
+        let part = min.wrapping_add(scale(hash, dist) as u32);
+        full |= part != word(hi, i);
+        out = out << 32 | Value::from(part);
+        if !persistent {
+            hash ^= dst[i as usize];
+        }
+    }
+    out
+}
+
+/// The ports that may be tried; `None`: the port stays.
+fn port_range(manip: Manip, range: Range, t: Tuple) -> Option<(u16, u16)> {
+    if !matches!(t.proto, 1 | 6 | 17 | 33 | 58 | 132 | 136) {
+        return None;
+    }
+    if let Some((lo, hi)) = range.port {
+        return Some((lo.min(hi), hi.max(lo)));
+    }
+    if matches!(t.proto, 1 | 58) {
+        return Some((0, u16::MAX));
+    }
+    match (manip, t.sport) {
+        (Manip::Dst, _) => None,
+        (_, 0..512) => Some((1, 511)),
+        (_, 512..1024) => Some((600, 1023)),
+        _ => Some((1024, u16::MAX)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tuple(saddr: Value, sport: u16) -> Tuple {
+        Tuple { family: 2, saddr, daddr: 0x0a00_0002, proto: 6, sport, dport: 80 }
+    }
+
+    #[test]
+    fn netmap_keeps_the_host_part() {
+        let range = Range { addr: Some((0xac10_0500, 0xac10_05ff)), prefix: true, ..Range::default() };
+        assert_eq!(with_address(Manip::Dst, range, tuple(1, 1), 0).daddr, 0xac10_0502);
+        assert_eq!(with_address(Manip::Src, range, tuple(0x0102_0304, 1), 0).saddr, 0xac10_0504);
+    }
+
+    #[test]
+    fn ports_without_a_range_stay_in_their_class() {
+        let check = |sport, expect| assert_eq!(port_range(Manip::Src, Range::default(), tuple(1, sport)), Some(expect));
+        check(53, (1, 511));
+        check(600, (600, 1023));
+        check(40000, (1024, 65535));
+        assert_eq!(port_range(Manip::Dst, Range::default(), tuple(1, 1)), None);
+    }
+}

@@ -1,0 +1,168 @@
+//! A rule's ops in order. Within a run of pure tests a definite failure ends the rule before anything unknown is asked.
+
+use super::Machine;
+use super::chain::RuleEnd;
+use crate::eval::{self, Hit, Tri};
+use crate::fact::Fact;
+use crate::field::Field;
+use crate::model::*;
+use crate::packet::Got;
+use crate::state::Cell;
+use crate::trace::{Cause, Event};
+
+impl Machine<'_> {
+    /// Runs ops from `site` on; without a verdict among them the rule says continue.
+    pub(super) fn run_ops(&mut self, rule: RuleId, base: ChainId, ops: &[Op], site: u32) -> RuleEnd {
+        let mut i = 0;
+        while let Some(op) = ops.get(i) {
+            let at = site + i as u32;
+            match *op {
+                Op::Test(_) => {
+                    let run = ops[i..].iter().take_while(|o| matches!(o, Op::Test(_))).count();
+                    if !self.tests(&ops[i..i + run], at) {
+                        return RuleEnd::Miss;
+                    }
+                    i += run;
+                    continue;
+                }
+                Op::Need(header) => {
+                    if self.packet.is_later_fragment() {
+                        return RuleEnd::Miss;
+                    }
+                    if self.packet.value(Field::ThLength).is_some_and(|l| l < header.length().into()) {
+                        return RuleEnd::End(self.dropped(rule, base, true));
+                    }
+                }
+                Op::Set { field, expr, miss } => {
+                    if !self.assign(rule, field, expr, at) && miss {
+                        return RuleEnd::Miss;
+                    }
+                    self.count_numgen(expr);
+                }
+                Op::Effect(id) => match self.effect(rule, base, id, at) {
+                    None => {}
+                    Some(end) => return end,
+                },
+                Op::Verdict(v) => return RuleEnd::Matched(v),
+                Op::VerdictMap(lookup) => return self.verdict_map(lookup, at),
+                Op::Opaque(text) => match self.answer(Fact::Target(text)) {
+                    1 => return RuleEnd::Matched(Verdict::Accept),
+                    2 => return RuleEnd::Matched(Verdict::Drop),
+                    _ => {}
+                },
+            }
+            i += 1;
+        }
+        RuleEnd::Matched(Verdict::Continue)
+    }
+
+    /// A run of pure tests: `false` as soon as one definitely fails; only then is anything asked.
+    fn tests(&mut self, run: &[Op], site: u32) -> bool {
+        loop {
+            let mut open = None;
+            for (i, op) in run.iter().enumerate() {
+                let Op::Test(test) = *op else { continue };
+                match eval::decide(self.view(site + i as u32), test) {
+                    Tri::Yes => {}
+                    Tri::No => return false,
+                    Tri::Ask(fact) => open = open.or(Some(fact)),
+                }
+            }
+            match open {
+                Some(fact) => self.answer(fact),
+                None => return true,
+            };
+        }
+    }
+
+    /// Writes a field; `false` when the value or the place for it is absent.
+    fn assign(&mut self, rule: RuleId, field: Field, expr: ExprId, site: u32) -> bool {
+        let Some(value) = self.value(site, expr) else { return false };
+        if field.is_conntrack() {
+            return self.assign_ct(rule, field, value);
+        }
+        let always = matches!(
+            field,
+            Field::Mark | Field::Priority | Field::PktType | Field::NfTrace | Field::Secmark | Field::TcpMss
+        );
+        if !always && self.packet.get(field) == Got::Absent {
+            return false;
+        }
+        if field == Field::TcpMss {
+            return self.clamp_mss(rule, value);
+        }
+        self.set(field, value & ones(field.bits()), Cause::Rule(rule));
+        true
+    }
+
+    /// TCPMSS never raises; it adds the option where it is missing (`net/netfilter/xt_TCPMSS.c`).
+    fn clamp_mss(&mut self, rule: RuleId, value: u128) -> bool {
+        if self.packet.or_zero(Field::Proto) != 6 {
+            return false;
+        }
+        let old = self.packet.value(Field::TcpMss);
+        if old.is_none_or(|o| value < o) {
+            self.set(Field::TcpMss, value, Cause::Rule(rule));
+        }
+        true
+    }
+
+    fn verdict_map(&mut self, lookup: LookupId, site: u32) -> RuleEnd {
+        let hit = loop {
+            match eval::find(self.view(site), lookup) {
+                Hit::Ask(fact) => {
+                    self.answer(fact);
+                }
+                hit => break hit,
+            }
+        };
+        let l = self.world.model.lookup(lookup);
+        if let LookupKey::Exprs(parts) = &l.key {
+            for e in parts {
+                self.count_numgen(*e);
+            }
+        }
+        let Hit::Element(element) = hit else { return RuleEnd::Miss };
+        let Contents::Elements(elements) = &self.world.model.set(l.set).contents else { return RuleEnd::Miss };
+        match elements.data(element) {
+            Data::Verdict(v) => RuleEnd::Matched(*v),
+            Data::Opaque(text) => match self.answer(Fact::Target(*text)) {
+                1 => RuleEnd::Matched(Verdict::Accept),
+                2 => RuleEnd::Matched(Verdict::Drop),
+                _ => RuleEnd::Matched(Verdict::Continue),
+            },
+            _ => RuleEnd::Miss,
+        }
+    }
+
+    /// Moves the counters of `numgen inc` expressions that were just evaluated.
+    pub(super) fn count_numgen(&mut self, expr: ExprId) {
+        let model = self.world.model;
+        match model.expr(expr) {
+            Expr::Numgen { random: false, .. } => {
+                let cell = self.state.rules.entry(eval::counter_key(expr)).or_insert(Cell::Count(0));
+                if let Cell::Count(n) = cell {
+                    *n += 1;
+                }
+            }
+            Expr::Bin(_, a, b) => {
+                self.count_numgen(a);
+                self.count_numgen(b);
+            }
+            Expr::Concat(list) => model.expr_lists[list.range()].iter().for_each(|e| self.count_numgen(*e)),
+            Expr::Map { lookup, .. } => {
+                if let LookupKey::Exprs(parts) = &model.lookup(lookup).key {
+                    for e in parts {
+                        self.count_numgen(*e);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Writes down that rule state decided.
+    pub(super) fn state_event(&mut self, rule: RuleId, text: String, held: bool) {
+        self.events.push(Event::State { rule, text, held });
+    }
+}

@@ -1,0 +1,192 @@
+//! The answers that a fact can have, with their odds or the declared one.
+
+use std::collections::BTreeSet;
+
+use crate::World;
+use crate::eval::ABSENT;
+use crate::fact::{Choice, Fact, Options};
+use crate::field::{Field, Value};
+use crate::model::*;
+use crate::packet::Packet;
+
+/// How many answers are listed for a field at most.
+const FIELD_ANSWERS: usize = 64;
+
+/// The answers to a fact.
+pub(super) fn of(world: World, packet: &Packet, fact: &Fact) -> Options {
+    match fact {
+        Fact::Chance { site, .. } => chance(world.model, *site),
+        Fact::IsLocal(..) => {
+            Options::yes_no().or_assume(0, "no `ip addr` was given; every other address counts as remote")
+        }
+        Fact::Field(Field::SockTransparent | Field::SockMark | Field::SockWildcard, _) => {
+            let mut options = field(world, packet, fact);
+            options.choices.push(Choice::new(ABSENT, "no socket"));
+            options.or_assume(ABSENT, "no socket list is an input")
+        }
+        Fact::Field(..) => field(world, packet, fact),
+        Fact::Member(..) | Fact::Opaque(_) => Options::yes_no(),
+        Fact::Target(_) => {
+            Options::of(vec![Choice::new(0, "continue"), Choice::new(1, "accept"), Choice::new(2, "drop")])
+        }
+        Fact::Listener => Options::yes_no().or_assume(0, "no socket list is an input"),
+        Fact::Queue(_) => {
+            Options::of(vec![Choice::new(1, "accept"), Choice::new(2, "drop"), Choice::new(0, "nobody listens")])
+        }
+        Fact::NextHop(_) => next_hops(world, packet),
+        Fact::Route(_) => Options::yes_no().or_assume(1, "no routes were given"),
+        Fact::MixedOrder => Options::of(vec![Choice::new(0, "legacy first"), Choice::new(1, "nft first")]),
+        Fact::Other("payload") => Options::of(vec![Choice::new(0, "other bytes")])
+            .or_assume(0, "no payload was given: it holds none of the bytes looked for"),
+        Fact::Other("nat-port") => {
+            Options::of(vec![Choice::new(0, "kept where it may be")]).or_assume(0, "the kernel picks a port at random")
+        }
+        Fact::Other("masquerade-address" | "redirect-address") => {
+            Options::of(vec![Choice::new(0, "unknown")]).or_assume(0, "no `ip addr` was given: shown as 0.0.0.0")
+        }
+        Fact::Other(_) => Options::yes_no(),
+    }
+}
+
+/// The odds of a random draw: a test's own, or one each for a generated number.
+fn chance(model: &Model, site: u32) -> Options {
+    let Some(op) = model.ops.get(site as usize) else { return Options::yes_no() };
+    if let Some(odds) = test_odds(model, *op) {
+        let p = f64::from(odds) / 2_147_483_648.0;
+        let mut list = vec![
+            Choice { odds: Some(p), ..Choice::new(1, "yes") },
+            Choice { odds: Some(1.0 - p), ..Choice::new(0, "no") },
+        ];
+        if p < 0.5 {
+            list.reverse();
+        }
+        return Options::of(list);
+    }
+    let modulus = generated(model, *op).unwrap_or(2);
+    let shown = modulus.min(256);
+    let one = |n: u32| Choice { odds: Some(1.0 / f64::from(modulus)), ..Choice::new(n.into(), n.to_string()) };
+    Options { open: modulus > shown, ..Options::of((0..shown).map(one).collect()) }
+}
+
+fn test_odds(model: &Model, op: Op) -> Option<u32> {
+    fn of(model: &Model, test: Test) -> Option<u32> {
+        match test {
+            Test::Chance { odds, .. } => Some(odds),
+            Test::Not(t) => of(model, model.test(t)),
+            Test::AllOf(l) | Test::AnyOf(l) => {
+                model.test_lists[l.range()].iter().find_map(|t| of(model, model.test(*t)))
+            }
+            _ => None,
+        }
+    }
+    if let Op::Test(t) = op { of(model, t) } else { None }
+}
+
+/// The modulus of the generated number that an op uses.
+fn generated(model: &Model, op: Op) -> Option<u32> {
+    match op {
+        Op::Test(Test::In { expr, .. } | Test::Relation { left: expr, .. }) | Op::Set { expr, .. } => {
+            modulus(model, expr)
+        }
+        Op::Test(Test::Lookup { lookup, .. }) | Op::VerdictMap(lookup) => key_modulus(model, lookup),
+        Op::Effect(e) => match model.effect(e) {
+            Effect::Nat(n) => n.addr.iter().chain(n.port.iter()).find_map(|(lo, _)| modulus(model, *lo)),
+            Effect::ObjectMap(l) => key_modulus(model, *l),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn key_modulus(model: &Model, lookup: LookupId) -> Option<u32> {
+    match &model.lookup(lookup).key {
+        LookupKey::Exprs(parts) => parts.iter().find_map(|e| modulus(model, *e)),
+        LookupKey::Dims { .. } => None,
+    }
+}
+
+fn modulus(model: &Model, expr: ExprId) -> Option<u32> {
+    match model.expr(expr) {
+        Expr::Numgen { random: true, modulus, .. } | Expr::Hash { modulus, .. } => Some(modulus),
+        Expr::Bin(_, a, b) => modulus(model, a).or_else(|| modulus(model, b)),
+        Expr::Map { lookup, .. } => key_modulus(model, lookup),
+        Expr::Concat(list) => model.expr_lists[list.range()].iter().find_map(|e| modulus(model, *e)),
+        _ => None,
+    }
+}
+
+/// The values of an unknown field that the rules tell apart, and one that none of them names.
+fn field(world: World, packet: &Packet, fact: &Fact) -> Options {
+    let Fact::Field(field, _) = fact else { return Options::yes_no() };
+    let mut bounds = BTreeSet::new();
+    for op in &world.model.ops {
+        if let Op::Test(t) = op {
+            test_bounds(world.model, *t, *field, &mut bounds);
+        }
+    }
+    let top = ones(field.bits());
+    let mut list: Vec<Value> = bounds.into_iter().filter(|v| *v <= top).collect();
+    let other = (0..=FIELD_ANSWERS as Value + 1).find(|v| !list.contains(v)).unwrap_or(0);
+    let open = list.len() > FIELD_ANSWERS;
+    list.truncate(FIELD_ANSWERS);
+    if field.show() == crate::field::Show::Dev {
+        // A device always has a name; one that no rule names stands for all others.
+        list.retain(|v| *v != 0);
+        let mut choices: Vec<_> = list.iter().map(|v| Choice::new(*v, field.print(*v, packet.family()))).collect();
+        choices.push(Choice::new(crate::field::device("other-device"), "another device"));
+        return Options { open, ..Options::of(choices) };
+    }
+    let mut choices: Vec<_> = list.iter().map(|v| Choice::new(*v, field.print(*v, packet.family()))).collect();
+    choices.push(Choice::new(other, "another value"));
+    Options { open, ..Options::of(choices) }
+}
+
+/// The ends of the ranges that a test compares a field with.
+fn test_bounds(model: &Model, test: Test, field: Field, out: &mut BTreeSet<Value>) {
+    match test {
+        Test::Masked { field: f, value, .. } if f == field => {
+            out.insert(value.into());
+        }
+        Test::Range { field: f, lo, hi, .. } if f == field => {
+            out.extend([Value::from(lo), Value::from(hi) + 1]);
+        }
+        Test::Wide { field: f, wide, .. } if f == field => {
+            out.insert(model.wides[wide.0 as usize].1);
+        }
+        Test::In { expr, values, .. } if model.expr_field(expr) == Some(field) => {
+            for (lo, hi) in model.values[values.0 as usize].ranges() {
+                out.extend([*lo, hi.saturating_add(1)]);
+            }
+        }
+        Test::Not(t) => test_bounds(model, model.test(t), field, out),
+        Test::AllOf(l) | Test::AnyOf(l) => {
+            for t in &model.test_lists[l.range()] {
+                test_bounds(model, model.test(*t), field, out);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn next_hops(world: World, packet: &Packet) -> Options {
+    use crate::host::{InputRoute, OutputRoute};
+    let asker = crate::eval::Asker::new(packet);
+    let arriving = packet.or_zero(Field::Iif) != 0;
+    let ways = if arriving {
+        match world.host.input_route(&asker.input(), &mut Vec::new()) {
+            Ok(InputRoute::Forward { ways, .. }) => ways,
+            _ => Vec::new(),
+        }
+    } else {
+        match world.host.output_route(&asker.output(), &mut Vec::new()) {
+            Ok(OutputRoute::Send { ways, .. }) => ways,
+            _ => Vec::new(),
+        }
+    };
+    let total: u32 = ways.iter().map(|w| w.weight.max(1)).sum();
+    let one = |(i, w): (usize, &crate::host::Way)| Choice {
+        odds: Some(f64::from(w.weight.max(1)) / f64::from(total.max(1))),
+        ..Choice::new(i as Value, format!("{} by {}", w.next_hop(asker.dst), w.dev))
+    };
+    Options::of(ways.iter().enumerate().map(one).collect())
+}

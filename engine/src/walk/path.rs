@@ -1,0 +1,278 @@
+//! The way through the hooks: arriving, delivered, forwarded, sent, over loopback, looped back.
+//!
+//! `travel` reads like the diagram that people draw; each function is one stretch of it (semantics.md 1.1).
+
+use super::Machine;
+use super::chain::ChainEnd;
+use super::hooks::{Entry, HookKey, entries};
+use super::route::Input;
+use crate::fact::Fact;
+use crate::field::{Field, Value, ct_state, device};
+use crate::model::{ChainId, ChainKind, Dialect, Hook};
+use crate::packet::{Got, Packet};
+use crate::trace::{Cause, Decision, Event, Fate, Step};
+
+/// What a broadcast's second pass does not look at again.
+const LOOPBACK: &str = "lo";
+
+impl Machine<'_> {
+    /// The whole way.
+    pub(super) fn travel(&mut self) -> Fate {
+        let end = if self.local { self.send() } else { self.arrive() };
+        end.unwrap_or_else(|fate| fate)
+    }
+
+    fn arrive(&mut self) -> Result<Fate, Fate> {
+        if self.packet.or_zero(Field::PktType) == 3 {
+            return Err(stack_drop(None, "the frame's destination MAC address is another host's"));
+        }
+        let port = self.packet.value(Field::PhysIn);
+        let device = port.unwrap_or(self.packet.or_zero(Field::Iif));
+        self.netdev(Hook::Ingress, device)?;
+        if let Some(why) = self.refused_by_ip() {
+            return Err(stack_drop(None, why));
+        }
+        if port.is_some() { self.arrive_at_bridge() } else { self.arrive_at_ip() }
+    }
+
+    /// Addresses that the IPv6 layer refuses before PREROUTING.
+    fn refused_by_ip(&self) -> Option<&'static str> {
+        let (src, dst) = (self.packet.or_zero(Field::Saddr), self.packet.or_zero(Field::Daddr));
+        if self.packet.family() != 10 {
+            return None;
+        }
+        match () {
+            () if src == 1 => Some("the source address ::1 came from outside"),
+            () if dst == 1 => Some("the destination address ::1 came from outside"),
+            () if src >> 120 == 0xff => Some("the source address is a multicast address"),
+            () => None,
+        }
+    }
+
+    /// PREROUTING, the routing decision, and on.
+    pub(super) fn arrive_at_ip(&mut self) -> Result<Fate, Fate> {
+        self.run_hook(Hook::Prerouting)?;
+        self.route_and_go()
+    }
+
+    /// The routing decision behind PREROUTING.
+    pub(super) fn route_and_go(&mut self) -> Result<Fate, Fate> {
+        match self.route_input() {
+            Input::Local => self.deliver(),
+            Input::Forward => self.forward(),
+            Input::Drop(why) => Err(stack_drop(Some(Hook::Prerouting), why)),
+        }
+    }
+
+    fn deliver(&mut self) -> Result<Fate, Fate> {
+        self.decided(Decision::Local);
+        self.run_hook(Hook::Input)?;
+        Ok(Fate::Local { iif: self.packet.or_zero(Field::Iif) })
+    }
+
+    fn forward(&mut self) -> Result<Fate, Fate> {
+        let refuse = |why: &str| Err(stack_drop(Some(Hook::Prerouting), why));
+        if matches!(self.packet.or_zero(Field::PktType), 1 | 2) {
+            return refuse("a broadcast frame is not forwarded");
+        }
+        let ttl = self.packet.or_zero(Field::Ttl);
+        if ttl <= 1 {
+            return refuse("its TTL is used up");
+        }
+        self.set(Field::Ttl, ttl - 1, Cause::Step(Step::Forward));
+        self.decided(Decision::Forward { oif: self.way.oif, nexthop: self.way.nexthop });
+        self.show_way(Step::RouteIn);
+        self.run_hook(Hook::Forward)?;
+        self.leave(false)
+    }
+
+    /// POSTROUTING and out.
+    pub(super) fn leave(&mut self, also_local: bool) -> Result<Fate, Fate> {
+        self.run_hook(Hook::Postrouting)?;
+        let oif = self.packet.value(Field::Oif);
+        self.netdev(Hook::Egress, self.packet.value(Field::PhysOut).or(oif).unwrap_or(0))?;
+        Ok(Fate::Out { oif, also_local })
+    }
+
+    /// A packet of this host.
+    fn send(&mut self) -> Result<Fate, Fate> {
+        self.route_output().map_err(|(errno, why)| Fate::SendError { errno, why })?;
+        self.decided(Decision::Output { oif: self.way.oif, nexthop: self.way.nexthop });
+        self.show_way(Step::RouteOut);
+        self.run_hook(Hook::Output)?;
+        // NAT and mangle route again inside OUTPUT; the device shows only from here on.
+        self.show_way(Step::Reroute);
+        if self.way.local {
+            return self.loop_over_lo();
+        }
+        if self.way.loops_back {
+            return self.send_and_loop_back();
+        }
+        self.leave(false)
+    }
+
+    /// To an address of our own: out by `lo` and in again, the same packet with its mark and connection.
+    fn loop_over_lo(&mut self) -> Result<Fate, Fate> {
+        self.run_hook(Hook::Postrouting)?;
+        self.note(Step::Loopback, "out by lo, and in again");
+        self.enter_by(device(LOOPBACK), 0);
+        self.run_hook(Hook::Prerouting)?;
+        self.deliver()
+    }
+
+    /// A broadcast, or a multicast to a group of our own: a copy comes in again by the same device, then it leaves.
+    fn send_and_loop_back(&mut self) -> Result<Fate, Fate> {
+        let original = self.packet.clone();
+        self.run_hook(Hook::Postrouting)?;
+        self.note(Step::LoopedCopy, "a copy comes in again");
+        let kind = if self.is_multicast() { 2 } else { 1 };
+        self.enter_by(self.packet.or_zero(Field::Oif), kind);
+        let copy = self.copy_comes_in();
+        self.events.push(Event::Fate(copy.clone().unwrap_or_else(|f| f)));
+        self.note(Step::LoopedCopy, "the original goes on");
+        self.restore(&original);
+        self.sync_ct(Cause::Step(Step::LoopedCopy));
+        self.leave(copy.is_ok())
+    }
+
+    fn copy_comes_in(&mut self) -> Result<Fate, Fate> {
+        self.run_hook(Hook::Prerouting)?;
+        self.deliver()
+    }
+
+    fn is_multicast(&self) -> bool {
+        let dst = self.packet.or_zero(Field::Daddr);
+        if self.packet.family() == 10 { dst >> 120 == 0xff } else { dst >> 28 == 0xe }
+    }
+
+    /// The packet comes in by a device after it left.
+    fn enter_by(&mut self, iif: Value, pkttype: Value) {
+        let by = Cause::Step(Step::Loopback);
+        self.set(Field::Iif, iif, by);
+        self.set(Field::Oif, 0, by);
+        self.set(Field::PktType, pkttype, by);
+        for gone in [Field::SkUid, Field::SkGid, Field::SkExists, Field::Cgroup] {
+            self.write(gone, Got::Absent, by);
+        }
+    }
+
+    fn restore(&mut self, to: &Packet) {
+        let now = self.packet.clone();
+        for (field, _, new) in now.changes(to).collect::<Vec<_>>() {
+            self.write(field, new, Cause::Step(Step::LoopedCopy));
+        }
+    }
+
+    /// Runs a hook: base chains and built-in steps in order.
+    pub(super) fn run_hook(&mut self, hook: Hook) -> Result<(), Fate> {
+        self.hook = hook;
+        self.events.push(Event::Hook(hook));
+        let key = self.key(hook, 0);
+        for entry in entries(self.world.model, key) {
+            match entry {
+                Entry::Chain(chain) => self.base_chain(chain)?,
+                Entry::Defrag => self.defragment()?,
+                Entry::Conntrack => self.track(),
+                Entry::Nat => self.nat_slot(key)?,
+                Entry::Confirm => self.confirm(),
+            }
+        }
+        self.events.push(Event::HookEnd(hook));
+        Ok(())
+    }
+
+    fn key(&mut self, hook: Hook, device: Value) -> HookKey {
+        HookKey { hook, family: self.packet.family(), device, nft_later: self.nft_runs_first() }
+    }
+
+    /// A mixed host: whether nft's chains were registered after the legacy tables, and so run before them.
+    fn nft_runs_first(&mut self) -> bool {
+        let model = self.world.model;
+        let is_legacy = |c: &ChainId| model.table_of(*c).dialect == Dialect::Legacy;
+        let base = |c: &ChainId| model.chain(*c).base.as_ref().map(|b| (b.hook, b.priority));
+        let (legacy, other): (Vec<ChainId>, Vec<ChainId>) = model.bases.iter().partition(|c| is_legacy(c));
+        let collide = legacy.iter().any(|a| other.iter().any(|b| base(a) == base(b)));
+        collide && self.answer(Fact::MixedOrder) != 0
+    }
+
+    /// The chains of a device.
+    fn netdev(&mut self, hook: Hook, device: Value) -> Result<(), Fate> {
+        let key = self.key(hook, device);
+        let list = entries(self.world.model, key);
+        if list.is_empty() {
+            return Ok(());
+        }
+        self.hook = hook;
+        self.events.push(Event::Hook(hook));
+        let iif = self.packet.get(Field::Iif);
+        if hook == Hook::Ingress {
+            self.set(Field::Iif, device, Cause::Step(Step::Start));
+        }
+        for entry in list {
+            if let Entry::Chain(chain) = entry {
+                self.base_chain(chain)?;
+            }
+        }
+        self.events.push(Event::HookEnd(hook));
+        self.write(Field::Iif, iif, Cause::Step(Step::Start));
+        Ok(())
+    }
+
+    /// A filter or route chain; a route chain of OUTPUT that changed the packet makes it routed again.
+    fn base_chain(&mut self, chain: ChainId) -> Result<(), Fate> {
+        let routes = self.world.model.chain(chain).base.as_ref().is_some_and(|b| b.kind == ChainKind::Route);
+        let marks = [Field::Saddr, Field::Daddr, Field::Mark, Field::Tos];
+        let before = marks.map(|f| self.packet.get(f));
+        if let ChainEnd::End(fate) = self.run_base(chain) {
+            return Err(fate);
+        }
+        if routes && self.hook == Hook::Output && before != marks.map(|f| self.packet.get(f)) {
+            self.reroute()?;
+        }
+        Ok(())
+    }
+
+    fn nat_slot(&mut self, key: HookKey) -> Result<(), Fate> {
+        let before = self.packet.get(Field::Daddr);
+        if let Some(fate) = self.nat_core(key) {
+            return Err(fate);
+        }
+        let changed = before != self.packet.get(Field::Daddr);
+        if self.hook == Hook::Output && self.local && (changed || self.destination_translated()) {
+            self.reroute()?;
+        }
+        Ok(())
+    }
+
+    /// Routing again inside OUTPUT (`ip_route_me_harder`); the packet keeps showing its old device in this hook.
+    fn reroute(&mut self) -> Result<(), Fate> {
+        let before = self.way.clone();
+        match self.route_output() {
+            Ok(()) => {
+                if before.oif != self.way.oif {
+                    self.decided(Decision::Output { oif: self.way.oif, nexthop: self.way.nexthop });
+                }
+                Ok(())
+            }
+            Err((errno, why)) => {
+                Err(Fate::DropInHook { hook: self.hook, why: format!("routing again fails with {errno}: {why}") })
+            }
+        }
+    }
+
+    /// Fragments wait for the others where connection tracking is on.
+    fn defragment(&mut self) -> Result<(), Fate> {
+        let untracked = self.packet.or_zero(Field::CtState) & ct_state::UNTRACKED != 0;
+        let fragment = self.packet.is_later_fragment() || self.packet.or_zero(Field::FragFlags) & 1 != 0;
+        if !fragment || untracked {
+            return Ok(());
+        }
+        let why = "it is a fragment: conntrack holds it until the others are there; the whole packet goes on alone";
+        Err(stack_drop(None, why))
+    }
+}
+
+/// A drop by the stack.
+pub(super) fn stack_drop(after: Option<Hook>, why: impl Into<String>) -> Fate {
+    Fate::StackDrop { after, why: why.into() }
+}

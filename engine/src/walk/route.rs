@@ -1,0 +1,163 @@
+//! Routing decisions: of an arriving packet, of one made here, and again inside OUTPUT (semantics.md 5).
+
+use super::Machine;
+use crate::eval::Asker;
+use crate::fact::Fact;
+use crate::field::{Field, Value, address, device, device_name};
+use crate::host::{DropReason, InputRoute, Missing, OutputKind, OutputRoute, Way as HostWay};
+use crate::packet::Got;
+use crate::trace::{Cause, Decision, Event, Step};
+
+/// The route that a packet has.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Way {
+    /// Outgoing device; `None` when the inputs don't tell.
+    pub oif: Option<Value>,
+    /// Next hop.
+    pub nexthop: Option<Value>,
+    /// It comes back in over loopback.
+    pub local: bool,
+    /// A copy comes back in.
+    pub loops_back: bool,
+    /// Realm of the destination.
+    pub realm: u32,
+}
+
+/// What routing of an arriving packet says.
+pub(super) enum Input {
+    /// Deliver it.
+    Local,
+    /// Forward it by [`Machine::way`].
+    Forward,
+    /// The stack drops it, for this reason.
+    Drop(String),
+}
+
+impl Machine<'_> {
+    /// Routes an arriving packet as PREROUTING left it.
+    pub(super) fn route_input(&mut self) -> Input {
+        let asker = Asker::new(&self.packet);
+        let mut assumed = Vec::new();
+        let host = self.world.host;
+        let found = host.input_route(&asker.input(), &mut assumed);
+        self.note_assumed(&assumed);
+        match found {
+            Ok(InputRoute::Local { .. }) => Input::Local,
+            Ok(InputRoute::Forward { ways, realm, .. }) => {
+                self.take_way(&ways, realm);
+                Input::Forward
+            }
+            Ok(InputRoute::Elsewhere(missing)) => self.unknown_forward(&missing),
+            Ok(InputRoute::Drop(reason)) => Input::Drop(drop_words(reason).to_string()),
+            Ok(InputRoute::Error { icmp_type, icmp_code, .. }) => {
+                Input::Drop(format!("routing refuses it (ICMP {icmp_type}/{icmp_code})"))
+            }
+            Err(missing) => self.input_by_facts(&missing),
+        }
+    }
+
+    /// Not even the host's addresses were given: whether it is for this host is a fact.
+    fn input_by_facts(&mut self, missing: &Missing) -> Input {
+        let daddr = self.packet.or_zero(Field::Daddr);
+        let loopback = self.packet.family() == 2 && daddr >> 24 == 127 || self.packet.family() == 10 && daddr == 1;
+        if loopback || self.answer(Fact::IsLocal(self.packet.family(), daddr)) != 0 {
+            return Input::Local;
+        }
+        self.unknown_forward(missing)
+    }
+
+    fn unknown_forward(&mut self, missing: &Missing) -> Input {
+        self.note(Step::RouteIn, format!("forwarded; where to would need {missing}"));
+        self.way = Way::default();
+        Input::Forward
+    }
+
+    /// Takes one of a route's ways; among several the kernel chooses by a hash.
+    fn take_way(&mut self, ways: &[HostWay], realm: Option<u32>) {
+        let index =
+            if ways.len() > 1 { self.answer(Fact::NextHop(self.packet.or_zero(Field::Daddr))) as usize } else { 0 };
+        let Some(way) = ways.get(index.min(ways.len().saturating_sub(1))) else {
+            self.way = Way::default();
+            return;
+        };
+        let asker = Asker::new(&self.packet);
+        self.way = Way {
+            oif: Some(device(&way.dev)),
+            nexthop: Some(address(way.next_hop(asker.dst))),
+            realm: realm.unwrap_or(0),
+            ..Way::default()
+        };
+    }
+
+    /// Routes a packet of this host. `Err`: the send call fails.
+    pub(super) fn route_output(&mut self) -> Result<(), (&'static str, String)> {
+        let asker = Asker::new(&self.packet);
+        let mut assumed = Vec::new();
+        let host = self.world.host;
+        let uid = self.packet.value(Field::SkUid).unwrap_or(0) as u32;
+        let found = host.output_route(&crate::host::FibQuery { uid, ..asker.output() }, &mut assumed);
+        self.note_assumed(&assumed);
+        match found {
+            Ok(OutputRoute::Send { kind, ways, loops_back, realm, .. }) => {
+                self.take_way(&ways, realm);
+                self.way.local = kind == OutputKind::Local;
+                self.way.loops_back = loops_back;
+                if self.way.local {
+                    self.way.oif = Some(device("lo"));
+                }
+                Ok(())
+            }
+            Ok(OutputRoute::Elsewhere(missing)) => {
+                self.note(Step::RouteOut, format!("sent out; by which device would need {missing}"));
+                self.way = Way::default();
+                Ok(())
+            }
+            Ok(OutputRoute::Error { errno, .. }) => Err((errno.name(), "routing finds no way".to_string())),
+            Err(missing) => {
+                self.output_by_facts(&missing);
+                Ok(())
+            }
+        }
+    }
+
+    fn output_by_facts(&mut self, missing: &Missing) {
+        let (family, daddr) = (self.packet.family(), self.packet.or_zero(Field::Daddr));
+        let loopback = family == 2 && daddr >> 24 == 127 || family == 10 && daddr == 1;
+        self.way = Way::default();
+        if loopback || self.answer(Fact::IsLocal(family, daddr)) != 0 {
+            self.way.local = true;
+            self.way.oif = Some(device("lo"));
+        } else {
+            self.note(Step::RouteOut, format!("sent out; by which device would need {missing}"));
+        }
+    }
+
+    /// Puts the route's device into the packet, as the next hook sees it.
+    pub(super) fn show_way(&mut self, step: Step) {
+        let oif = self.way.oif.map_or(Got::Unknown, Got::Value);
+        let by = Cause::Step(step);
+        self.write(Field::Oif, oif, by);
+        self.write(Field::RtNexthop, self.way.nexthop.map_or(Got::Unknown, Got::Value), by);
+        self.set(Field::Realm, self.way.realm.into(), by);
+        let mtu = self.way.oif.and_then(|o| self.world.host.link(&device_name(o)).ok()).and_then(|l| l.mtu);
+        let headers = if self.packet.family() == 10 { 60 } else { 40 };
+        let mss = mtu.map_or(Got::Unknown, |m| Got::Value(Value::from(m.saturating_sub(headers).min(65535))));
+        self.write(Field::RtMtu, mss, by);
+    }
+
+    /// Writes the decision down.
+    pub(super) fn decided(&mut self, decision: Decision) {
+        self.events.push(Event::Route(decision));
+    }
+}
+
+fn drop_words(reason: DropReason) -> &'static str {
+    match reason {
+        DropReason::MartianSource => "its source address cannot be one (martian source)",
+        DropReason::MartianDestination => "its destination address cannot be one here (martian destination)",
+        DropReason::SourceCheck => "its source is an address of this host, or its way back is another (rp_filter)",
+        DropReason::ForwardingOff => "it is for somewhere else, and forwarding is off",
+        DropReason::Blackhole => "a blackhole route takes it",
+        DropReason::NotJoined => "this host is not in the multicast group",
+    }
+}

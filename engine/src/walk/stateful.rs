@@ -1,0 +1,211 @@
+//! Rule state: limits, quotas, nth, recent lists, connection counts, dynamic sets. Read from [`State`], and moved on.
+//!
+//! Left out: the passing of time between packets of a replay, unless the caller moves the clock.
+
+use super::Machine;
+use crate::eval::{self, Eval};
+use crate::fact::Assumption;
+use crate::field::Value;
+use crate::model::*;
+use crate::state::{Cell, StateKey};
+
+impl Machine<'_> {
+    /// Runs a stateful test; `false`: the rule misses.
+    pub(super) fn stateful(&mut self, rule: RuleId, s: &Stateful, site: u64) -> bool {
+        let site = s.shared.map_or(site, |name| 2 << 40 | u64::from(name.0));
+        let held = match &s.kind {
+            StatefulKind::Limit(rate) => self.bucket(StateKey { site, key: Vec::new() }, *rate),
+            StatefulKind::HashLimit { rate, key } => match self.keys(key) {
+                Some(key) => self.bucket(StateKey { site, key }, *rate),
+                None => return s.invert,
+            },
+            StatefulKind::Quota { bytes, used } => self.quota(StateKey { site, key: Vec::new() }, *bytes, *used),
+            StatefulKind::Nth { every, packet } => self.nth(StateKey { site, key: Vec::new() }, *every, *packet),
+            StatefulKind::Recent { op, key, seconds, hitcount, .. } => {
+                let Some(key) = self.keys(&[*key]) else { return s.invert };
+                self.recent(StateKey { site, key }, *op, *seconds, *hitcount)
+            }
+            StatefulKind::Connlimit { count, key } => match self.keys(key) {
+                Some(key) => self.connlimit(StateKey { site, key }, *count),
+                None => return s.invert,
+            },
+            StatefulKind::Count => true,
+        };
+        let held = held != s.invert;
+        self.assume_state(&s.kind);
+        self.state_event(rule, describe(&s.kind), held);
+        held
+    }
+
+    /// The values of a key, asking for what is open.
+    pub(super) fn keys(&mut self, exprs: &[ExprId]) -> Option<Vec<Value>> {
+        loop {
+            match eval::keys(self.view(0), exprs) {
+                Ok(key) => return Some(key),
+                Err(Eval::Ask(fact)) => {
+                    self.answer(fact);
+                }
+                Err(_) => return None,
+            }
+        }
+    }
+
+    fn assume_state(&mut self, kind: &StatefulKind) {
+        if let Some((fact, value)) = match kind {
+            StatefulKind::Limit(_) | StatefulKind::HashLimit { .. } => Some(("rate limits", "buckets are full")),
+            StatefulKind::Quota { .. } => Some(("quotas", "as dumped")),
+            StatefulKind::Nth { .. } => Some(("counting rules (nth)", "fresh")),
+            StatefulKind::Recent { .. } => Some(("recent lists", "empty")),
+            StatefulKind::Connlimit { .. } => Some(("connection counts", "only the connections given")),
+            StatefulKind::Count => None,
+        } {
+            self.assume(Assumption {
+                fact: fact.to_string(),
+                value: value.to_string(),
+                why: "a dump does not tell".to_string(),
+                flag: "replay earlier packets first".to_string(),
+            });
+        }
+    }
+
+    /// A token bucket: full at first; holds while a token is left.
+    fn bucket(&mut self, key: StateKey, rate: Rate) -> bool {
+        let cost = 1000 * if rate.bytes { self.packet.or_zero(crate::field::Field::Length) as u64 } else { 1 };
+        let full = rate.burst.max(1).saturating_mul(1000);
+        let now = self.state.now;
+        let (mut tokens, since) = match self.state.rules.get(&key) {
+            Some(Cell::Bucket(tokens, since)) => (*tokens, *since),
+            _ => (full, now),
+        };
+        let refill = u128::from(now - since.min(now)) * u128::from(rate.amount) * 1000 / u128::from(rate.per_ms.max(1));
+        tokens = tokens.saturating_add(u64::try_from(refill).unwrap_or(u64::MAX)).min(full);
+        let held = tokens >= cost;
+        if held {
+            tokens -= cost;
+        }
+        self.state.rules.insert(key, Cell::Bucket(tokens, now));
+        held
+    }
+
+    /// Holds until a packet would exceed the quota; that one uses it up.
+    fn quota(&mut self, key: StateKey, bytes: u64, used: u64) -> bool {
+        let length = self.packet.or_zero(crate::field::Field::Length) as u64;
+        let used = match self.state.rules.get(&key) {
+            Some(Cell::Count(n)) => *n,
+            _ => used,
+        };
+        let after = used.saturating_add(length);
+        self.state.rules.insert(key, Cell::Count(after.min(bytes.max(used))));
+        after <= bytes
+    }
+
+    fn nth(&mut self, key: StateKey, every: u32, packet: u32) -> bool {
+        let every = u64::from(every.max(1));
+        let count = match self.state.rules.get(&key) {
+            Some(Cell::Count(n)) => *n,
+            _ => 0,
+        };
+        self.state.rules.insert(key, Cell::Count(count + 1));
+        count % every == u64::from(packet) % every
+    }
+
+    fn recent(&mut self, key: StateKey, op: RecentOp, seconds: Option<u32>, hitcount: Option<u32>) -> bool {
+        let now = self.state.now;
+        let hits = match self.state.rules.get(&key) {
+            Some(Cell::Hits(h)) => h.clone(),
+            _ => Vec::new(),
+        };
+        let listed = self.state.rules.contains_key(&key);
+        let window = seconds.map_or(u64::MAX, |s| u64::from(s) * 1000);
+        let mut after = hits.clone();
+        if matches!(op, RecentOp::Set | RecentOp::Update) && (op == RecentOp::Set || listed) {
+            after.push(now);
+        }
+        let counted = if op == RecentOp::Update { &after } else { &hits };
+        let fresh = counted.iter().filter(|t| now.saturating_sub(**t) <= window).count();
+        let held = match op {
+            RecentOp::Set => true,
+            _ => listed && fresh >= hitcount.unwrap_or(1) as usize,
+        };
+        match op {
+            RecentOp::Remove if held => {
+                self.state.rules.remove(&key);
+            }
+            RecentOp::Check | RecentOp::Remove => {}
+            RecentOp::Update if !held => {}
+            RecentOp::Set | RecentOp::Update => {
+                self.state.rules.insert(key, Cell::Hits(after));
+            }
+        }
+        held
+    }
+
+    /// Holds while the key has at most `count` connections, this one counted.
+    fn connlimit(&mut self, key: StateKey, count: u32) -> bool {
+        let own = super::tuple::of(&self.packet);
+        let mut list = match self.state.rules.get(&key) {
+            Some(Cell::Conns(c)) => c.clone(),
+            _ => Vec::new(),
+        };
+        if !list.contains(&own) {
+            list.push(own);
+        }
+        let held = list.len() as u64 <= u64::from(count);
+        self.state.rules.insert(key, Cell::Conns(list));
+        held
+    }
+
+    /// A set update from the packet path; `false`: it could not be made.
+    pub(super) fn set_update(&mut self, rule: RuleId, u: &SetUpdate, site: u64) -> bool {
+        let LookupKey::Exprs(exprs) = &u.key else { return false };
+        let Some(key) = self.keys(exprs) else { return false };
+        let mut data = Vec::new();
+        for e in &u.data {
+            match self.value(0, *e) {
+                Some(v) => data.push(v),
+                None => return false,
+            }
+        }
+        let known = match &self.world.model.set(u.set).contents {
+            Contents::Elements(e) => e.find(&key).is_some(),
+            Contents::Unknown => false,
+        };
+        let delta = self.state.sets.entry(u.set).or_default();
+        let there = delta.get(&key).map_or(known, Option::is_some);
+        match u.op {
+            UpdateOp::Delete => {
+                delta.insert(key, None);
+                return true;
+            }
+            UpdateOp::Add | UpdateOp::Update if there => {}
+            UpdateOp::Add | UpdateOp::Update => {
+                let size = self.world.model.set(u.set).size as usize;
+                let held = match &self.world.model.set(u.set).contents {
+                    Contents::Elements(e) => e.len(),
+                    Contents::Unknown => 0,
+                };
+                let added = delta.values().filter(|v| v.is_some()).count();
+                if size != 0 && held + added >= size {
+                    return false;
+                }
+                delta.insert(key.clone(), Some(data));
+            }
+        }
+        let element = key.iter().fold(site, |h, v| h.rotate_left(7) ^ (*v as u64) ^ ((*v >> 64) as u64));
+        u.stateful.iter().enumerate().all(|(i, s)| self.stateful(rule, s, element ^ (3 << 60) ^ i as u64))
+    }
+}
+
+fn describe(kind: &StatefulKind) -> String {
+    match kind {
+        StatefulKind::Limit(r) => format!("limit of {} per {} ms, burst {}", r.amount, r.per_ms, r.burst),
+        StatefulKind::HashLimit { rate: r, .. } => {
+            format!("hashlimit of {} per {} ms, burst {}", r.amount, r.per_ms, r.burst)
+        }
+        StatefulKind::Quota { bytes, .. } => format!("quota of {bytes} bytes"),
+        StatefulKind::Nth { every, packet } => format!("packet {packet} of every {every}"),
+        StatefulKind::Recent { op, .. } => format!("recent list, {op:?}").to_lowercase(),
+        StatefulKind::Connlimit { count, .. } => format!("at most {count} connections"),
+        StatefulKind::Count => "counter".to_string(),
+    }
+}
