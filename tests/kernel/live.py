@@ -1,27 +1,45 @@
 #!/usr/bin/env python3
 """Asks the running Linux kernel what it does with packets, and compares nettrace with it. Needs root; works in private network namespaces only.
 
-  live.py record samples/NAME [--backend iptables-legacy]    write samples/NAME/expected/*.json from the kernel
+  live.py run --tool target/debug/nettrace --seeds 20 [--kinds nft,ipt-nft4] [--first 90000] [--keep DIR]
+                              random rulesets and packets; prints every packet in which the two differ; exit 1 if there is one
+  live.py shrink KIND SEED --tool …        reduces the first difference of a case to a few rules and prints them
+  live.py record samples/NAME              writes samples/NAME/expected/*.json from the kernel
+  live.py pack OUT.tar.xz CASE…            packs case folders for tests/golden
+
+Exit 77: this machine cannot run it; the reason is printed.
 """
 import argparse
+import collections
 import glob
+import io
 import json
 import os
+import shutil
+import subprocess
 import sys
+import tarfile
+import tempfile
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
 
 SKIPPED = 77
+KINDS = ("ipt-nft4", "ipt-nft6", "ipt-leg4", "ipt-leg6", "nft", "nftd", "nft6")
 
 
 def ready():
     """Why the live part cannot run here, or None."""
-    import shutil
     if os.geteuid() != 0:
         return "needs root"
     missing = [x for x in ("ip", "iptables-nft-restore", "iptables-legacy-restore", "nft", "ipset") if not shutil.which(x)]
     if missing:
         return "not installed: " + ", ".join(missing)
+    for probe in (["nft", "add table inet probe"], ["iptables-legacy", "-t", "nat", "-L"], ["ipset", "create", "p", "hash:ip"]):
+        r = subprocess.run(["unshare", "-n"] + probe, capture_output=True, text=True)
+        if r.returncode:
+            return "the kernel refuses `%s`: %s" % (" ".join(probe), (r.stderr.strip().splitlines() or ["?"])[-1])
     return None
 
 
@@ -30,6 +48,180 @@ def write(path, value):
         json.dump(value, f, separators=(",", ":"))
         f.write("\n")
 
+
+def make(kind, seed):
+    """A random case of a kind."""
+    from lab import gen_iptables, gen_nft
+    if kind.startswith("ipt-"):
+        return gen_iptables.generate(seed, "ip" if kind.endswith("4") else "ip6",
+                                     "iptables-legacy" if "leg" in kind else "iptables-nft")
+    return gen_nft.generate(seed, {"nft": None, "nftd": None, "nft6": "ip6"}[kind], dense=kind == "nftd")
+
+
+def replay(tool, folder):
+    """What the tool says about each packet of a folder; the answers are moved out of its sight."""
+    hidden = folder + ".expected"
+    os.rename(os.path.join(folder, "expected"), hidden)
+    try:
+        r = subprocess.run([tool, "replay", folder], capture_output=True, text=True, timeout=120)
+    finally:
+        os.rename(hidden, os.path.join(folder, "expected"))
+    if r.returncode:
+        raise RuntimeError("exit %d: %s" % (r.returncode, r.stderr.strip()[:300]))
+    return [json.loads(x) for x in r.stdout.splitlines()]
+
+
+def differences(tool, folder):
+    """[(packet, difference)] of one case folder."""
+    from lab import compare
+    names = sorted(os.listdir(os.path.join(folder, "packets")))
+    try:
+        lines = replay(tool, folder)
+    except (RuntimeError, subprocess.TimeoutExpired, ValueError) as e:
+        return [("*", str(e))]
+    if len(lines) != len(names):
+        return [("*", "%d lines for %d packets" % (len(lines), len(names)))]
+    found = []
+    for name, line in zip(names, lines):
+        with open(os.path.join(folder, "expected", name)) as f:
+            d = compare.best(json.load(f), line)
+        if d:
+            found.append((name, d))
+    return found
+
+
+def run(a):
+    from lab import cases
+    from lab.laboratory import Lab, LoadError
+    lab, out = Lab(), a.keep or tempfile.mkdtemp(prefix="nettrace-live-")
+    count, bad = collections.Counter(), 0
+    t0 = time.time()
+    for kind in a.kinds.split(","):
+        for seed in range(a.first, a.first + a.seeds):
+            name = "%s-%05d" % (kind, seed)
+            case = make(kind, seed)
+            case["seed"] = seed
+            try:
+                packets = cases.run_case(lab, case, out, name)
+            except LoadError as e:
+                count["refused"] += 1
+                print("%s: the kernel refuses it: %s" % (name, str(e)[:120]))
+                continue
+            count["cases"] += 1
+            count["packets"] += len(packets)
+            folder = os.path.join(out, name)
+            found = differences(a.tool, folder)
+            for packet, difference in found:
+                bad += 1
+                print("%s/%s: %s" % (name, packet, difference))
+            if not found and not a.keep:
+                shutil.rmtree(folder)
+    print("%(cases)d cases, %(packets)d packets" % collections.defaultdict(int, count),
+          "(%d cases refused by the kernel), %d packets differ, %.0f s" % (count["refused"], bad, time.time() - t0))
+    if bad:
+        print("reduce one: tests/kernel/live.py shrink KIND SEED --tool %s" % a.tool)
+    return 1 if bad else 0
+
+
+# ---- shrinking ---------------------------------------------------------------------------------------------------------
+
+def holds(lab, case, tool, follow_up):
+    """The first difference of a case, None if it has none or cannot be loaded."""
+    from lab import cases
+    from lab.laboratory import LoadError
+    with tempfile.TemporaryDirectory(prefix="nettrace-shrink-") as tmp:
+        refused = len(lab.refused)
+        try:
+            cases.run_case(lab, dict(case), tmp, "c", seqprob=1.0 if follow_up else 0.0)
+        except (LoadError, RuntimeError):
+            return None
+        if len(lab.refused) != refused:
+            return None
+        found = differences(tool, os.path.join(tmp, "c"))
+        return found[0] if found else None
+
+
+def lines_of(case):
+    """What can be taken away: every line that is a rule, an element, a set or a chain of one's own."""
+    found = []
+    for part in ("v4", "v6", "nft", "ipset"):
+        for i, line in enumerate((case.get(part) or "").split("\n")):
+            s = line.strip()
+            keep = ("*", "#", "COMMIT", "table ", "chain ", "type ", "}", "set ", "map ", "flags", "elements")
+            if s and not s.startswith(keep) and not s.endswith("{") and not (s.startswith(":") and " - " not in s):
+                found.append([(part, i)])
+    return found
+
+
+def blocks_of(case):
+    """Whole chains, sets and maps of an nft ruleset, and whole tables of the others."""
+    found, block = [], None
+    for i, line in enumerate((case.get("nft") or "").split("\n")):
+        s = line.strip()
+        if s.startswith(("chain ", "set ", "map ")):
+            block = []
+        if block is not None:
+            block.append(("nft", i))
+            if s.endswith("}") and (s == "}" or block[0][1] == i):
+                found.append(block)
+                block = None
+    for part in ("v4", "v6"):
+        for i, line in enumerate((case.get(part) or "").split("\n")):
+            if line.startswith("*"):
+                block = []
+            if block is not None:
+                block.append((part, i))
+                if line.startswith("COMMIT"):
+                    found.append(block)
+                    block = None
+    return found
+
+
+def without(case, gone):
+    out = dict(case)
+    for part in ("v4", "v6", "nft", "ipset"):
+        if case.get(part):
+            out[part] = "\n".join(x for i, x in enumerate(case[part].split("\n")) if (part, i) not in gone)
+    return out
+
+
+def shrink(a):
+    from lab.laboratory import Lab
+    lab, case = Lab(), make(a.kind, a.seed)
+    lab.load(case)  # takes out what the kernel refuses
+    for follow_up in (False, True):
+        for packet in case["packets"]:
+            one = dict(case, packets=[packet])
+            if holds(lab, one, a.tool, follow_up):
+                return reduce(lab, one, a.tool, follow_up)
+    print("no packet of %s-%05d differs by itself" % (a.kind, a.seed))
+    return 0
+
+
+def reduce(lab, case, tool, follow_up):
+    """ddmin: first over whole blocks, then over lines, in ever smaller portions."""
+    gone = set()
+    for left in (blocks_of(case), lines_of(case)):
+        size = max(1, len(left) // 2)
+        while left and size:
+            before = len(gone)
+            for k in range(0, len(left), size):
+                trial = gone.union(*left[k:k + size])
+                if trial != gone and holds(lab, without(case, trial), tool, follow_up):
+                    gone = trial
+            left = [u for u in left if not gone.issuperset(u)]
+            size = size // 2 if size > 1 else int(len(gone) > before)
+    small = without(case, gone)
+    print("%d of %d lines are left" % (len(left), len(lines_of(case))))
+    for part in ("ipset", "v4", "v6", "nft"):
+        if small.get(part):
+            print("--- %s\n%s" % (part, small[part].strip()))
+    print("--- packet\n%s" % json.dumps(small["packets"][0]))
+    print("--- difference\n%s: %s" % holds(lab, small, tool, follow_up))
+    return 1
+
+
+# ---- samples and golden cases --------------------------------------------------------------------------------------------
 
 def record(a):
     from lab.bundle import BundleLab
@@ -52,16 +244,54 @@ def record(a):
     return 0
 
 
+def pack(a):
+    """Like files beside each other compress better: sorted by base name, the packets of a case together."""
+    members = []
+    for folder in a.cases:
+        for base, _, files in os.walk(folder):
+            for f in files:
+                if f in ("ruleset.nft.json", "ruleset.handles.nft", "also.nft") or f.startswith("ruleset.counters"):
+                    continue
+                path = os.path.join(base, f)
+                members.append((os.path.relpath(path, os.path.dirname(folder.rstrip("/"))), path))
+    members.sort(key=lambda m: (os.path.basename(m[0]) if m[0].count("/") == 1 else "zz" + m[0].split("/")[1], m[0]))
+    with tarfile.open(a.out, "w:xz", preset=9, format=tarfile.USTAR_FORMAT) as tar:
+        for name, path in members:
+            with open(path, "rb") as f:
+                body = f.read()
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(body), 0o644
+            tar.addfile(info, io.BytesIO(body))
+    print("%d cases, %d bytes" % (len(a.cases), os.path.getsize(a.out)))
+    return 0
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     sub = ap.add_subparsers(dest="command", required=True)
+    p = sub.add_parser("run")
+    p.add_argument("--tool", default="target/debug/nettrace")
+    p.add_argument("--seeds", type=int, default=10)
+    p.add_argument("--first", type=int, default=90000)
+    p.add_argument("--kinds", default=",".join(KINDS))
+    p.add_argument("--keep", help="keep all case folders here")
+    p.set_defaults(run=run, live=True)
+    p = sub.add_parser("shrink")
+    p.add_argument("kind")
+    p.add_argument("seed", type=int)
+    p.add_argument("--tool", default="target/debug/nettrace")
+    p.set_defaults(run=shrink, live=True)
     p = sub.add_parser("record")
     p.add_argument("bundle")
     p.add_argument("--variant")
     p.add_argument("--backend", default="iptables-legacy")
-    p.set_defaults(run=record)
+    p.set_defaults(run=record, live=True)
+    p = sub.add_parser("pack")
+    p.add_argument("out")
+    p.add_argument("cases", nargs="+")
+    p.set_defaults(run=pack, live=False)
     a = ap.parse_args()
-    why = ready()
+    why = ready() if a.live else None
     if why:
         print("skipped: the comparison with the running kernel (%s)" % why)
         return SKIPPED
