@@ -68,6 +68,17 @@ pub enum TcpState {
     SynSent2,
 }
 
+/// What one end of a TCP connection was seen to send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// One behind the last byte sent.
+    pub end: Option<u32>,
+    /// The last acknowledgment sent.
+    pub acked: Option<u32>,
+    /// The largest window announced, unscaled.
+    pub window: u32,
+}
+
 /// A connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conn {
@@ -89,6 +100,8 @@ pub struct Conn {
     pub helper: Value,
     /// The device that masquerading chose, 0 for none.
     pub masq_oif: Value,
+    /// TCP windows seen in both directions.
+    pub seen: [Seen; 2],
     /// Packets and bytes of both directions.
     pub packets: [u64; 2],
     /// Bytes.
@@ -133,6 +146,17 @@ impl ConnTable {
         self.tuples.remove(&(conn.orig, conn.zone));
         self.tuples.remove(&(conn.reply, conn.zone));
         Some(conn)
+    }
+
+    /// Takes over from an older table what a listing of connections does not tell: windows, the device of
+    /// masquerading, helpers.
+    pub fn inherit(&mut self, older: &ConnTable) {
+        for conn in self.conns.iter_mut().flatten() {
+            if let Some(old) = older.find(conn.orig, conn.zone).and_then(|(id, _)| older.get(id)) {
+                (conn.seen, conn.masq_oif, conn.packets, conn.bytes) = (old.seen, old.masq_oif, old.packets, old.bytes);
+                conn.helper = if conn.helper == 0 { old.helper } else { conn.helper };
+            }
+        }
     }
 
     /// All connections.

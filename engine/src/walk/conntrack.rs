@@ -2,7 +2,7 @@
 //!
 //! Left out: the window check (packets count as in the window; listed as an assumption when it matters), expectations.
 
-use super::{Machine, tuple};
+use super::{Machine, tuple, window};
 use crate::field::{Field, Value, ct_state, ct_status, device, device_name};
 use crate::model::RuleId;
 use crate::packet::Got;
@@ -178,7 +178,12 @@ impl Machine<'_> {
         let Some(mut conn) = self.state.conns.get(id).cloned() else { return };
         if tuple.proto == 6 {
             let flags = self.packet.or_zero(Field::TcpFlags);
-            match tcp_next(reply, flags, conn.tcp) {
+            let next = tcp_next(reply, flags, conn.tcp);
+            let reopens = !reply && matches!(conn.tcp, TcpState::TimeWait | TcpState::Close);
+            if !reopens && next != Next::Invalid && window::is_outside(&mut conn.seen, reply, &self.packet) {
+                return self.note(Step::Conntrack, "INVALID: outside of the connection's TCP window");
+            }
+            match next {
                 Next::Invalid => {
                     return self.note(Step::Conntrack, "INVALID: not what the connection's TCP state allows");
                 }
@@ -229,7 +234,10 @@ impl Machine<'_> {
                 Next::To(TcpState::Established) if !self.tcp_loose() => {
                     return self.note(Step::Conntrack, "INVALID: not a SYN, and nf_conntrack_tcp_loose is 0");
                 }
-                Next::To(state) => conn.tcp = state,
+                Next::To(state) => {
+                    conn.tcp = state;
+                    window::is_outside(&mut conn.seen, false, &self.packet);
+                }
                 _ => return self.note(Step::Conntrack, "INVALID: no connection begins with these flags"),
             }
         }

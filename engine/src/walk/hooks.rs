@@ -100,7 +100,9 @@ pub fn entries(model: &Model, key: HookKey) -> Vec<Entry> {
         .collect();
     let mut step = |priority, since: (bool, u32), entry| list.push((priority, Reverse(since), 1, entry));
     if let Some(since) = model.conntrack[usize::from(key.family == 10)] {
-        let since = (true, since);
+        // Conntrack was turned on by a rule of the tables at hand: in a mixed host by nft's, as is assumed here.
+        let legacy_only = model.tables.iter().all(|t| t.dialect == Dialect::Legacy);
+        let since = (legacy_only != key.nft_later, since);
         match key.hook {
             Hook::Prerouting | Hook::Output => {
                 step(-400, since, Entry::Defrag);

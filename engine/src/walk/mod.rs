@@ -17,6 +17,7 @@ mod reply;
 mod route;
 mod stateful;
 mod tuple;
+mod window;
 
 use crate::World;
 use crate::eval::{self, Facts, View};
