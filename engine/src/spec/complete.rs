@@ -419,7 +419,8 @@ fn link_local(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V6(a) if a.is_unicast_link_local())
 }
 
-fn mac_value(m: Mac) -> Value {
+/// A MAC address as a field's value.
+pub(super) fn mac_value(m: Mac) -> Value {
     m.0.iter().fold(0, |v, b| v << 8 | Value::from(*b))
 }
 

@@ -5,11 +5,13 @@
 
 mod complete;
 mod conns;
+mod reply;
 
 use serde::{Deserialize, Serialize};
 
 pub use complete::{SpecError, Start, complete, protocol_number};
 pub use conns::{connection, connections, tcp_state};
+pub use reply::reply_to;
 
 /// A protocol by name or number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

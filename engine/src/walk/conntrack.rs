@@ -123,6 +123,10 @@ impl Machine<'_> {
             self.set(Field::CtState, state, Cause::Step(Step::Conntrack));
             return;
         }
+        if self.given_ct == Some(ct_state::RELATED) {
+            self.attach_related();
+            return self.sync_ct(Cause::Step(Step::Conntrack));
+        }
         match self.classify() {
             Class::Invalid(why) => self.note(Step::Conntrack, format!("INVALID: {why}")),
             Class::Untracked => self.set(Field::CtState, ct_state::UNTRACKED, Cause::Step(Step::Conntrack)),
@@ -160,6 +164,15 @@ impl Machine<'_> {
             let state = ct_state::RELATED;
             self.attached = Some(Attached { conn, id: Some(id), reply, state, error: true });
         }
+    }
+
+    /// A rejecting rule's answer (and what the user calls RELATED) belongs to a connection that is not looked up. An ICMP
+    /// error meets no nat chain; a reset does.
+    fn attach_related(&mut self) {
+        let tuple = tuple::of(&self.packet);
+        let conn = Conn { orig: tuple.inverse(), reply: tuple, ..Conn::default() };
+        let error = matches!(tuple.proto, 1 | 58);
+        self.attached = Some(Attached { conn, id: None, reply: true, state: ct_state::RELATED, error });
     }
 
     fn look_up(&mut self) {

@@ -11,7 +11,7 @@ use crate::state::Seen;
 const MAX_SCALE: u32 = 14;
 
 fn after(a: u32, b: u32) -> bool {
-    (b.wrapping_sub(a) as i32) < 0
+    b.wrapping_sub(a).cast_signed() < 0
 }
 
 /// Whether the packet is certainly outside of its connection's windows; if not, what was seen is moved on.
