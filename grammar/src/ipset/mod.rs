@@ -37,5 +37,10 @@ pub fn parse(source: &Source) -> (Tree, Vec<Diagnostic>) {
     (builder.tree, builder.diagnostics)
 }
 
+/// How many tokens a text has: lexing alone, to measure it and to fuzz it.
+pub fn count_tokens(source: &Source) -> usize {
+    Lexer::new(&source.text, source.base, 0).count()
+}
+
 #[cfg(test)]
 mod tests;

@@ -53,5 +53,11 @@ fn refuse_includes(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.extend(includes.map(|i| build::refused_include(i.span)));
 }
 
+/// How many tokens a text has: lexing alone, to measure it and to fuzz it.
+pub fn count_tokens(source: &Source) -> usize {
+    let mut names = words::VOCABULARY.names.clone();
+    tokens::Tokens::new(&source.text, source.base, &mut names).count()
+}
+
 #[cfg(test)]
 mod tests;
