@@ -1,0 +1,121 @@
+//! Whole screens at the sizes people have, and what must hold at any size.
+
+use nettrace_engine::field::Field;
+use nettrace_tui::ratatui::Terminal;
+use nettrace_tui::ratatui::backend::TestBackend;
+use nettrace_tui::ratatui::buffer::Buffer;
+use nettrace_tui::ratatui::layout::Rect;
+use nettrace_tui::ratatui::style::Color;
+use nettrace_tui::*;
+
+use crate::story::{press, session, state};
+
+fn screen(state: &State) -> Terminal<TestBackend> {
+    let mut terminal = Terminal::new(TestBackend::new(state.size.0, state.size.1)).unwrap();
+    terminal.draw(|f| drop(draw(state, f.buffer_mut()))).unwrap();
+    terminal
+}
+
+fn check(name: &str, size: (u16, u16), script: &str) {
+    let mut s = state(size);
+    press(&mut s, script);
+    insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), screen(&s).backend());
+}
+
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (60, 18)];
+
+#[test]
+fn the_first_step() {
+    SIZES.into_iter().for_each(|size| check("start", size, ""));
+}
+
+#[test]
+fn the_node_port_rule() {
+    SIZES.into_iter().for_each(|size| check("nodeport", size, "/31002<Enter>n"));
+}
+
+#[test]
+fn the_dnat() {
+    SIZES.into_iter().for_each(|size| check("dnat", size, "rrr"));
+}
+
+#[test]
+fn routing_and_all_steps() {
+    SIZES.into_iter().for_each(|size| check("route", size, "}h1z"));
+}
+
+#[test]
+fn windows() {
+    SIZES.into_iter().for_each(|size| check("help", size, "?"));
+    check("why-not", (80, 24), "lllllllW");
+    check("choice", (80, 24), "rrw");
+    check("form", (80, 24), "e");
+    check("prompt", (80, 24), "aiptables -I INPUT -j DROP");
+    check("too-small", (39, 9), "");
+}
+
+#[test]
+fn both_ways_side_by_side() {
+    let mut s = session();
+    s.before = vec![s.ways[0].clone()];
+    s.ways.remove(0);
+    let mut s = State::new(s, Theme::Colour, (80, 24)).unwrap();
+    press(&mut s, "s");
+    insta::assert_snapshot!("compare-80x24", screen(&s).backend());
+}
+
+#[test]
+fn every_size_is_drawn_and_nothing_hostile_reaches_the_terminal() {
+    for script in ["", "lllllll", "rrr1z", "2Z", "?", "e", "a", "w", "W", "llllllllllW"] {
+        for w in (1..130).step_by(7) {
+            for h in (1..50).step_by(3) {
+                let mut s = state((w, h));
+                press(&mut s, script);
+                let mut buf = Buffer::empty(Rect::new(0, 0, w, h));
+                draw(&s, &mut buf);
+                let text: String = buf.content.iter().map(|c| c.symbol()).collect();
+                assert!(!text.contains(['\x1b', '\u{202e}', '\u{9b}']), "{script} {w}x{h}");
+            }
+        }
+    }
+}
+
+#[test]
+fn wide_and_right_to_left_comments_keep_the_border_in_its_column() {
+    let mut s = state((100, 30));
+    press(&mut s, "/30443<Enter>");
+    press(&mut s, "lllllll2");
+    let terminal = screen(&s);
+    let buf = terminal.backend().buffer();
+    for y in 3..15 {
+        assert_eq!(buf[(99, y)].symbol(), "│", "row {y}");
+    }
+    let text: String = buf.content.iter().map(|c| c.symbol()).collect();
+    assert!(text.contains("30443") && text.contains('日'));
+}
+
+#[test]
+fn colours_follow_the_theme() {
+    let mut s = state((80, 24));
+    press(&mut s, "rrr");
+    let colours = |s: &State| {
+        let terminal = screen(s);
+        let buf = terminal.backend().buffer().clone();
+        buf.content.iter().any(|c| c.fg != Color::Reset)
+    };
+    assert!(colours(&s));
+    s.theme = Theme::Mono;
+    assert!(!colours(&s));
+}
+
+#[test]
+fn the_packet_pane_tells_old_and_new() {
+    let mut s = state((120, 40));
+    press(&mut s, "rrrr");
+    let (before, after) = s.packets();
+    assert_eq!((before.value(Field::Dport), after.value(Field::Dport)), (Some(31002), Some(8200)));
+    let text = screen(&s).backend().to_string();
+    assert!(text.contains("31002 => 8200"), "{text}");
+    press(&mut s, "}");
+    assert!(screen(&s).backend().to_string().contains("8200  (was 31002)"));
+}
