@@ -6,7 +6,7 @@ use nettrace_engine::trace::Event;
 
 use crate::keymap::Action;
 use crate::panes::{packet, path, why};
-use crate::rows::Row;
+use crate::rows::{Cursor, Row};
 use crate::state::{Break, Pane, Popup, State};
 use crate::timeline::{Mark, Timeline, is};
 use crate::{label, layout};
@@ -22,7 +22,11 @@ pub fn to(state: &mut State, target: usize) {
         }
         course.shown = course.shown.max(target);
     }
+    let chain = state.chain();
     state.at = target;
+    if state.chain() != chain {
+        state.folds.open.clear();
+    }
     state.path = None;
     state.rule = None;
     state.why = 0;
@@ -169,18 +173,13 @@ pub fn fold(state: &mut State) {
             let pass = state.pass();
             let rows = state.rows(chain, &pass);
             let cursor = state.cursor(chain, &pass);
-            match rows.row(rows.of(cursor.index)) {
-                Row::Fold(from, _) => {
-                    state.folds.open.insert(from);
-                    state.rule = Some(crate::rows::Cursor { index: from, fold: false });
-                }
-                _ => match rows.gap_of(cursor.index, &state.folds) {
-                    Some(from) => {
-                        state.folds.open.remove(&from);
-                        state.rule = Some(crate::rows::Cursor { index: cursor.index, fold: true });
-                    }
-                    None => state.say("nothing to fold here"),
-                },
+            if let Row::Fold(from, to) = rows.row(rows.of(cursor.index)) {
+                state.folds.open.push((from, to));
+                state.rule = Some(Cursor { index: from, fold: false });
+            } else if state.folds.close(cursor.index) {
+                state.rule = Some(Cursor { index: cursor.index, fold: true });
+            } else {
+                state.say("nothing to fold here");
             }
         }
     }
@@ -232,7 +231,7 @@ fn find_rule(state: &mut State, chain: nettrace_engine::model::ChainId, forward:
         let text = format!("no rule of {} holds {:?}", state.model().chain_name(chain), state.search);
         return state.say(text);
     };
-    state.rule = Some(crate::rows::Cursor { index: i as u32, fold: false });
+    state.rule = Some(Cursor { index: i as u32, fold: false });
 }
 
 fn find_step(state: &mut State, forward: bool) {

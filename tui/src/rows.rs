@@ -1,8 +1,6 @@
 //! The rows of the chain pane: rules, with the long runs that nobody looks at folded into one row
 //! (`⋯ 4 812 rules did not match`). Rows are counted, not made: 700,000 rules cost as much as seven.
 
-use std::collections::BTreeSet;
-
 use nettrace_engine::model::{ChainId, Model};
 use nettrace_engine::trace::{Event, Trace};
 
@@ -36,8 +34,8 @@ pub struct Cursor {
 pub struct Folds {
     /// Nothing is folded.
     pub none: bool,
-    /// Runs that begin here are open.
-    pub open: BTreeSet<u32>,
+    /// Rules `from..to` that were unfolded.
+    pub open: Vec<(u32, u32)>,
 }
 
 /// What this pass through a chain did up to a step.
@@ -51,6 +49,15 @@ pub struct Pass {
     pub seen: u32,
     /// The chain's end was reached.
     pub ended: bool,
+}
+
+impl Folds {
+    /// Folds what was unfolded around a rule; whether there was something.
+    pub fn close(&mut self, index: u32) -> bool {
+        let before = self.open.len();
+        self.open.retain(|o| !(o.0 <= index && index < o.1));
+        self.open.len() < before
+    }
 }
 
 impl Pass {
@@ -139,7 +146,7 @@ impl Rows {
     }
 
     fn gap(&mut self, from: u32, to: u32, folds: &Folds) {
-        let folded = to.saturating_sub(from) > AROUND && !folds.open.contains(&from);
+        let folded = to.saturating_sub(from) > AROUND && !folds.open.iter().any(|o| o.0 < to && from < o.1);
         self.push(from, to, folded);
     }
 
@@ -189,12 +196,6 @@ impl Rows {
             Row::Fold(index, _) => Cursor { index, fold: true },
             Row::End => Cursor { index: self.rules, fold: false },
         }
-    }
-
-    /// The start of the unfolded gap that holds a rule, if it could be folded.
-    pub fn gap_of(&self, index: u32, folds: &Folds) -> Option<u32> {
-        let i = self.runs.partition_point(|r| r.from <= index).checked_sub(1)?;
-        folds.open.range(..=self.runs[i].from).next_back().copied().filter(|f| *f == self.runs[i].from)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::canvas::{Ink, put};
 use crate::label::got;
 use crate::rows::top;
 use crate::state::{Break, Pane, State};
-use crate::text::fit;
+use crate::text::{fit, width};
 use crate::theme::Role;
 
 /// Fields that are always shown when the packet has them, in this order.
@@ -93,16 +93,20 @@ pub fn field_at(state: &State, row: usize) -> Option<Field> {
     }
 }
 
-fn ink(state: &State, row: &PacketRow) -> Vec<Ink> {
+fn ink(state: &State, row: &PacketRow, columns: usize) -> Vec<Ink> {
     let family = state.trace().start.family();
     match row {
         PacketRow::Mark(text) => vec![Ink::new(format!("    {text}"), Role::Dim)],
         PacketRow::Field(f, start, before, after) => {
             let stop = if state.breaks.contains(&Break::Field(*f)) { "●" } else { " " };
-            let head = Ink::new(format!("{stop}{} ", fit(f.name(), 12)), Role::Dim);
+            let names = if columns < 40 { 8 } else { 14 };
+            let head = Ink::new(format!("{stop}{} ", fit(f.name(), names)), Role::Dim);
             let now = got(*f, *after, family);
             if before != after {
-                return vec![head, Ink::new(format!("{} => {now}", got(*f, *before, family)), Role::Rewrite)];
+                let old = got(*f, *before, family);
+                let fits = width(&old) + width(&now) + names + 6 <= columns;
+                let text = if fits { format!("{old} => {now}") } else { format!("=> {now}  (was {old})") };
+                return vec![head, Ink::new(text, Role::Rewrite)];
             }
             let was = match start {
                 _ if start == after => String::new(),
@@ -123,6 +127,6 @@ pub fn draw(state: &State, area: Rect, buf: &mut Buffer) {
     let shown = if has_focus { cursor } else { changed.unwrap_or(0) };
     let first = top(shown, rows.len(), area.height as usize);
     for (y, (i, row)) in (0..area.height).zip(rows.iter().enumerate().skip(first)) {
-        put(buf, area, y, &ink(state, row), state.theme, has_focus && i == cursor);
+        put(buf, area, y, &ink(state, row, area.width as usize), state.theme, has_focus && i == cursor);
     }
 }

@@ -5,8 +5,8 @@
 //! ✓ PREROUTING
 //! ✓   raw PREROUTING
 //! ▶   nat PREROUTING
-//! │     KUBE-SERVICES #97
-//! └     KUBE-NODEPORTS #3 ◀
+//! │    KUBE-SERVICES #97
+//! └    KUBE-NODEPORTS #3 ◀
 //! · routing: forwarded by cali7d3 to 10.244.166.136
 //! – INPUT not on the path: …
 //! ```
@@ -105,7 +105,7 @@ fn row_ink(state: &State, row: PathRow, is_current: bool) -> Vec<Ink> {
         PathRow::Frame(chain, visit, inner) => {
             let line = if inner { "└" } else { "│" };
             let index = last_rule_in(state, visit).map_or_else(String::new, |n| format!(" #{n}"));
-            let text = format!("{line}     {}{index}", model.chain_name(chain));
+            let text = format!("{line}    {}{index}", model.chain_name(chain));
             let role = if inner { Role::Current } else { Role::Normal };
             vec![Ink::new(text, role), Ink::new(if inner { " ◀" } else { "" }, Role::Current)]
         }

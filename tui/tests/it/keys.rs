@@ -71,14 +71,16 @@ fn main_case(action: Action) -> (&'static str, Check) {
         FocusPacket => ("", |_, b, _| b.focus == Pane::Packet),
         FocusWhy => ("", |_, b, _| b.focus == Pane::Why),
         Go => ("1G", |a, b, _| a.at == b.at && said(b, "not on the way")),
-        Fold => ("lllllllg", |a, b, _| said(b, "nothing to fold") && a.at == b.at),
+        Fold => ("lllllllg", |a, b, _| a.folds.open.is_empty() && !b.folds.open.is_empty()),
         FoldAll => ("lllllll", |a, b, _| !a.folds.none && b.folds.none),
         Search => ("", |_, b, _| matches!(b.popups.last(), Some(Popup::Prompt(..)))),
         FindNext => ("1/KUBE<Enter>", |a, b, _| b.at > a.at),
         FindPrevious => ("1/KUBE<Enter>n", |a, b, _| b.at < a.at),
         Break => ("lllll", |_, b, _| b.breaks.iter().any(|x| matches!(x, state::Break::Rule(_)))),
         BreakChain => ("lllll", |_, b, _| b.breaks.iter().any(|x| matches!(x, state::Break::Chain(_)))),
-        WhyNot => ("lllllll", |_, b, _| matches!(b.popups.last(), Some(Popup::Text(t, ..)) if t.starts_with("Why not nat"))),
+        WhyNot => {
+            ("lllllll", |_, b, _| matches!(b.popups.last(), Some(Popup::Text(t, ..)) if t.starts_with("Why not nat")))
+        }
         Choose => ("", |_, b, _| matches!(b.popups.last(), Some(Popup::Choice(_, rows, _)) if rows.len() == 1)),
         EditPacket => ("", |_, b, _| matches!(b.popups.last(), Some(Popup::Form(f, _)) if f.len() == 3)),
         AddRule => ("", |_, b, _| typed(b) == "|"),
@@ -118,7 +120,9 @@ fn list_case(action: Action) -> (&'static str, Check) {
 fn prompt_case(action: Action) -> (&'static str, Check) {
     use Action::*;
     match action {
-        Accept => ("aip route", |_, b, e| b.popups.is_empty() && matches!(e, Effect::Walk(r) if r.with == ["ip route"])),
+        Accept => {
+            ("aip route", |_, b, e| b.popups.is_empty() && matches!(e, Effect::Walk(r) if r.with == ["ip route"]))
+        }
         Close => ("aip", |_, b, e| b.popups.is_empty() && *e == Effect::None),
         CursorLeft => ("aip", |_, b, _| typed(b) == "i|p"),
         CursorRight => ("aip", |a, b, _| typed(a) == typed(b)),

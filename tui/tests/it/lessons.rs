@@ -2,7 +2,7 @@
 
 use nettrace_engine::trace::Event;
 use nettrace_tui::lesson::{Course, Lesson};
-use nettrace_tui::ratatui::buffer::Buffer;
+use nettrace_tui::ratatui::buffer::{Buffer, Cell};
 use nettrace_tui::ratatui::layout::Rect;
 use nettrace_tui::state::Popup;
 use nettrace_tui::*;
@@ -66,7 +66,7 @@ fn a_lesson_asks_before_it_shows() {
     let ahead = |s: &State| {
         let mut buf = Buffer::empty(Rect::new(0, 0, 80, 24));
         draw(s, &mut buf);
-        buf.content.iter().map(|c| c.symbol()).collect::<String>().contains("POSTROUTING")
+        buf.content.iter().map(Cell::symbol).collect::<String>().contains("POSTROUTING")
     };
     assert!(!ahead(&s));
     press(&mut s, "<Enter>");
@@ -98,7 +98,10 @@ fn a_lesson_asks_before_it_shows() {
 
 fn screen(s: &State) -> String {
     let mut t = ratatui::Terminal::new(ratatui::backend::TestBackend::new(80, 24)).unwrap();
-    t.draw(|f| drop(draw(s, f.buffer_mut()))).unwrap();
+    t.draw(|f| {
+        let _ = draw(s, f.buffer_mut());
+    })
+    .unwrap();
     t.backend().to_string()
 }
 

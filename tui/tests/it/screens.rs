@@ -3,7 +3,7 @@
 use nettrace_engine::field::Field;
 use nettrace_tui::ratatui::Terminal;
 use nettrace_tui::ratatui::backend::TestBackend;
-use nettrace_tui::ratatui::buffer::Buffer;
+use nettrace_tui::ratatui::buffer::{Buffer, Cell};
 use nettrace_tui::ratatui::layout::Rect;
 use nettrace_tui::ratatui::style::Color;
 use nettrace_tui::*;
@@ -12,7 +12,11 @@ use crate::story::{press, session, state};
 
 fn screen(state: &State) -> Terminal<TestBackend> {
     let mut terminal = Terminal::new(TestBackend::new(state.size.0, state.size.1)).unwrap();
-    terminal.draw(|f| drop(draw(state, f.buffer_mut()))).unwrap();
+    terminal
+        .draw(|f| {
+            let _ = draw(state, f.buffer_mut());
+        })
+        .unwrap();
     terminal
 }
 
@@ -26,27 +30,37 @@ const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (60, 18)];
 
 #[test]
 fn the_first_step() {
-    SIZES.into_iter().for_each(|size| check("start", size, ""));
+    for size in SIZES {
+        check("start", size, "");
+    }
 }
 
 #[test]
 fn the_node_port_rule() {
-    SIZES.into_iter().for_each(|size| check("nodeport", size, "/31002<Enter>n"));
+    for size in SIZES {
+        check("nodeport", size, "/31002<Enter>n");
+    }
 }
 
 #[test]
 fn the_dnat() {
-    SIZES.into_iter().for_each(|size| check("dnat", size, "rrr"));
+    for size in SIZES {
+        check("dnat", size, "rrr");
+    }
 }
 
 #[test]
 fn routing_and_all_steps() {
-    SIZES.into_iter().for_each(|size| check("route", size, "}h1z"));
+    for size in SIZES {
+        check("route", size, "}h1z");
+    }
 }
 
 #[test]
 fn windows() {
-    SIZES.into_iter().for_each(|size| check("help", size, "?"));
+    for size in SIZES {
+        check("help", size, "?");
+    }
     check("why-not", (80, 24), "lllllllW");
     check("choice", (80, 24), "rrw");
     check("form", (80, 24), "e");
@@ -73,7 +87,7 @@ fn every_size_is_drawn_and_nothing_hostile_reaches_the_terminal() {
                 press(&mut s, script);
                 let mut buf = Buffer::empty(Rect::new(0, 0, w, h));
                 draw(&s, &mut buf);
-                let text: String = buf.content.iter().map(|c| c.symbol()).collect();
+                let text: String = buf.content.iter().map(Cell::symbol).collect();
                 assert!(!text.contains(['\x1b', '\u{202e}', '\u{9b}']), "{script} {w}x{h}");
             }
         }
@@ -83,14 +97,13 @@ fn every_size_is_drawn_and_nothing_hostile_reaches_the_terminal() {
 #[test]
 fn wide_and_right_to_left_comments_keep_the_border_in_its_column() {
     let mut s = state((100, 30));
-    press(&mut s, "/30443<Enter>");
-    press(&mut s, "lllllll2");
+    press(&mut s, "llllllll/30443<Enter>");
     let terminal = screen(&s);
     let buf = terminal.backend().buffer();
     for y in 3..15 {
         assert_eq!(buf[(99, y)].symbol(), "│", "row {y}");
     }
-    let text: String = buf.content.iter().map(|c| c.symbol()).collect();
+    let text: String = buf.content.iter().map(Cell::symbol).collect();
     assert!(text.contains("30443") && text.contains('日'));
 }
 
@@ -111,7 +124,7 @@ fn colours_follow_the_theme() {
 #[test]
 fn the_packet_pane_tells_old_and_new() {
     let mut s = state((120, 40));
-    press(&mut s, "rrrr");
+    press(&mut s, "rrr");
     let (before, after) = s.packets();
     assert_eq!((before.value(Field::Dport), after.value(Field::Dport)), (Some(31002), Some(8200)));
     let text = screen(&s).backend().to_string();

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use nettrace_engine::fact::{Assumption, Fact};
 use nettrace_engine::field::{Field, Value, ct_state, device};
-use nettrace_engine::model::{
-    BaseChain, ChainId, ChainKind, Dialect, Draft, Family, Hook, Model, Op, RuleId, Verdict,
-};
+use nettrace_engine::model::{BaseChain, ChainId, ChainKind, Dialect, Draft, Family, Hook, Model, Op, RuleId, Verdict};
 use nettrace_engine::packet::{Got, Packet};
 use nettrace_engine::trace::{By, Cause, Decision, Event, Fate, Step, Trace};
 use nettrace_tui::ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -135,7 +133,8 @@ pub fn session() -> Session {
     let pre = s.chain("nat", "PREROUTING", Some((Hook::Prerouting, -100)));
     let post = s.chain("nat", "POSTROUTING", Some((Hook::Postrouting, 100)));
     let [services, ports, svc, sep, masq] =
-        ["KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-SVC-W7X2", "KUBE-SEP-A", "KUBE-MARK-MASQ"].map(|n| s.chain("nat", n, None));
+        ["KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-SVC-W7X2", "KUBE-SEP-A", "KUBE-MARK-MASQ"]
+            .map(|n| s.chain("nat", n, None));
     let input = s.chain("filter", "INPUT", Some((Hook::Input, 0)));
     let forward = s.chain("filter", "FORWARD", Some((Hook::Forward, 0)));
 
@@ -146,8 +145,16 @@ pub fn session() -> Session {
     }
     let to_ports = s.rule(services, "-m addrtype --dst-type LOCAL -j KUBE-NODEPORTS", Verdict::Jump(ports));
     s.rule(ports, "-p tcp -m tcp --dport 30080 -j KUBE-SVC-W7X1", Verdict::Jump(svc));
-    s.rule(ports, "-p tcp -m comment --comment \"日本語 שלום \u{202e}evil\x1b[31m\" -m tcp --dport 30443 -j DROP", Verdict::Drop);
-    let to_svc = s.rule(ports, "-p tcp -m comment --comment \"paas/config-center:http\" -m tcp --dport 31002 -j KUBE-SVC-W7X2", Verdict::Jump(svc));
+    s.rule(
+        ports,
+        "-p tcp -m comment --comment \"日本語 שלום \u{202e}evil\x1b[31m\" -m tcp --dport 30443 -j DROP",
+        Verdict::Drop,
+    );
+    let to_svc = s.rule(
+        ports,
+        "-p tcp -m comment --comment \"paas/config-center:http\" -m tcp --dport 31002 -j KUBE-SVC-W7X2",
+        Verdict::Jump(svc),
+    );
     s.rule(ports, "-p tcp -m tcp --dport 32000 -j KUBE-SVC-W7X3", Verdict::Jump(svc));
     let to_masq = s.rule(svc, "-j KUBE-MARK-MASQ", Verdict::Jump(masq));
     let to_sep = s.rule(svc, "-m statistic --mode random --probability 0.5 -j KUBE-SEP-A", Verdict::Jump(sep));
@@ -169,7 +176,12 @@ pub fn session() -> Session {
     s.hit(mark, 0, Verdict::Continue, 4);
     s.write(Field::Mark, 0, 0x4000, Cause::Rule(mark));
     s.events.push(Event::Return { chain: masq, from: 1, depth: 4 });
-    s.events.push(Event::Answer { fact: Fact::Chance { site: 1, at: 0 }, value: 1, label: "holds".into(), assumed: false });
+    s.events.push(Event::Answer {
+        fact: Fact::Chance { site: 1, at: 0 },
+        value: 1,
+        label: "holds".into(),
+        assumed: false,
+    });
     s.hit(to_sep, 1, Verdict::Jump(sep), 3);
     s.hit(dnat, 0, Verdict::Accept, 4);
     s.write(Field::Daddr, ip("172.16.4.21"), ip("10.244.166.136"), Cause::Rule(dnat));
@@ -244,21 +256,18 @@ pub fn keys(script: &str) -> Vec<KeyEvent> {
     let mut rest = script;
     while let Some(c) = rest.chars().next() {
         let named = rest.strip_prefix('<').and_then(|r| r.split_once('>'));
-        let (code, modifiers) = match named {
-            Some((name, after)) => {
-                rest = after;
-                match name {
-                    "Enter" => (KeyCode::Enter, KeyModifiers::NONE),
-                    "Esc" => (KeyCode::Esc, KeyModifiers::NONE),
-                    "Tab" => (KeyCode::Tab, KeyModifiers::NONE),
-                    "C-u" => (KeyCode::Char('u'), KeyModifiers::CONTROL),
-                    other => panic!("unknown key {other}"),
-                }
+        let (code, modifiers) = if let Some((name, after)) = named {
+            rest = after;
+            match name {
+                "Enter" => (KeyCode::Enter, KeyModifiers::NONE),
+                "Esc" => (KeyCode::Esc, KeyModifiers::NONE),
+                "Tab" => (KeyCode::Tab, KeyModifiers::NONE),
+                "C-u" => (KeyCode::Char('u'), KeyModifiers::CONTROL),
+                other => panic!("unknown key {other}"),
             }
-            None => {
-                rest = &rest[c.len_utf8()..];
-                (KeyCode::Char(c), KeyModifiers::NONE)
-            }
+        } else {
+            rest = &rest[c.len_utf8()..];
+            (KeyCode::Char(c), KeyModifiers::NONE)
         };
         out.push(KeyEvent::new(code, modifiers));
     }
