@@ -1,6 +1,8 @@
 //! Every dump of `../shared/corpus` that the kernel's own tools accept is read without a diagnostic and prints back:
 //! canonical listings byte for byte, others to a fixed point. Skipped where `../shared` is not there.
 
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,216 @@
+//! One rule: its built-in conditions, its matches in the order they were loaded, and its target.
+//!
+//! An extension that cannot be lowered is taken back and kept as text, so that the rule's other conditions stay.
+
+use nettrace_grammar::iptables::tree::RuleLine;
+use nettrace_grammar::{Diagnostic, Span};
+
+use crate::model::{Draft, Op, RuleId, Test, Verdict};
+
+use super::args::{Given, Load};
+use super::builtin::{self, Network};
+use super::cx::{Bad, Cx};
+use super::registry::Kind;
+use super::suggest::did_you_mean;
+use super::tables::{Lowerer, Place};
+use super::words::{Builtin, Global, Jump, Parsed};
+use super::{registry, values};
+
+/// What a jump leads to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Target {
+    Verdict(Verdict),
+    Extension,
+    Unknown,
+}
+
+impl Lowerer<'_, '_> {
+    /// The rules that a line stands for: several when it names several addresses.
+    pub(super) fn rules(&mut self, line: &RuleLine, place: Place, span: Span) -> Vec<RuleId> {
+        self.read_words(line, place);
+        let parsed = std::mem::take(&mut self.parsed);
+        let mut ids = Vec::with_capacity(1);
+        let mut found = Vec::new();
+        let sides = self.sides(&parsed, place);
+        for source in &sides[0] {
+            for destination in &sides[1] {
+                let nets = [*source, *destination];
+                let mut diagnostics = Vec::new();
+                let draft = self.draft(&parsed, line, place, nets, &mut diagnostics);
+                if ids.is_empty() {
+                    found = diagnostics;
+                }
+                ids.push(self.model.add_rule(place.chain, &draft, span));
+            }
+        }
+        self.diagnostics.extend_from_slice(&parsed.diagnostics);
+        self.diagnostics.append(&mut found);
+        self.parsed = parsed;
+        ids
+    }
+
+    /// The networks of `-s` and `-d`; one entry without a network where there is nothing to tell apart.
+    fn sides(&mut self, parsed: &Parsed<'_>, place: Place) -> [Vec<Option<Network>>; 2] {
+        let cx = self.cx(place);
+        [Global::Source, Global::Destination].map(|side| {
+            let given = parsed.builtin.iter().find(|b| b.what == side);
+            match given.map(|g| builtin::networks(&cx, g)) {
+                Some(Ok(networks)) => networks.into_iter().map(Some).collect(),
+                Some(Err(_)) | None => vec![None],
+            }
+        })
+    }
+
+    fn cx(&mut self, place: Place) -> Cx<'_> {
+        let dialect = self.model.table(place.table).dialect;
+        Cx {
+            draft: Draft::default(),
+            family: place.family,
+            dialect,
+            table: place.table,
+            proto: None,
+            model: self.model,
+        }
+    }
+
+    fn draft(
+        &mut self,
+        parsed: &Parsed<'_>,
+        line: &RuleLine,
+        place: Place,
+        nets: [Option<Network>; 2],
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Draft {
+        let jump = parsed.jump.map(|j| (j, self.target(&j, place)));
+        let unknown = jump.is_some_and(|(_, t)| t == Target::Unknown);
+        let names = if unknown { self.chain_names(place) } else { Vec::new() };
+        let mut cx = self.cx(place);
+        builtins(&mut cx, &parsed.builtin, nets, diagnostics);
+        extensions(&mut cx, parsed, Kind::Match, diagnostics);
+        for text in &parsed.opaque {
+            let test = cx.model.opaque_test(text.as_str());
+            cx.test(test);
+        }
+        cx.draft.matches = Some(cx.draft.ops.len() as u16);
+        let plain = cx.draft.ops.is_empty() && !parsed.loads.iter().any(|l| l.ext.kind == Kind::Match);
+        match jump {
+            Some((_, Target::Verdict(verdict))) => {
+                cx.draft.unconditional = plain && !matches!(verdict, Verdict::Jump(_) | Verdict::Goto(_));
+                cx.verdict(verdict);
+            }
+            Some((_, Target::Extension)) => extensions(&mut cx, parsed, Kind::Target, diagnostics),
+            Some((jump, Target::Unknown)) => diagnostics.push(unknown_target(&mut cx, &jump, &names)),
+            None => {}
+        }
+        let counters = line.counters.map(|c| (c.packets, c.bytes));
+        cx.draft.counters = counters.or(parsed.counters);
+        cx.draft
+    }
+
+    fn chain_names(&self, place: Place) -> Vec<String> {
+        let chains = self.model.chains.iter().filter(|c| c.table == place.table);
+        chains.map(|c| self.model.name(c.name).to_owned()).collect()
+    }
+
+    fn target(&mut self, jump: &Jump<'_>, place: Place) -> Target {
+        let verdict = match jump.name {
+            _ if jump.load.is_some() => return Target::Extension,
+            "ACCEPT" if !jump.goto => Verdict::Accept,
+            "DROP" if !jump.goto => Verdict::Drop,
+            "RETURN" if !jump.goto => Verdict::Return,
+            "QUEUE" if !jump.goto => Verdict::Queue { num: 0, bypass: false },
+            name => {
+                let name = self.tree.names.find(name);
+                match name.and_then(|n| self.find_chain(place.table, n)) {
+                    Some(chain) if jump.goto => Verdict::Goto(chain),
+                    Some(chain) => Verdict::Jump(chain),
+                    None => return Target::Unknown,
+                }
+            }
+        };
+        Target::Verdict(verdict)
+    }
+}
+
+fn unknown_target(cx: &mut Cx<'_>, jump: &Jump<'_>, names: &[String]) -> Diagnostic {
+    let name = jump.name.escape_debug();
+    let text = cx.model.push_text(format!("{} {name}", if jump.goto { "-g" } else { "-j" }));
+    cx.draft.ops.push(Op::Opaque(text));
+    let message = format!("`{name}` is neither a chain of this table nor a target that is known");
+    let mut diagnostic =
+        Diagnostic::error("NT110", jump.span, message).label("taken as unknown: it may continue, accept or drop");
+    let targets = registry::TARGETS.iter().map(|e| e.name).chain(["ACCEPT", "DROP", "RETURN", "QUEUE"]);
+    diagnostic.help = did_you_mean(jump.name, targets.chain(names.iter().map(String::as_str)));
+    diagnostic
+}
+
+fn builtins(cx: &mut Cx<'_>, given: &[Builtin<'_>], nets: [Option<Network>; 2], diagnostics: &mut Vec<Diagnostic>) {
+    for b in given {
+        let (net, option) = match b.what {
+            Global::Source => (nets[0], "-s"),
+            Global::Destination => (nets[1], "-d"),
+            _ => {
+                if b.what == Global::Protocol {
+                    cx.proto = values::protocol(b.value).map(|p| (p, b.neg));
+                }
+                builtin::lower(cx, b, diagnostics);
+                continue;
+            }
+        };
+        if let Some(net) = net {
+            builtin::network(cx, b, net);
+        } else {
+            let why = builtin::networks(cx, b).err().unwrap_or("not an address");
+            builtin::opaque(cx, b, option, why, diagnostics);
+        }
+    }
+}
+
+/// Lowers the rule's matches, or its target.
+fn extensions(cx: &mut Cx<'_>, parsed: &Parsed<'_>, kind: Kind, diagnostics: &mut Vec<Diagnostic>) {
+    for (index, load) in parsed.loads.iter().enumerate().filter(|(_, l)| l.ext.kind == kind) {
+        let given = Given { load: *load, index: index as u16, all: &parsed.args };
+        let ops = cx.draft.ops.len();
+        if let Err(bad) = check(cx, &given).and_then(|()| (load.ext.lower)(cx, &given)) {
+            cx.draft.ops.truncate(ops);
+            let text = cx.model.push_text(spelled(load, &given));
+            cx.draft.ops.push(match kind {
+                Kind::Match => Op::Test(Test::Opaque(text)),
+                Kind::Target => Op::Opaque(text),
+            });
+            let mut diagnostic = Diagnostic::error("NT111", bad.span, bad.message);
+            diagnostic.help = bad.help;
+            diagnostics.push(diagnostic);
+        }
+    }
+}
+
+/// What the tables of options demand.
+fn check(cx: &Cx<'_>, given: &Given<'_, '_>) -> Result<(), Bad> {
+    let ext = given.load.ext;
+    if let Some(opt) = ext.options.iter().find(|o| o.must && !given.has(o.name)) {
+        return Err(given.bad(format!("`{}` needs `{}`", ext.name, opt.name)));
+    }
+    if ext.some && given.args().next().is_none() {
+        return Err(given.bad(format!("`{}` needs an option", ext.name)));
+    }
+    let proto = cx.proto.filter(|p| !p.1).map(|p| p.0);
+    if !ext.protos.is_empty() && !proto.is_some_and(|p| ext.protos.contains(&p)) {
+        return Err(given.bad(format!("`{}` needs a `-p` that goes with it", ext.name)));
+    }
+    Ok(())
+}
+
+/// An extension as it was written.
+fn spelled(load: &Load, given: &Given<'_, '_>) -> String {
+    let mut out = format!("{} {}", if load.ext.kind == Kind::Match { "-m" } else { "-j" }, load.ext.name);
+    for arg in given.args() {
+        out.push_str(if arg.neg { " ! " } else { " " });
+        out.push_str(arg.opt.name);
+        for value in arg.values.iter().take(arg.opt.args.into()) {
+            out.push(' ');
+            out.push_str(value);
+        }
+    }
+    out
+}

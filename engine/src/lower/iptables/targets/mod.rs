@@ -1,0 +1,8 @@
+//! Targets, a file for those that belong together.
+
+pub mod ct;
+pub mod header;
+pub mod log;
+pub mod mark;
+pub mod nat;
+pub mod other;
