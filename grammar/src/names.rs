@@ -5,6 +5,7 @@
 use std::hash::{BuildHasher, Hasher};
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as HashEntry;
 use rustc_hash::FxBuildHasher;
 
 /// An interned text. Only the [`Names`] that made it can read it.
@@ -16,34 +17,56 @@ pub struct Name(pub u32);
 pub struct Names {
     text: String,
     ends: Vec<u32>,
-    index: HashTable<u32>,
+    index: HashTable<Entry>,
 }
 
-fn hash(text: &str) -> u64 {
+/// The hash stands beside the name, so that a growing table reads no texts.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    hash: u32,
+    id: u32,
+}
+
+impl Entry {
+    /// What the table sees: all 64 bits, of which it takes the lowest and the highest.
+    fn spread(&self) -> u64 {
+        spread(self.hash)
+    }
+}
+
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+fn hash(text: &str) -> u32 {
     let mut h = FxBuildHasher.build_hasher();
     h.write(text.as_bytes());
-    h.finish()
+    let h = h.finish();
+    (h ^ (h >> 32)) as u32
 }
 
 impl Names {
     /// The name of `text`, new or known.
     pub fn intern(&mut self, text: &str) -> Name {
-        let (all, ends) = (&self.text, &self.ends);
-        let h = hash(text);
-        if let Some(i) = self.index.find(h, |i| slice(all, ends, *i) == text) {
-            return Name(*i);
-        }
+        let hash = hash(text);
         let id = self.ends.len() as u32;
-        self.text.push_str(text);
-        self.ends.push(self.text.len() as u32);
-        let (all, ends) = (&self.text, &self.ends);
-        self.index.insert_unique(h, id, |i| hash(slice(all, ends, *i)));
-        Name(id)
+        let same = |e: &Entry| e.hash == hash && slice(&self.text, &self.ends, e.id) == text;
+        match self.index.entry(spread(hash), same, Entry::spread) {
+            HashEntry::Occupied(known) => Name(known.get().id),
+            HashEntry::Vacant(place) => {
+                place.insert(Entry { hash, id });
+                self.text.push_str(text);
+                self.ends.push(self.text.len() as u32);
+                Name(id)
+            }
+        }
     }
 
     /// The name of `text` if it was interned before.
     pub fn find(&self, text: &str) -> Option<Name> {
-        self.index.find(hash(text), |i| slice(&self.text, &self.ends, *i) == text).map(|i| Name(*i))
+        let hash = hash(text);
+        let same = |e: &Entry| e.hash == hash && slice(&self.text, &self.ends, e.id) == text;
+        self.index.find(spread(hash), same).map(|e| Name(e.id))
     }
 
     /// The text of a name; empty for a name of another interner that is out of range.
