@@ -27,13 +27,7 @@ struct Entry {
     id: u32,
 }
 
-impl Entry {
-    /// What the table sees: all 64 bits, of which it takes the lowest and the highest.
-    fn spread(&self) -> u64 {
-        spread(self.hash)
-    }
-}
-
+/// What the table sees: 64 bits, of which it takes the lowest and the highest.
 fn spread(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
@@ -51,7 +45,7 @@ impl Names {
         let hash = hash(text);
         let id = self.ends.len() as u32;
         let same = |e: &Entry| e.hash == hash && slice(&self.text, &self.ends, e.id) == text;
-        match self.index.entry(spread(hash), same, Entry::spread) {
+        match self.index.entry(spread(hash), same, |e| spread(e.hash)) {
             HashEntry::Occupied(known) => Name(known.get().id),
             HashEntry::Vacant(place) => {
                 place.insert(Entry { hash, id });
