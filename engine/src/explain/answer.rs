@@ -1,0 +1,435 @@
+//! The answer as plain data: how it ends, the way there with everything that had no effect folded away, and why other
+//! hooks were not on it. Renderers only choose words, columns and colours.
+//!
+//! Ways that end alike are one [`Ending`]. Left out: the reasons for one particular rule.
+
+use crate::fact::{Assumption, Outcomes};
+use crate::field::{Field, Value};
+use crate::model::{ChainId, Hook, Model, RuleId, Verdict};
+use crate::packet::{Got, Packet};
+use crate::trace::{Decision, Event, Fate, Step, Trace};
+
+use super::way::{Built, Change, ChainStep, Part, Pass, Run, Way, What};
+
+/// How much of the way is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// What had an effect.
+    Effects,
+    /// Every rule that matched.
+    Steps,
+    /// The same with chain ends and policies.
+    All,
+}
+
+/// The answer for one packet.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// How it can end, most likely first; never empty.
+    pub endings: Vec<Ending>,
+    /// Whether every way was explored.
+    pub complete: bool,
+    /// What was taken for granted.
+    pub assumptions: Vec<Assumption>,
+    /// The packet is made by this host.
+    pub local: bool,
+}
+
+/// Ways that end alike.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    /// Probability, where it is known.
+    pub odds: Option<f64>,
+    /// The answers to facts that lead here: any one of these lists.
+    pub choices: Vec<Vec<Chosen>>,
+    /// The outcome that is told as the way, as an index into the outcomes.
+    pub outcome: usize,
+    /// The end.
+    pub fate: Fate,
+    /// The packet at the start.
+    pub start: Packet,
+    /// The packet at the end.
+    pub last: Packet,
+    /// What a rule answers to the sender.
+    pub reply: Option<(RuleId, Packet)>,
+    /// The way.
+    pub stages: Vec<Stage>,
+    /// Hooks that one may expect on the way and that are not on it.
+    pub off: Vec<OffPath>,
+}
+
+/// An answered fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    /// Its key, for `--assume`.
+    pub key: String,
+    /// The question.
+    pub question: String,
+    /// The answer taken.
+    pub answer: String,
+    /// How many answers there were.
+    pub options: usize,
+    /// It is a random choice with known odds.
+    pub chance: bool,
+}
+
+/// A part of the way.
+#[derive(Clone, Debug)]
+pub enum Stage {
+    /// A hook.
+    Hook {
+        /// Which.
+        hook: Hook,
+        /// What is told of it.
+        rows: Vec<Row>,
+    },
+    /// A routing decision.
+    Route {
+        /// What was decided.
+        decision: Decision,
+        /// For this destination.
+        to: Got,
+        /// In this family.
+        family: Value,
+    },
+    /// A built-in step between hooks.
+    Built(Told),
+}
+
+/// What a hook tells.
+#[derive(Clone, Debug)]
+pub enum Row {
+    /// A base chain's run.
+    Pass {
+        /// The base chain.
+        base: ChainId,
+        /// Its steps that are told.
+        steps: Vec<Kept>,
+        /// Rules that matched and are not told.
+        folded: usize,
+    },
+    /// Base chains that had no effect.
+    Quiet {
+        /// Which.
+        bases: Vec<ChainId>,
+        /// Rules that matched in them.
+        rules: usize,
+    },
+    /// A built-in step.
+    Built(Told),
+}
+
+/// A built-in step worth telling.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The step.
+    pub step: Step,
+    /// What it rewrote.
+    pub rewrites: Vec<Rewrite>,
+    /// What it says.
+    pub notes: Vec<String>,
+}
+
+/// A step that is told.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The chain.
+    pub chain: ChainId,
+    /// How many jumps deep.
+    pub depth: u16,
+    /// What happened.
+    pub what: What,
+    /// What it rewrote.
+    pub rewrites: Vec<Rewrite>,
+    /// Facts and rule state, in words.
+    pub notes: Vec<String>,
+    /// It ended the packet's way through this hook.
+    pub last: bool,
+}
+
+/// Something of the packet that changed, address and port together.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Rewrite {
+    /// The source (or else the destination).
+    Endpoint {
+        /// The source.
+        source: bool,
+        /// Address and port before.
+        old: (Got, Got),
+        /// Address and port behind.
+        new: (Got, Got),
+    },
+    /// Another field.
+    Field(Change),
+}
+
+/// Hooks that are not on the way, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OffPath {
+    /// The hooks.
+    pub hooks: Vec<Hook>,
+    /// Why.
+    pub why: OffWhy,
+}
+
+/// Why a hook is not on the way.
+#[derive(Clone, Debug, PartialEq)]
+pub enum OffWhy {
+    /// The packet goes through this host: its destination (rewritten by that rule) is elsewhere.
+    Forwarded {
+        /// The destination that was routed.
+        to: Got,
+        /// The rule that had rewritten it.
+        rewritten: Option<RuleId>,
+    },
+    /// The packet is for this host.
+    ForThisHost {
+        /// The destination that was routed.
+        to: Got,
+        /// The rule that had rewritten it.
+        rewritten: Option<RuleId>,
+    },
+    /// The packet is made by this host and leaves it.
+    FromThisHost {
+        /// The destination that was routed last.
+        to: Got,
+        /// The rule that had rewritten it.
+        rewritten: Option<RuleId>,
+    },
+    /// The packet ended before.
+    EndedBefore,
+}
+
+/// The answer that these walks of one packet give.
+pub fn answer(model: &Model, local: bool, detail: Detail, outcomes: &Outcomes<Trace>) -> Answer {
+    let mut endings: Vec<Ending> = Vec::new();
+    let mut assumptions: Vec<Assumption> = Vec::new();
+    for (index, outcome) in outcomes.list.iter().enumerate() {
+        let trace = &outcome.result;
+        for a in &trace.assumptions {
+            if !assumptions.contains(a) {
+                assumptions.push(a.clone());
+            }
+        }
+        let choices = chosen(model, trace, &outcome.choices);
+        let (fate, last) = (trace.fate(), trace.last_packet());
+        match endings.iter_mut().find(|e| e.fate == fate && alike(&e.last, &last)) {
+            Some(known) => {
+                known.odds = known.odds.zip(outcome.odds).map(|(a, b)| a + b);
+                known.choices.push(choices);
+            }
+            None => endings.push(ending(model, local, detail, (index, trace, outcome.odds, choices))),
+        }
+    }
+    endings.sort_by(|a, b| b.odds.unwrap_or(0.0).total_cmp(&a.odds.unwrap_or(0.0)));
+    Answer { endings, complete: outcomes.complete, assumptions, local }
+}
+
+/// Whether two packets look alike to whoever gets them.
+fn alike(a: &Packet, b: &Packet) -> bool {
+    const SEEN: &[Field] = &[Field::Saddr, Field::Daddr, Field::Sport, Field::Dport, Field::Proto, Field::Tos];
+    SEEN.iter().all(|f| a.get(*f) == b.get(*f))
+}
+
+fn chosen(model: &Model, trace: &Trace, choices: &[(String, String, usize)]) -> Vec<Chosen> {
+    let one = |(key, answer, options): &(String, String, usize)| {
+        let fact = trace.events.iter().find_map(|e| match e {
+            Event::Answer { fact, .. } if fact.key(model) == *key => Some(fact),
+            _ => None,
+        });
+        Chosen {
+            key: key.clone(),
+            question: fact.map_or_else(|| key.clone(), |f| f.question(model, trace.start.family())),
+            answer: answer.clone(),
+            options: *options,
+            chance: matches!(fact, Some(crate::fact::Fact::Chance { .. })),
+        }
+    };
+    choices.iter().map(one).collect()
+}
+
+type Walked<'a> = (usize, &'a Trace, Option<f64>, Vec<Chosen>);
+
+fn ending(model: &Model, local: bool, detail: Detail, (index, trace, odds, choices): Walked) -> Ending {
+    let way = Way::of(model, trace);
+    Ending {
+        odds,
+        choices: vec![choices],
+        outcome: index,
+        fate: trace.fate(),
+        start: trace.start.clone(),
+        last: trace.last_packet(),
+        reply: way.replies.last().cloned(),
+        stages: way.parts.iter().filter_map(|p| stage(detail, trace, p)).collect(),
+        off: off_path(local, trace, &way),
+    }
+}
+
+fn stage(detail: Detail, trace: &Trace, part: &Part) -> Option<Stage> {
+    match part {
+        Part::Hook(h) => Some(Stage::Hook { hook: h.hook, rows: rows(detail, &h.runs) }),
+        Part::Route(at, decision) => {
+            let packet = trace.packet_at(*at);
+            let (to, family) = (packet.get(Field::Daddr), packet.family());
+            Some(Stage::Route { decision: decision.clone(), to, family })
+        }
+        Part::Built(built) => told(detail, built).map(Stage::Built),
+    }
+}
+
+fn rows(detail: Detail, runs: &[Run]) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    for run in runs {
+        match run {
+            Run::Built(built) => rows.extend(told(detail, built).map(Row::Built)),
+            Run::Chain(pass) => {
+                let matched = pass.steps.iter().filter(|s| matches!(s.what, What::Rule { .. })).count();
+                let steps = kept(detail, pass);
+                if steps.is_empty() {
+                    quiet(&mut rows, pass.base, matched);
+                } else {
+                    let shown = steps.iter().filter(|s| matches!(s.what, What::Rule { .. })).count();
+                    rows.push(Row::Pass { base: pass.base, steps, folded: matched - shown });
+                }
+            }
+        }
+    }
+    rows
+}
+
+/// Neighbouring runs without effect share a row.
+fn quiet(rows: &mut Vec<Row>, base: ChainId, matched: usize) {
+    if let Some(Row::Quiet { bases, rules }) = rows.last_mut() {
+        bases.push(base);
+        *rules += matched;
+    } else {
+        rows.push(Row::Quiet { bases: vec![base], rules: matched });
+    }
+}
+
+/// The steps of a run that are told: those with an effect, and the jumps that led to them.
+fn kept(detail: Detail, pass: &Pass) -> Vec<Kept> {
+    let mut wanted: Vec<bool> = pass.steps.iter().map(|s| effect(detail, s)).collect();
+    // From the end: a jump is told when something at a greater depth behind it is, before the way comes back.
+    for i in (0..pass.steps.len()).rev() {
+        let step = &pass.steps[i];
+        let inside = match step.what {
+            What::Rule { verdict: Verdict::Jump(_), .. } => {
+                let back = |s: &ChainStep| s.depth <= step.depth;
+                let end = pass.steps[i + 1..].iter().position(back).map_or(pass.steps.len(), |n| i + 1 + n);
+                wanted[i + 1..end].iter().any(|w| *w)
+            }
+            What::Rule { verdict: Verdict::Goto(to), .. } => {
+                let there = |s: &&ChainStep| s.chain == to || s.depth > step.depth;
+                let end = i + 1 + pass.steps[i + 1..].iter().take_while(there).count();
+                wanted[i + 1..end].iter().any(|w| *w)
+            }
+            _ => false,
+        };
+        wanted[i] |= inside;
+    }
+    let steps = pass.steps.iter().enumerate().filter(|(i, _)| wanted[*i]);
+    steps.map(|(i, s)| keep(s, i + 1 == pass.steps.len())).collect()
+}
+
+fn keep(step: &ChainStep, last: bool) -> Kept {
+    Kept {
+        chain: step.chain,
+        depth: step.depth,
+        what: step.what,
+        rewrites: rewrites(&step.changes),
+        notes: step.notes.clone(),
+        last,
+    }
+}
+
+/// Whether a step is worth telling for its own sake.
+fn effect(detail: Detail, step: &ChainStep) -> bool {
+    if step.changes.iter().any(|c| !silent(c.field)) || !step.notes.is_empty() {
+        return true;
+    }
+    match step.what {
+        What::Rule { verdict, .. } => {
+            detail >= Detail::Steps || matches!(verdict, Verdict::Accept | Verdict::Drop | Verdict::Queue { .. })
+        }
+        What::Missed { .. } => true,
+        What::Policy { verdict } => detail >= Detail::All || verdict == Verdict::Drop,
+        What::Return => detail >= Detail::All,
+    }
+}
+
+/// Fields whose changes follow from others that are told: routing's devices, the connection's bookkeeping.
+fn silent(field: Field) -> bool {
+    let device = matches!(
+        field,
+        Field::Oif | Field::Iif | Field::PhysIn | Field::PhysOut | Field::IsBridged | Field::NfTrace | Field::PktType
+    );
+    let derived = matches!(field, Field::EtherSaddr | Field::EtherDaddr | Field::RtNexthop | Field::RtMtu | Field::Realm);
+    let socket = matches!(field, Field::SkUid | Field::SkGid | Field::SkExists | Field::Cgroup);
+    device || derived || socket || (field.is_conntrack() && field != Field::CtMark && field != Field::CtZone)
+}
+
+fn told(detail: Detail, built: &Built) -> Option<Told> {
+    let hop = |c: &Change| built.step == Step::Forward && c.field == Field::Ttl;
+    let told = |c: &&Change| detail >= Detail::Steps || !(silent(c.field) || hop(c));
+    let changes: Vec<Change> = built.changes.iter().filter(told).copied().collect();
+    let worth = !changes.is_empty() || !built.notes.is_empty();
+    worth.then(|| Told { step: built.step, rewrites: rewrites(&changes), notes: built.notes.clone() })
+}
+
+/// Changes with address and port of a side put together; silent ones stay out.
+fn rewrites(changes: &[Change]) -> Vec<Rewrite> {
+    let mut out = Vec::new();
+    for source in [false, true] {
+        let (addr, port) = if source { (Field::Saddr, Field::Sport) } else { (Field::Daddr, Field::Dport) };
+        let of = |field| changes.iter().filter(move |c| c.field == field);
+        let span = |field| Some((of(field).next()?.old, of(field).next_back()?.new));
+        let (a, p) = (span(addr), span(port));
+        if a.is_some() || p.is_some() {
+            let same = (Got::Absent, Got::Absent);
+            let ((a0, a1), (p0, p1)) = (a.unwrap_or(same), p.unwrap_or(same));
+            out.push(Rewrite::Endpoint { source, old: (a0, p0), new: (a1, p1) });
+        }
+    }
+    let endpoint = [Field::Saddr, Field::Sport, Field::Daddr, Field::Dport];
+    let others = changes.iter().filter(|c| !endpoint.contains(&c.field) && !silent(c.field));
+    out.extend(others.map(|c| Rewrite::Field(*c)));
+    out
+}
+
+/// The hooks that people look at and that this packet does not meet.
+fn off_path(local: bool, trace: &Trace, way: &Way) -> Vec<OffPath> {
+    let met: Vec<Hook> = way.hooks().map(|h| h.hook).collect();
+    let missing = |hooks: &[Hook]| -> Vec<Hook> { hooks.iter().copied().filter(|h| !met.contains(h)).collect() };
+    let routed = way.parts.iter().rev().find_map(|p| match p {
+        Part::Route(at, decision) => Some((*at, decision)),
+        _ => None,
+    });
+    let Some((at, decision)) = routed else {
+        let hooks = if local { missing(&[Hook::Output, Hook::Postrouting]) } else { missing(&[Hook::Input, Hook::Forward]) };
+        return some(hooks, OffWhy::EndedBefore);
+    };
+    let to = trace.packet_at(at).get(Field::Daddr);
+    let rewritten = rewriter(trace, at);
+    match decision {
+        Decision::Local => some(missing(&[Hook::Forward]), OffWhy::ForThisHost { to, rewritten }),
+        Decision::Forward { .. } | Decision::Bridged => some(missing(&[Hook::Input]), OffWhy::Forwarded { to, rewritten }),
+        Decision::Output { .. } => {
+            let hooks = missing(&[Hook::Prerouting, Hook::Input, Hook::Forward]);
+            some(hooks, OffWhy::FromThisHost { to, rewritten })
+        }
+    }
+}
+
+fn some(hooks: Vec<Hook>, why: OffWhy) -> Vec<OffPath> {
+    if hooks.is_empty() { Vec::new() } else { vec![OffPath { hooks, why }] }
+}
+
+/// The rule that gave the destination the value it has at an event.
+fn rewriter(trace: &Trace, at: usize) -> Option<RuleId> {
+    let since = trace.since(Field::Daddr, at)?;
+    match &trace.events[since] {
+        Event::Write { by: crate::trace::Cause::Rule(rule), .. } => Some(*rule),
+        _ => None,
+    }
+}

@@ -1,0 +1,203 @@
+//! The command line: `nettrace explain node1/ --dport 31002`, as clap sees it.
+//!
+//! Only the shape of the arguments. What the packet flags mean is [`crate::packet_args`]'s, what inputs mean is
+//! [`crate::load`]'s.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::packet_args::PacketArgs;
+
+/// Tells, offline, what happens to a packet on a Linux host, and why.
+///
+/// Reads what the host prints (iptables-save, nft list ruleset, ipset save, ip -j addr/route/rule, ...), walks a packet
+/// through it as the kernel would, and explains the way. Nothing is sent, no kernel is asked.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = "Exit status: 0 answered, 2 could not.\n\nTry it:  nettrace explain --dport 31002")]
+pub struct Cli {
+    /// When to use colours.
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
+    pub color: When,
+    /// Draw with ASCII characters only (the default where the locale is not UTF-8).
+    #[arg(long, global = true)]
+    pub ascii: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Auto, always or never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Walk one packet and explain its way: the verdict first, then every rule that mattered.
+    Explain(Box<ExplainArgs>),
+    /// Walk many packets in order and print one JSON object a line.
+    Replay(ReplayArgs),
+    /// Show the chains and who jumps where.
+    Chains(ChainsArgs),
+    /// Print a completion script.
+    Completions {
+        /// For this shell.
+        shell: Shell,
+    },
+    /// Print the manual page, in roff: `nettrace man | man -l -`.
+    Man,
+}
+
+/// What is read of the host.
+#[derive(Args, Clone, Debug, Default)]
+pub struct InputArgs {
+    /// A folder of dumps, single dump files, or - for standard input; the built-in sample if none is given.
+    ///
+    /// In a folder, names decide what is read (iptables-save, nft-ruleset, ipset-save, ip-addr.json, ...; see -v). For
+    /// named files and - the content decides; a named file replaces the folder's file of its kind.
+    #[arg(value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+    /// Which iptables made the dump, where its header comment does not tell.
+    #[arg(long, value_enum, value_name = "BACKEND")]
+    pub backend: Option<Backend>,
+}
+
+/// Which iptables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Backend {
+    /// iptables-legacy.
+    Legacy,
+    /// iptables-nft.
+    Nft,
+}
+
+/// How much is told.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct LevelArgs {
+    /// Only the verdict, in one line for each outcome.
+    #[arg(long, conflicts_with_all = ["verbose", "all"])]
+    pub short: bool,
+    /// More: every step, also those without effect, and what was read and ignored.
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Everything: also the rules that did not match, and all outcomes.
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// How the answer is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For reading.
+    #[default]
+    Text,
+    /// One JSON object (`nettrace.trace/1`).
+    Json,
+    /// The kernel's trace log: TRACE lines for iptables-legacy, `nft monitor trace` for nft, `xtables-monitor` for
+    /// iptables-nft.
+    Trace,
+    /// Markdown, for tickets and postmortems.
+    Markdown,
+    /// A Mermaid flow chart.
+    Mermaid,
+    /// A Graphviz graph.
+    Dot,
+}
+
+/// What the walk is told beyond packet and dumps.
+#[derive(Args, Clone, Debug, Default)]
+pub struct FactArgs {
+    /// Fix a fact that the inputs don't tell, or `ask` to explore one that has a default.
+    ///
+    /// The keys are those that the answer names under "depends on" and "assumed".
+    #[arg(long, value_name = "KEY=VALUE", help_heading = "Facts")]
+    pub assume: Vec<String>,
+    /// Fix a random choice: the N-th (from 1) way of every choice, or KEY=N for one of them.
+    #[arg(long, value_name = "N|KEY=N", help_heading = "Facts")]
+    pub choose: Vec<String>,
+    /// Set a sysctl, over what the inputs say: net.ipv4.ip_forward=1.
+    #[arg(long, value_name = "KEY=VALUE", help_heading = "Facts")]
+    pub sysctl: Vec<String>,
+}
+
+/// `nettrace explain`.
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// Inputs.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// The packet.
+    #[command(flatten)]
+    pub packet: PacketArgs,
+    /// Facts.
+    #[command(flatten)]
+    pub facts: FactArgs,
+    /// How much.
+    #[command(flatten)]
+    pub level: LevelArgs,
+    /// How the answer is printed.
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+    /// The same as --format json.
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+    /// Walk the answer of the other side too, over the same connection table.
+    #[arg(long, help_heading = "Conversation")]
+    pub reply: bool,
+    /// Walk a conversation: syn, synack, ack, fin, rst, data, request, reply; separated by commas.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Conversation", conflicts_with = "reply")]
+    pub packets: Vec<String>,
+}
+
+/// `nettrace replay`.
+#[derive(Args, Debug)]
+pub struct ReplayArgs {
+    /// Inputs.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Facts.
+    #[command(flatten)]
+    pub facts: FactArgs,
+    /// Packets, as JSON Lines, a JSON array, or one object; - for standard input. Else packets/*.json of the folder.
+    #[arg(long, value_name = "FILE|-")]
+    pub packets: Option<PathBuf>,
+}
+
+/// `nettrace chains`.
+#[derive(Args, Debug)]
+pub struct ChainsArgs {
+    /// Inputs.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: GraphFormat,
+    /// Only what is reached from this chain.
+    #[arg(long, value_name = "CHAIN")]
+    pub from: Option<String>,
+    /// Only this table.
+    #[arg(long, value_name = "TABLE")]
+    pub table: Option<String>,
+}
+
+/// How the chains are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// An indented tree.
+    #[default]
+    Tree,
+    /// Graphviz.
+    Dot,
+    /// Mermaid.
+    Mermaid,
+}

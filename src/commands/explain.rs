@@ -1,0 +1,142 @@
+//! `nettrace explain`: one packet (or a conversation), all ways it can go, and the answer in one of the formats.
+
+use nettrace_engine::World;
+use nettrace_engine::explain::answer::{self, Detail};
+use nettrace_engine::fact::{OUTCOME_BOUND, Outcome, Outcomes, explore};
+use nettrace_engine::spec::{self, Start};
+use nettrace_engine::state::State;
+use nettrace_engine::trace::Trace;
+
+use super::conversation::{self, Leg, Walked};
+use super::facts::{Facts, Fixed};
+use crate::cli::{ExplainArgs, Format, LevelArgs};
+use crate::load::{self, Failure, Loaded};
+use crate::output::{self, Paint};
+use crate::render::json::{self, Texts};
+use crate::render::kernel;
+use crate::render::text::{self, Level, Scene};
+
+/// Runs it.
+pub fn run(args: &ExplainArgs, paint: Paint) -> Result<(), Failure> {
+    let described = args.packet.spec()?;
+    let loaded = load::load(&args.input)?;
+    super::complain(&loaded, paint);
+    let host = super::host(&loaded, &args.facts)?;
+    let world = World { model: &loaded.model, host: &host };
+    let mut start = spec::complete(&described, world).map_err(|e| Failure::new(e.to_string()))?;
+    start.assumptions.extend(loaded.assumptions.iter().cloned());
+    let mut state = loaded.state.clone();
+    if let Some(conns) = spec::connections(&described) {
+        state.conns = conns;
+    }
+    let legs = legs(args, &start)?;
+    let talk = walk(world, &start, &legs, &state, &Fixed::read(&args.facts)?);
+    let format = if args.json { Format::Json } else { args.format };
+    let how = How { format, level: args.level, paint };
+    let mut out = String::new();
+    if loaded.sample && format == Format::Text && !args.level.short {
+        let said = "No input given: this is the built-in sample, a Kubernetes node.";
+        out.push_str(&format!("{}\n\n", paint.dim(said)));
+    }
+    let parts = split(talk);
+    for (i, packet) in parts.iter().enumerate() {
+        let heading = (parts.len() > 1).then_some((i + 1, packet.name));
+        out.push_str(&draw(&loaded, packet, heading, how)?);
+    }
+    if format == Format::Text && (args.level.verbose || args.level.all) {
+        out.push_str(&inputs(&loaded, paint));
+    }
+    super::print(&out)
+}
+
+/// The packets behind the first.
+fn legs(args: &ExplainArgs, start: &Start) -> Result<Vec<Leg>, Failure> {
+    if args.reply {
+        return Ok(vec![conversation::answer_to(&start.packet)]);
+    }
+    conversation::legs(&args.packets)
+}
+
+/// All ways of the packet, or of the whole conversation.
+fn walk(world: World, start: &Start, legs: &[Leg], state: &State, fixed: &Fixed) -> Outcomes<Vec<Walked>> {
+    explore(OUTCOME_BOUND, &fixed.pins, |ask| {
+        let mut facts = Facts { fixed, rest: ask };
+        conversation::walk_all(world, start, legs, &mut state.clone(), &mut facts)
+    })
+}
+
+/// One packet of a conversation with all its ways.
+struct Packet {
+    name: &'static str,
+    local: bool,
+    outcomes: Outcomes<Trace>,
+}
+
+/// The conversation packet by packet.
+fn split(talk: Outcomes<Vec<Walked>>) -> Vec<Packet> {
+    let mut packets: Vec<Packet> = Vec::new();
+    for Outcome { odds, result, choices } in talk.list {
+        for (i, w) in result.into_iter().enumerate() {
+            if packets.len() == i {
+                let outcomes = Outcomes { list: Vec::new(), complete: talk.complete };
+                packets.push(Packet { name: w.name, local: w.local, outcomes });
+            }
+            packets[i].outcomes.list.push(Outcome { odds, result: w.trace, choices: choices.clone() });
+        }
+    }
+    packets
+}
+
+#[derive(Clone, Copy)]
+struct How {
+    format: Format,
+    level: LevelArgs,
+    paint: Paint,
+}
+
+fn draw(loaded: &Loaded, packet: &Packet, heading: Option<(usize, &str)>, how: How) -> Result<String, Failure> {
+    match how.format {
+        Format::Json => {
+            let texts = Texts { model: &loaded.model, sources: &loaded.sources };
+            let answer = json::answer(texts, packet.local, &packet.outcomes);
+            let json = if heading.is_some() { serde_json::to_string(&answer) } else { serde_json::to_string_pretty(&answer) };
+            json.map(|j| j + "\n").map_err(|e| Failure::new(e.to_string()))
+        }
+        Format::Trace => {
+            let texts = Texts { model: &loaded.model, sources: &loaded.sources };
+            Ok(packet.outcomes.list.first().map_or(String::new(), |o| kernel::render(texts, &o.result)))
+        }
+        _ => Ok(read(loaded, packet, heading, how)),
+    }
+}
+
+/// The answer for reading.
+fn read(loaded: &Loaded, packet: &Packet, heading: Option<(usize, &str)>, how: How) -> String {
+    let (detail, level) = match how.level {
+        LevelArgs { short: true, .. } => (Detail::Effects, Level::Short),
+        LevelArgs { all: true, .. } => (Detail::All, Level::Full),
+        LevelArgs { verbose: true, .. } => (Detail::Steps, Level::Full),
+        _ => (Detail::Effects, Level::Normal),
+    };
+    let answer = answer::answer(&loaded.model, packet.local, detail, &packet.outcomes);
+    let mut scene = Scene::new(&loaded.model, &loaded.sources, how.paint);
+    let title = heading.map(|(n, name)| {
+        let gap = if n > 1 { "\n" } else { "" };
+        format!("{gap}{}\n", how.paint.bold(&format!("Packet {n}: {name}")))
+    });
+    title.unwrap_or_default() + &text::render(&mut scene, &answer, level)
+}
+
+/// What was read and what was not.
+fn inputs(loaded: &Loaded, paint: Paint) -> String {
+    let mut out = format!("\n{}\n", paint.bold("Inputs"));
+    for input in &loaded.found.inputs {
+        out.push_str(&format!("  {}  {}\n", output::safe(&input.name), paint.dim(input.kind.command())));
+    }
+    for (word, names) in [("replaced", &loaded.found.replaced), ("ignored", &loaded.found.ignored)] {
+        for name in names {
+            out.push_str(&paint.dim(&format!("  {}  {word}\n", output::safe(name))));
+        }
+    }
+    out
+}

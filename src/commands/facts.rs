@@ -1,0 +1,82 @@
+//! Facts fixed on the command line: `--assume 'in:web:10.0.0.9=yes'`, `--choose 2`.
+
+use nettrace_engine::fact::{Chooser, Options, Pins};
+
+use crate::cli::FactArgs;
+use crate::load::Failure;
+
+/// What the command line fixes.
+#[derive(Clone, Debug, Default)]
+pub struct Fixed {
+    /// Facts by their key and their answer's label.
+    pub pins: Pins,
+    /// The way of every random choice, from 0.
+    every: Option<usize>,
+    /// The ways of single random choices, from 0.
+    single: Vec<(String, usize)>,
+}
+
+impl Fixed {
+    /// Reads the flags.
+    pub fn read(args: &FactArgs) -> Result<Self, Failure> {
+        let mut fixed = Fixed::default();
+        for text in &args.assume {
+            let (key, value) = text
+                .rsplit_once('=')
+                .ok_or_else(|| Failure::new(format!("--assume {text}: KEY=VALUE is wanted")))?;
+            fixed.pins.insert(key.to_string(), value.to_string());
+        }
+        for text in &args.choose {
+            let (key, number) = text.rsplit_once('=').map_or((None, text.as_str()), |(k, n)| (Some(k), n));
+            let way = number.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
+            let way = way.ok_or_else(|| Failure::new(format!("--choose {text}: a number from 1 is wanted")))?;
+            match key {
+                Some(key) => fixed.single.push((key.to_string(), way)),
+                None => fixed.every = Some(way),
+            }
+        }
+        Ok(fixed)
+    }
+
+    fn way(&self, key: &str, options: &Options) -> Option<usize> {
+        let single = self.single.iter().find(|(k, _)| k == key).map(|(_, way)| *way);
+        let chance = options.choices.iter().all(|c| c.odds.is_some());
+        let way = single.or(self.every.filter(|_| chance))?;
+        Some(way.min(options.choices.len().saturating_sub(1)))
+    }
+}
+
+/// Answers random choices as fixed, and hands everything else on.
+pub struct Facts<'a> {
+    /// What is fixed.
+    pub fixed: &'a Fixed,
+    /// Who answers the rest.
+    pub rest: &'a mut dyn Chooser,
+}
+
+impl Chooser for Facts<'_> {
+    fn choose(&mut self, key: &str, options: &Options) -> usize {
+        match self.fixed.way(key, options) {
+            Some(way) => way,
+            None => self.rest.choose(key, options),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nettrace_engine::fact::Choice;
+
+    #[test]
+    fn choices_are_counted_from_one_and_only_chances_take_them_all() {
+        let args = FactArgs { assume: vec!["a=b=c".to_string()], choose: vec!["3".to_string(), "k=1".to_string()] };
+        let fixed = Fixed::read(&args).unwrap();
+        assert_eq!(fixed.pins.get("a=b").map(String::as_str), Some("c"));
+        let chance = Options::of((0..4).map(|i| Choice { odds: Some(0.25), ..Choice::new(i, "x") }).collect());
+        assert_eq!(fixed.way("any", &chance), Some(2));
+        assert_eq!(fixed.way("k", &chance), Some(0));
+        assert_eq!(fixed.way("any", &Options::yes_no()), None);
+        assert!(Fixed::read(&FactArgs { assume: Vec::new(), choose: vec!["0".to_string()] }).is_err());
+    }
+}

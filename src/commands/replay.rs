@@ -1,0 +1,77 @@
+//! `nettrace replay`: many packets in order, one JSON object a line.
+//!
+//! A packet of step 1 (or without a step) meets a fresh connection table and fresh rule state; a later step of the same
+//! flow goes on with both.
+
+use nettrace_engine::World;
+use nettrace_engine::fact::{OUTCOME_BOUND, Outcome, Outcomes, explore};
+use nettrace_engine::spec::{self, PacketSpec, Start};
+use nettrace_engine::state::State;
+use nettrace_engine::trace::Trace;
+use nettrace_engine::walk::walk;
+
+use super::facts::{Facts, Fixed};
+use crate::cli::ReplayArgs;
+use crate::load::{self, Failure};
+use crate::output::Paint;
+use crate::render::json::{self, Texts};
+
+/// Runs it.
+pub fn run(args: &ReplayArgs, paint: Paint) -> Result<(), Failure> {
+    let packets = load::packets(args.packets.as_deref(), load::packet_folder(&args.input))?;
+    let loaded = load::load(&args.input)?;
+    super::complain(&loaded, paint);
+    let host = super::host(&loaded, &args.facts)?;
+    let world = World { model: &loaded.model, host: &host };
+    let texts = Texts { model: &loaded.model, sources: &loaded.sources };
+    let fixed = Fixed::read(&args.facts)?;
+    let mut flows = Flows { flow: None, fresh: loaded.state.clone(), state: loaded.state.clone() };
+    for (n, packet) in packets.iter().enumerate() {
+        let start = spec::complete(packet, world).map_err(|e| Failure::new(format!("packet {}: {e}", n + 1)))?;
+        let outcomes = flows.walk(world, packet, &start, &fixed);
+        let line = serde_json::to_string(&json::answer(texts, start.local, &outcomes));
+        let line = line.map_err(|e| Failure::new(format!("packet {}: {e}", n + 1)))?;
+        super::print(&format!("{line}\n"))?;
+    }
+    Ok(())
+}
+
+/// The state that a flow's packets share.
+struct Flows {
+    flow: Option<u32>,
+    /// As dumped.
+    fresh: State,
+    state: State,
+}
+
+impl Flows {
+    /// Walks a packet in all ways; the most likely one's state is what the next packet of the flow meets.
+    fn walk(&mut self, world: World, packet: &PacketSpec, start: &Start, fixed: &Fixed) -> Outcomes<Trace> {
+        if packet.step.unwrap_or(1) <= 1 || packet.flow != self.flow {
+            self.state = self.fresh.clone();
+        }
+        self.flow = packet.flow;
+        if let Some(conns) = spec::connections(packet) {
+            self.state.conns = conns;
+        }
+        let explored = explore(OUTCOME_BOUND, &fixed.pins, |ask| {
+            let mut state = self.state.clone();
+            let trace = walk(world, start, &mut state, &mut Facts { fixed, rest: ask });
+            (trace, state)
+        });
+        split(explored, &mut self.state)
+    }
+}
+
+/// The traces, with the first outcome's state left in `state`.
+fn split(explored: Outcomes<(Trace, State)>, state: &mut State) -> Outcomes<Trace> {
+    let mut list = Vec::with_capacity(explored.list.len());
+    for (i, outcome) in explored.list.into_iter().enumerate() {
+        let (trace, after) = outcome.result;
+        if i == 0 {
+            *state = after;
+        }
+        list.push(Outcome { odds: outcome.odds, result: trace, choices: outcome.choices });
+    }
+    Outcomes { list, complete: explored.complete }
+}

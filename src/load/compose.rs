@@ -1,0 +1,110 @@
+//! Puts the found texts together: rules into a model, the rest into what is known of the host.
+//!
+//! Sets come before the rules that use them. Left out: finding the files ([`super::files`]).
+
+use nettrace_engine::fact::Assumption;
+use nettrace_engine::host::{self, Family as HostFamily, Part, Parts};
+use nettrace_engine::lower::iptables as xt;
+use nettrace_engine::model::{Dialect, Family, Model};
+use nettrace_engine::state::State;
+use nettrace_grammar::{Diagnostic, Source, Sources, iptables};
+
+use super::files::{Found, Input};
+use super::kinds::Kind;
+use super::{Failure, Loaded, backend_name};
+use crate::cli::Backend;
+
+/// Reads all that was found.
+pub fn compose(mut found: Found, backend: Option<Backend>) -> Result<Loaded, Failure> {
+    found.inputs.sort_by_key(|i| i.kind);
+    let backend = backend.or_else(|| found.inputs.iter().filter(|i| i.kind == Kind::Case).find_map(case_backend));
+    let mut sources = Sources::default();
+    for input in &mut found.inputs {
+        // The texts live in the sources from here on.
+        sources.add(input.name.clone(), std::mem::take(&mut input.text))?;
+    }
+    let mut c = Composer { backend, model: Model::default(), parts: Parts::default(), state: State::default(), diagnostics: Vec::new(), assumptions: Vec::new() };
+    for (input, source) in found.inputs.iter().zip(sources.iter()) {
+        c.read(input, source);
+    }
+    let Composer { model, parts, state, diagnostics, assumptions, .. } = c;
+    Ok(Loaded { sources, model, parts, state, diagnostics, assumptions, sample: found.sample, found })
+}
+
+/// The backend that a recorded case names.
+fn case_backend(input: &Input) -> Option<Backend> {
+    let json: serde_json::Value = serde_json::from_str(&input.text).ok()?;
+    match json.get("backend")?.as_str()? {
+        "iptables-legacy" => Some(Backend::Legacy),
+        "iptables-nft" => Some(Backend::Nft),
+        _ => None,
+    }
+}
+
+struct Composer {
+    backend: Option<Backend>,
+    model: Model,
+    parts: Parts,
+    state: State,
+    diagnostics: Vec<Diagnostic>,
+    assumptions: Vec<Assumption>,
+}
+
+impl Composer {
+    fn read(&mut self, input: &Input, source: &Source) {
+        match input.kind {
+            Kind::Iptables => self.iptables(input, source, Family::Ip),
+            Kind::Ip6tables => self.iptables(input, source, Family::Ip6),
+            Kind::Conntrack => {
+                let (conns, diagnostics) = host::connections(source);
+                conns.into_iter().for_each(|c| {
+                    self.state.conns.insert(c);
+                });
+                self.diagnostics.extend(diagnostics);
+            }
+            kind => {
+                if let Some(part) = part(kind) {
+                    let found = self.parts.read(part, source);
+                    self.diagnostics.extend(found);
+                }
+            }
+        }
+    }
+
+    fn iptables(&mut self, input: &Input, source: &Source, family: Family) {
+        let (tree, found) = iptables::parse(source);
+        self.diagnostics.extend(found);
+        let (_, told) = xt::detect(&tree);
+        let given = self.backend.map(|b| match b {
+            Backend::Legacy => Dialect::Legacy,
+            Backend::Nft => Dialect::IptablesNft,
+        });
+        let dialect = given.or(told).unwrap_or_else(|| {
+            self.assumptions.push(Assumption {
+                fact: format!("{} is of", input.name),
+                value: backend_name(Backend::Legacy).to_string(),
+                why: "its header does not tell".to_string(),
+                flag: "--backend nft".to_string(),
+            });
+            Dialect::Legacy
+        });
+        self.diagnostics.extend(xt::lower(&tree, xt::Options { family, dialect }, &mut self.model));
+    }
+}
+
+/// The part of the host that a kind of dump tells.
+fn part(kind: Kind) -> Option<Part> {
+    Some(match kind {
+        Kind::Links => Part::Links,
+        Kind::Addresses => Part::Addresses,
+        Kind::Routes4 => Part::Routes(Some(HostFamily::V4)),
+        Kind::Routes6 => Part::Routes(Some(HostFamily::V6)),
+        Kind::Rules4 => Part::Rules(HostFamily::V4),
+        Kind::Rules6 => Part::Rules(HostFamily::V6),
+        Kind::Neighbours => Part::Neighbours,
+        Kind::BridgeLinks => Part::BridgeLinks,
+        Kind::Fdb => Part::Fdb,
+        Kind::Sysctls => Part::Sysctls,
+        _ => return None,
+    })
+}

@@ -1,0 +1,100 @@
+//! From arguments to a host ready to walk: finds the dumps, reads them, parses and lowers them.
+//!
+//! `nettrace explain node1/ iptables-save.new` reads the folder by names and lets the named file replace the folder's of
+//! its kind. Left out: what the dumps mean ([`nettrace_engine::lower`]).
+
+mod compose;
+mod files;
+mod kinds;
+mod packets;
+mod sample;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use nettrace_engine::fact::Assumption;
+use nettrace_engine::host::Parts;
+use nettrace_engine::model::Model;
+use nettrace_engine::state::State;
+use nettrace_grammar::{Diagnostic, Sources};
+
+use crate::cli::{Backend, InputArgs};
+pub use files::{Found, Origin};
+pub use packets::{one_packet, packets};
+
+/// Limits on what is read; inputs are not trusted.
+pub mod limits {
+    /// Bytes of one file.
+    pub const FILE: u64 = 512 << 20;
+    /// Bytes of all files together.
+    pub const TOTAL: u64 = 1 << 30;
+    /// Files looked at in a folder.
+    pub const FILES: usize = 10_000;
+    /// Packets of one replay.
+    pub const PACKETS: usize = 1_000_000;
+    /// Diagnostics printed.
+    pub const DIAGNOSTICS: usize = 10;
+}
+
+/// Why there is no answer, as one sentence. Ends the run with status 2.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure(String);
+
+impl Failure {
+    /// With this sentence.
+    pub fn new(sentence: impl Into<String>) -> Self {
+        Failure(sentence.into())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<nettrace_grammar::source::TooLarge> for Failure {
+    fn from(error: nettrace_grammar::source::TooLarge) -> Self {
+        Failure(error.to_string())
+    }
+}
+
+/// All that was read of a host.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The texts.
+    pub sources: Sources,
+    /// The rules.
+    pub model: Model,
+    /// What is known of the host besides.
+    pub parts: Parts,
+    /// What outlives packets and was dumped: connections.
+    pub state: State,
+    /// What was wrong with the inputs.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What was taken for granted while reading.
+    pub assumptions: Vec<Assumption>,
+    /// The built-in sample was used.
+    pub sample: bool,
+    /// What was read, for `-v`.
+    pub found: Found,
+}
+
+/// Reads all inputs; warnings that concern no place in a file come with the found files.
+pub fn load(args: &InputArgs) -> Result<Loaded, Failure> {
+    let found = if args.inputs.is_empty() { sample::files()? } else { files::find(&args.inputs)? };
+    compose::compose(found, args.backend)
+}
+
+/// Where a case folder's packets are.
+pub fn packet_folder(args: &InputArgs) -> Option<PathBuf> {
+    args.inputs.iter().map(|p| p.join("packets")).find(|p| p.is_dir())
+}
+
+/// A backend's name as assumptions show it.
+fn backend_name(backend: Backend) -> &'static str {
+    match backend {
+        Backend::Legacy => "iptables-legacy",
+        Backend::Nft => "iptables-nft",
+    }
+}

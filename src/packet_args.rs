@@ -1,0 +1,244 @@
+//! The packet flags: `--dport 31002 --src 203.0.113.7 --flags SYN` becomes a [`PacketSpec`], as does `--packet FILE`.
+//!
+//! Left out: defaults for what is not given; the engine completes a packet and lists each default as an assumption.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use nettrace_engine::spec::{PacketSpec, ProtoName};
+
+use crate::load::{self, Failure};
+
+/// The packet, as flags.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Packet")]
+pub struct PacketArgs {
+    /// Destination port.
+    #[arg(long, value_name = "PORT")]
+    pub dport: Option<u16>,
+    /// Source port.
+    #[arg(long, value_name = "PORT")]
+    pub sport: Option<u16>,
+    /// Protocol: tcp, udp, icmp, icmpv6, sctp, gre, ... or a number.
+    #[arg(long, value_name = "PROTO")]
+    pub proto: Option<String>,
+    /// Source address.
+    #[arg(long, value_name = "ADDR")]
+    pub src: Option<IpAddr>,
+    /// Destination address.
+    #[arg(long, value_name = "ADDR")]
+    pub dst: Option<IpAddr>,
+    /// Device it arrives by.
+    #[arg(long = "in", value_name = "IFACE")]
+    pub iif: Option<String>,
+    /// Bridge port it arrives by.
+    #[arg(long, value_name = "IFACE")]
+    pub physin: Option<String>,
+    /// The packet is made by this host instead of arriving.
+    #[arg(long, conflicts_with_all = ["iif", "physin"])]
+    pub local: bool,
+    /// ip or ip6, where the addresses don't tell.
+    #[arg(long, value_name = "FAMILY", value_parser = ["ip", "ip6"])]
+    pub family: Option<String>,
+    /// TCP flags, separated by commas: SYN, ACK, FIN, RST, PSH, URG; or none.
+    #[arg(long, value_name = "FLAGS")]
+    pub flags: Option<String>,
+    /// Packet mark, for a local packet its socket's.
+    #[arg(long, value_name = "MARK", value_parser = number)]
+    pub mark: Option<u32>,
+    /// ICMP type by number or name (echo-request, echo-reply, destination-unreachable, ...).
+    #[arg(long, value_name = "TYPE")]
+    pub icmp_type: Option<String>,
+    /// ICMP code.
+    #[arg(long, value_name = "CODE")]
+    pub icmp_code: Option<u8>,
+    /// ICMP echo identifier.
+    #[arg(long, value_name = "ID")]
+    pub icmp_id: Option<u16>,
+    /// TTL or hop limit.
+    #[arg(long, value_name = "TTL")]
+    pub ttl: Option<u8>,
+    /// TOS byte or traffic class.
+    #[arg(long, value_name = "TOS", value_parser = number)]
+    pub tos: Option<u32>,
+    /// Length of the IP packet in bytes.
+    #[arg(long, value_name = "BYTES")]
+    pub length: Option<u16>,
+    /// User id of the sending socket, for a local packet.
+    #[arg(long, value_name = "UID")]
+    pub uid: Option<u32>,
+    /// Group id of the sending socket, for a local packet.
+    #[arg(long, value_name = "GID")]
+    pub gid: Option<u32>,
+    /// Source MAC address.
+    #[arg(long, value_name = "MAC")]
+    pub src_mac: Option<String>,
+    /// Destination MAC address.
+    #[arg(long, value_name = "MAC")]
+    pub dst_mac: Option<String>,
+    /// Connection state, instead of looking it up: new, established, related, invalid, untracked.
+    #[arg(long, value_name = "STATE", value_parser = ["new", "established", "related", "invalid", "untracked"])]
+    pub ct_state: Option<String>,
+    /// The packet as JSON (the fields of a case's packets/NN.json); flags given besides win.
+    #[arg(long, value_name = "FILE|-")]
+    pub packet: Option<PathBuf>,
+}
+
+/// A number in decimal or, with 0x, in hex.
+fn number(text: &str) -> Result<u32, String> {
+    let parsed = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(hex) => u32::from_str_radix(hex, 16),
+        None => text.parse(),
+    };
+    parsed.map_err(|e| e.to_string())
+}
+
+const ICMP4: &[(&str, u8)] = &[
+    ("echo-reply", 0),
+    ("pong", 0),
+    ("destination-unreachable", 3),
+    ("redirect", 5),
+    ("echo-request", 8),
+    ("ping", 8),
+    ("router-advertisement", 9),
+    ("router-solicitation", 10),
+    ("time-exceeded", 11),
+    ("parameter-problem", 12),
+    ("timestamp-request", 13),
+    ("timestamp-reply", 14),
+];
+
+const ICMP6: &[(&str, u8)] = &[
+    ("destination-unreachable", 1),
+    ("packet-too-big", 2),
+    ("time-exceeded", 3),
+    ("parameter-problem", 4),
+    ("echo-request", 128),
+    ("ping", 128),
+    ("echo-reply", 129),
+    ("pong", 129),
+    ("router-solicitation", 133),
+    ("router-advertisement", 134),
+    ("neighbour-solicitation", 135),
+    ("neighbour-advertisement", 136),
+    ("redirect", 137),
+];
+
+impl PacketArgs {
+    /// The packet that file and flags describe.
+    pub fn spec(&self) -> Result<PacketSpec, Failure> {
+        let base = match &self.packet {
+            Some(path) => load::one_packet(path)?,
+            None => PacketSpec::default(),
+        };
+        let six = self.family.as_deref() == Some("ip6")
+            || base.family.as_deref() == Some("ip6")
+            || [self.src, self.dst].into_iter().flatten().any(|a| a.is_ipv6())
+            || [&base.saddr, &base.daddr].into_iter().flatten().any(|a| a.contains(':'));
+        let icmp_type = self.icmp_type.as_deref().map(|t| icmp_type(t, six)).transpose()?;
+        let proto = self.proto.as_deref().map(proto_name).transpose()?;
+        let tcp_flags = self.flags.as_deref().map(flag_names).transpose()?;
+        let tos = self.tos.map(u8::try_from).transpose().map_err(|_| Failure::new("--tos is one byte"))?;
+        let implied = icmp_type.is_some().then(|| ProtoName::Name(if six { "icmpv6" } else { "icmp" }.to_string()));
+        Ok(PacketSpec {
+            family: self.family.clone().or(base.family),
+            origin: if self.local { Some("node".to_string()) } else { base.origin },
+            iif: self.iif.clone().or(base.iif),
+            physin: self.physin.clone().or(base.physin),
+            proto: proto.or(base.proto).or(implied),
+            saddr: self.src.map(|a| a.to_string()).or(base.saddr),
+            daddr: self.dst.map(|a| a.to_string()).or(base.daddr),
+            sport: self.sport.or(base.sport),
+            dport: self.dport.or(base.dport),
+            tcp_flags: tcp_flags.or(base.tcp_flags),
+            icmp_type: icmp_type.or(base.icmp_type),
+            icmp_code: self.icmp_code.or(base.icmp_code),
+            icmp_id: self.icmp_id.or(base.icmp_id),
+            ttl: self.ttl.or(base.ttl),
+            tos: tos.or(base.tos),
+            length: self.length.or(base.length),
+            mark: self.mark.or(base.mark),
+            uid: self.uid.or(base.uid),
+            gid: self.gid.or(base.gid),
+            src_mac: self.src_mac.clone().or(base.src_mac),
+            dst_mac: self.dst_mac.clone().or(base.dst_mac),
+            ct_state: self.ct_state.clone().or(base.ct_state),
+            ..base
+        })
+    }
+}
+
+fn proto_name(text: &str) -> Result<ProtoName, Failure> {
+    if let Ok(number) = text.parse() {
+        return Ok(ProtoName::Number(number));
+    }
+    let lower = text.to_ascii_lowercase();
+    let name = if lower == "ipv6-icmp" || lower == "icmp6" { "icmpv6" } else { &lower };
+    if nettrace_engine::field::PROTOCOLS.iter().any(|p| p.1 == name) {
+        return Ok(ProtoName::Name(name.to_string()));
+    }
+    Err(Failure::new(format!("`{text}` is not a protocol that nettrace knows by name; give its number")))
+}
+
+fn icmp_type(text: &str, six: bool) -> Result<u8, Failure> {
+    let table = if six { ICMP6 } else { ICMP4 };
+    let by_name = table.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, n)| *n);
+    by_name.or_else(|| text.parse().ok()).ok_or_else(|| {
+        let names: Vec<_> = table.iter().map(|(name, _)| *name).collect();
+        Failure::new(format!("`{text}` is not an ICMP type; a number, or one of {}", names.join(", ")))
+    })
+}
+
+fn flag_names(text: &str) -> Result<Vec<String>, Failure> {
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(Vec::new());
+    }
+    let known = nettrace_engine::field::TCP_FLAGS;
+    let one = |flag: &str| {
+        let upper = flag.trim().to_ascii_uppercase();
+        let found = known.iter().any(|(_, name)| *name == upper);
+        found.then(|| upper.to_ascii_lowercase()).ok_or_else(|| {
+            let names: Vec<_> = known.iter().map(|(_, name)| *name).collect();
+            Failure::new(format!("`{flag}` is not a TCP flag; one of {}, or none", names.join(", ")))
+        })
+    };
+    text.split(',').map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_become_a_packet() {
+        let args = PacketArgs {
+            dport: Some(31002),
+            flags: Some("syn,ACK".to_string()),
+            local: true,
+            proto: Some("TCP".to_string()),
+            ..PacketArgs::default()
+        };
+        let spec = args.spec().unwrap();
+        assert_eq!(spec.dport, Some(31002));
+        assert_eq!(spec.origin.as_deref(), Some("node"));
+        assert_eq!(spec.tcp_flags, Some(vec!["syn".to_string(), "ack".to_string()]));
+        assert_eq!(spec.proto, Some(ProtoName::Name("tcp".to_string())));
+    }
+
+    #[test]
+    fn icmp_types_have_names_in_both_families() {
+        let check = |text, six, expect| assert_eq!(icmp_type(text, six).ok(), expect, "{text}");
+        check("ping", false, Some(8));
+        check("ping", true, Some(128));
+        check("11", false, Some(11));
+        check("nonsense", false, None);
+    }
+
+    #[test]
+    fn numbers_are_decimal_or_hex() {
+        assert_eq!(number("0x4000"), Ok(0x4000));
+        assert_eq!(number("16"), Ok(16));
+        assert!(number("4000h").is_err());
+    }
+}

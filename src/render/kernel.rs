@@ -1,0 +1,98 @@
+//! A walk as the kernel's own trace would log it, to be laid beside a real one: `TRACE: raw:PREROUTING:rule:2 IN=eth0 …`
+//! for iptables-legacy, `xtables-monitor --trace` for iptables-nft, `nft monitor trace` for nft.
+//!
+//! Formats and moments are those of the three programs (legacy logs a rule before its target runs, the others behind
+//! it). What a description does not hold (IP id, window, trace id) is that of a made-up packet.
+
+mod legacy;
+mod nft;
+mod xtables;
+
+use nettrace_engine::explain::way::{ChainStep, Pass, Way, What};
+use nettrace_engine::field::{Field, Value, device_name};
+use nettrace_engine::model::Dialect;
+use nettrace_engine::packet::Packet;
+use nettrace_engine::trace::Trace;
+
+use super::json::Texts;
+use crate::output::safe;
+
+/// The log lines of a walk.
+pub fn render(texts: Texts, trace: &Trace) -> String {
+    let way = Way::of(texts.model, trace);
+    let mut out = String::new();
+    for pass in way.passes() {
+        let log = Log { texts, trace, pass };
+        match texts.model.table_of(pass.base).dialect {
+            Dialect::Legacy => legacy::pass(&log, &mut out),
+            Dialect::IptablesNft => xtables::pass(&log, &mut out),
+            Dialect::Nft => nft::pass(&log, &mut out),
+        }
+    }
+    out
+}
+
+/// A run of a base chain, to be logged.
+struct Log<'a> {
+    texts: Texts<'a>,
+    trace: &'a Trace,
+    pass: &'a Pass,
+}
+
+impl Log<'_> {
+    /// The packet just before a step.
+    fn packet(&self, step: &ChainStep) -> Packet {
+        self.trace.packet_at(step.event)
+    }
+
+    fn table(&self) -> String {
+        safe(self.texts.model.name(self.texts.model.table_of(self.pass.base).name))
+    }
+
+    fn chain(&self, step: &ChainStep) -> String {
+        safe(self.texts.model.chain_name(step.chain))
+    }
+
+    /// A rule's text on one line, without counters and handle.
+    fn rule_text(&self, step: &ChainStep) -> String {
+        let (What::Rule { rule, .. } | What::Missed { rule }) = step.what else { return String::new() };
+        let text = self.texts.sources.text(self.texts.model.rule(rule).span);
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = match text.strip_prefix('[').and_then(|t| t.split_once("] ")) {
+            Some((_, rest)) => rest.to_string(),
+            None => text,
+        };
+        safe(text.split(" # handle ").next().unwrap_or(&text))
+    }
+
+    /// The number by which iptables-nft and nft name a rule: its handle, else its position.
+    fn handle(&self, step: &ChainStep) -> u32 {
+        match step.what {
+            What::Rule { rule, number, .. } => match self.texts.model.rule(rule).handle {
+                0 => number,
+                handle => handle,
+            },
+            _ => 0,
+        }
+    }
+}
+
+/// The trace id of a made-up packet.
+const TRACE_ID: &str = "00000001";
+
+/// A device's name; empty for none.
+fn device(packet: &Packet, field: Field) -> String {
+    packet.value(field).filter(|v| *v != 0).map_or(String::new(), |v| safe(&device_name(v)))
+}
+
+fn number(packet: &Packet, field: Field) -> Value {
+    packet.or_zero(field)
+}
+
+fn address(packet: &Packet, field: Field) -> String {
+    packet.value(field).map_or("?".to_string(), |v| field.print(v, packet.family()))
+}
+
+fn mac(packet: &Packet, field: Field) -> Option<String> {
+    packet.value(field).map(|v| field.print(v, 2))
+}

@@ -1,0 +1,229 @@
+//! The answer for reading: the verdict first, then the way, then what was not on it and what was assumed.
+//!
+//! Laid out for 80 columns. Text from dumps passes through [`Paint::text`]. Left out: deciding what is told
+//! ([`nettrace_engine::explain::answer`]).
+
+mod ending;
+mod rows;
+mod verdict;
+
+use nettrace_engine::explain::answer::{Answer, Chosen, Ending};
+use nettrace_engine::explain::names::Labels;
+use nettrace_engine::model::{Hook, Model, RuleId};
+use nettrace_grammar::{Sources, Span};
+
+use crate::output::Paint;
+
+pub use verdict::one_line;
+
+/// What the renderer reads besides the answer.
+pub struct Scene<'a> {
+    /// The rules.
+    pub model: &'a Model,
+    /// Their text.
+    pub sources: &'a Sources,
+    /// Names people know.
+    pub labels: Labels<'a>,
+    /// How to draw.
+    pub paint: Paint,
+    /// The only file that rules of this answer are in, so that lines need not repeat it.
+    pub file: Option<String>,
+}
+
+/// How much is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// One line for each ending.
+    Short,
+    /// One screen.
+    Normal,
+    /// Every ending's way, every assumption.
+    Full,
+}
+
+impl<'a> Scene<'a> {
+    /// For these rules.
+    pub fn new(model: &'a Model, sources: &'a Sources, paint: Paint) -> Self {
+        Scene { model, sources, labels: Labels::build(model), paint, file: None }
+    }
+
+    /// `iptables-save:218`, with the folder left out.
+    pub fn place(&self, span: Span) -> Option<String> {
+        let at = self.sources.locate(span)?;
+        Some(format!("{}:{}", self.paint.text(base_name(at.name)), at.line))
+    }
+
+    /// `:218` where the file is told elsewhere.
+    fn short_place(&self, span: Span) -> String {
+        let Some(at) = self.sources.locate(span) else { return String::new() };
+        match &self.file {
+            Some(f) if f == at.name => format!(":{}", at.line),
+            _ => format!("{}:{}", self.paint.text(base_name(at.name)), at.line),
+        }
+    }
+
+    /// A rule's text, on one line and harmless, without counters and `-A CHAIN`.
+    pub fn rule_text(&self, rule: RuleId) -> String {
+        let text = self.sources.text(self.model.rule(rule).span);
+        let text = text.split('\n').map(str::trim).collect::<Vec<_>>().join(" ");
+        self.paint.text(text.trim())
+    }
+
+    /// A chain's name.
+    fn chain(&self, chain: nettrace_engine::model::ChainId) -> String {
+        self.paint.text(self.model.chain_name(chain))
+    }
+}
+
+/// The last part of a path.
+fn base_name(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+/// The whole answer.
+pub fn render(scene: &mut Scene, answer: &Answer, level: Level) -> String {
+    if level == Level::Short {
+        return short(scene, answer);
+    }
+    scene.file = only_file(scene, answer);
+    let mut out = verdict::head(scene, answer);
+    let told = if level == Level::Full { answer.endings.len() } else { 1 };
+    for (i, ending) in answer.endings.iter().take(told).enumerate() {
+        if answer.endings.len() > 1 {
+            let which = format!("Way {} of {}", i + 1, answer.endings.len());
+            let how = conditions(scene, ending);
+            out.push_str(&format!("\n{}\n", scene.paint.bold(&join(&[&which, &how], ": "))));
+        }
+        out.push_str(&ending::way(scene, ending));
+    }
+    out.push_str(&ending::off(scene, answer));
+    if told < answer.endings.len() {
+        out.push_str(&ending::others(scene, answer));
+    }
+    out.push_str(&assumptions(scene, answer, level));
+    out
+}
+
+fn short(scene: &Scene, answer: &Answer) -> String {
+    let mut out = String::new();
+    for e in &answer.endings {
+        let odds = odds(answer, e);
+        let how = if odds.is_empty() { conditions(scene, e) } else { odds };
+        out.push_str(&join(&[&how, &one_line(scene, answer, e)], ": "));
+        out.push('\n');
+    }
+    if !answer.complete {
+        out.push_str("not every way was explored\n");
+    }
+    out
+}
+
+fn join(parts: &[&str], sep: &str) -> String {
+    parts.iter().filter(|p| !p.is_empty()).copied().collect::<Vec<_>>().join(sep)
+}
+
+/// The probability of an ending where there are several.
+fn odds(answer: &Answer, ending: &Ending) -> String {
+    match ending.odds {
+        Some(p) if answer.endings.len() > 1 => format!("{:.1} %", p * 100.0),
+        _ => String::new(),
+    }
+}
+
+/// Under which answers an ending comes about: `if 10.0.0.9 is in set web`.
+fn conditions(scene: &Scene, ending: &Ending) -> String {
+    let open = |list: &Vec<Chosen>| -> String {
+        let said: Vec<String> = list.iter().filter(|c| !c.chance).map(|c| condition(scene, c)).collect();
+        said.join(" and ")
+    };
+    let mut all: Vec<String> = ending.choices.iter().map(open).filter(|s| !s.is_empty()).collect();
+    all.dedup();
+    let shown = all.len().min(3);
+    let more = if all.len() > shown { format!(", or in {} more cases", all.len() - shown) } else { String::new() };
+    if all.is_empty() { String::new() } else { format!("if {}{more}", all[..shown].join(", or ")) }
+}
+
+fn condition(scene: &Scene, chosen: &Chosen) -> String {
+    let question = scene.paint.text(&chosen.question);
+    let yes = chosen.answer == "yes";
+    if yes || chosen.answer == "no" {
+        let not = if yes { "" } else { "not " };
+        for (start, verb) in [("is ", " "), ("does ", " ")] {
+            if let Some(rest) = question.strip_prefix(start) {
+                return reorder(rest, start.trim(), not).unwrap_or_else(|| format!("{not}({rest}{verb})"));
+            }
+        }
+    }
+    format!("{question}: {}", scene.paint.text(&chosen.answer))
+}
+
+/// `10.0.0.9 in set web` with `is` becomes `10.0.0.9 is in set web`; `` `x` hold`` with `does` becomes `` `x` holds``.
+fn reorder(rest: &str, verb: &str, not: &str) -> Option<String> {
+    if verb == "does" {
+        let what = rest.strip_suffix(" hold")?;
+        return Some(if not.is_empty() { format!("{what} holds") } else { format!("{what} does not hold") });
+    }
+    let at = [" in set ", " an address ", " there "].iter().find_map(|w| rest.find(w))?;
+    Some(format!("{} is {not}{}", &rest[..at], &rest[at + 1..]))
+}
+
+/// The file that all rules of the way are in, if it is one.
+fn only_file(scene: &Scene, answer: &Answer) -> Option<String> {
+    let rules = answer.endings.iter().flat_map(rows::rules);
+    let mut names = rules.filter_map(|r| scene.sources.locate(scene.model.rule(r).span)).map(|at| at.name.to_string());
+    let first = names.next()?;
+    names.all(|n| n == first).then_some(first)
+}
+
+fn assumptions(scene: &Scene, answer: &Answer, level: Level) -> String {
+    if answer.assumptions.is_empty() {
+        return if answer.complete { String::new() } else { incomplete(scene) };
+    }
+    let p = scene.paint;
+    let mut out = format!("\n{}\n", p.bold("Assumed"));
+    let flag = |f: &str| if f.is_empty() { String::new() } else { format!("({f})") };
+    if level == Level::Full {
+        for a in &answer.assumptions {
+            let why = p.text(&a.why);
+            out.push_str(&format!("  {} {}  {}\n", p.text(&a.fact), p.text(&a.value), p.dim(&format!("{why} {}", flag(&a.flag)))));
+        }
+    } else {
+        let items: Vec<String> =
+            answer.assumptions.iter().map(|a| join(&[&p.text(&a.fact), &p.text(&a.value), &flag(&a.flag)], " ")).collect();
+        out.push_str(&wrap(&items, "  ", p.pick(" · ", "; ")));
+    }
+    if !answer.complete {
+        out.push_str(&incomplete(scene));
+    }
+    out
+}
+
+fn incomplete(scene: &Scene) -> String {
+    format!("{}\n", scene.paint.open("Not every way was explored: there are more than the bound allows."))
+}
+
+/// Items side by side, wrapped to the width.
+fn wrap(items: &[String], indent: &str, sep: &str) -> String {
+    let mut out = String::new();
+    let mut line = String::new();
+    for item in items {
+        let length = indent.len() + line.chars().count() + sep.chars().count() + item.chars().count();
+        if !line.is_empty() && length > crate::output::WIDTH {
+            out.push_str(&format!("{indent}{}\n", line.trim_end()));
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push_str(sep);
+        }
+        line.push_str(item);
+    }
+    if !line.is_empty() {
+        out.push_str(&format!("{indent}{line}\n"));
+    }
+    out
+}
+
+/// A hook's name as iptables writes it.
+pub fn hook_name(hook: Hook) -> String {
+    hook.name().to_ascii_uppercase()
+}

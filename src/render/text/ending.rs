@@ -1,0 +1,145 @@
+//! The way of one ending, the hooks that are not on it, and what differs in the others.
+
+use nettrace_engine::explain::answer::{Answer, Ending, OffPath, OffWhy, Row, Stage};
+use nettrace_engine::explain::way::What;
+use nettrace_engine::field::{Field, Value, device_name};
+use nettrace_engine::model::{Hook, RuleId};
+use nettrace_engine::packet::Got;
+use nettrace_engine::trace::Decision;
+
+use super::rows::{self, built};
+use super::{Scene, conditions, hook_name, odds};
+
+/// The way, hook by hook.
+pub fn way(scene: &Scene, ending: &Ending) -> String {
+    let family = ending.start.family();
+    let p = scene.paint;
+    let mut out = String::new();
+    let mut heading = scene.file.as_deref().map(|f| format!("lines of {}", p.text(f)));
+    for stage in &ending.stages {
+        match stage {
+            Stage::Hook { hook, rows: list } => {
+                let name = hook_name(*hook);
+                let note = heading.take().unwrap_or_default();
+                let gap = crate::output::WIDTH.saturating_sub(name.len() + note.chars().count()).max(1);
+                let note = if note.is_empty() { note } else { format!("{:gap$}{}", "", p.dim(&note)) };
+                out.push_str(&format!("\n{}{note}\n", p.bold(&name)));
+                out.push_str(&rows::hook(scene, list, family));
+            }
+            Stage::Route { decision, to, family } => {
+                out.push_str(&format!("\n{}  {}\n", p.bold("routing"), route(scene, decision, *to, *family)));
+            }
+            Stage::Built(told) => out.push_str(&built(scene, told, family, 11)),
+        }
+    }
+    out
+}
+
+fn address(to: Got, family: Value) -> String {
+    match to {
+        Got::Value(v) => Field::Daddr.print(v, family),
+        _ => "the destination".to_string(),
+    }
+}
+
+fn route(scene: &Scene, decision: &Decision, to: Got, family: Value) -> String {
+    let to_text = address(to, family);
+    let leave = |oif: &Option<Value>, nexthop: &Option<Value>| {
+        let dev = oif.map_or("an unknown device".to_string(), |v| scene.paint.text(&device_name(v)));
+        match nexthop {
+            Some(hop) if Got::Value(*hop) != to => format!("{dev} via {}", Field::Daddr.print(*hop, family)),
+            _ => dev,
+        }
+    };
+    match decision {
+        Decision::Local => format!("{to_text} is this host: delivered"),
+        Decision::Forward { oif, nexthop } => {
+            format!("{to_text} is not this host: forwarded, out by {}", leave(oif, nexthop))
+        }
+        Decision::Bridged => format!("{to_text} is on the same bridge: the frame stays on it"),
+        Decision::Output { oif, nexthop } => format!("to {to_text}: out by {}", leave(oif, nexthop)),
+    }
+}
+
+/// Hooks that one may have expected, and why the packet does not meet them; one line where all endings agree.
+pub fn off(scene: &Scene, answer: &Answer) -> String {
+    let Some(first) = answer.endings.first() else { return String::new() };
+    let mut out = String::new();
+    for path in &first.off {
+        let said = off_line(scene, path, first.start.family());
+        out.push_str(&format!("\n{} {said}\n", scene.paint.bold("Not on the way:")));
+    }
+    out
+}
+
+fn off_line(scene: &Scene, path: &OffPath, family: Value) -> String {
+    let hooks: Vec<String> = path.hooks.iter().map(|h| hook_name(*h)).collect();
+    let hooks = hooks.join(", ");
+    let after = |rule: &Option<RuleId>| match rule {
+        Some(rule) => {
+            let model = scene.model;
+            let number = model.position(*rule).map_or(String::new(), |n| format!(" #{n}"));
+            format!("after {}{number} rewrote the destination,\n  ", scene.chain(model.rule(*rule).chain))
+        }
+        None => String::new(),
+    };
+    match &path.why {
+        OffWhy::Forwarded { to, rewritten } => {
+            format!("{hooks}. {}{} is not this host, so the packet is forwarded", after(rewritten), address(*to, family))
+        }
+        OffWhy::ForThisHost { to, rewritten } => {
+            format!("{hooks}. {}{} is this host, so the packet is delivered", after(rewritten), address(*to, family))
+        }
+        OffWhy::FromThisHost { to, rewritten } => {
+            let what = after(rewritten);
+            format!("{hooks}. {what}the packet starts here and leaves to {}", address(*to, family))
+        }
+        OffWhy::EndedBefore => format!("{hooks}. The packet ended before"),
+    }
+}
+
+/// The endings that are not told in full: where each leaves the way of the first.
+pub fn others(scene: &Scene, answer: &Answer) -> String {
+    let Some(first) = answer.endings.first() else { return String::new() };
+    let mut out = format!("\n{}\n", scene.paint.bold("The other ways"));
+    for ending in answer.endings.iter().skip(1).take(8) {
+        let likely = odds(answer, ending);
+        let how = if likely.is_empty() { conditions(scene, ending) } else { likely };
+        out.push_str(&format!("  {how}\n"));
+        for line in differing(scene, first, ending) {
+            out.push_str(&format!("    {line}\n"));
+        }
+    }
+    let more = answer.endings.len().saturating_sub(9);
+    let hint = if more > 0 { format!("  and {more} more; --all tells every way\n") } else { String::new() };
+    out.push_str(&hint);
+    out
+}
+
+type Key = (Hook, nettrace_engine::model::ChainId, What);
+
+/// The steps of `other` that `first` does not have.
+fn differing(scene: &Scene, first: &Ending, other: &Ending) -> Vec<String> {
+    let known: Vec<Key> = steps(first).map(|(k, _)| k).collect();
+    let new: Vec<_> = steps(other).filter(|(k, _)| !known.contains(k)).collect();
+    let family = other.start.family();
+    let mut out = Vec::new();
+    for ((hook, chain, what), rewrites) in new.iter().take(6) {
+        let What::Rule { rule, number, .. } = *what else { continue };
+        let text: Vec<String> = rewrites.iter().map(|r| scene.paint.change(&rows::rewritten(scene, r, family))).collect();
+        let place = scene.short_place(scene.model.rule(rule).span);
+        let said = format!("{} {} #{number}  {}  {}", hook_name(*hook), scene.chain(*chain), text.join(", "), scene.paint.dim(&place));
+        out.push(said);
+    }
+    out
+}
+
+fn steps(ending: &Ending) -> impl Iterator<Item = (Key, &Vec<nettrace_engine::explain::answer::Rewrite>)> {
+    ending.stages.iter().flat_map(|s| match s {
+        Stage::Hook { hook, rows } => rows.iter().flat_map(|r| match r {
+            Row::Pass { steps, .. } => steps.iter().map(|s| ((*hook, s.chain, s.what), &s.rewrites)).collect(),
+            _ => Vec::new(),
+        }).collect::<Vec<_>>(),
+        _ => Vec::new(),
+    })
+}

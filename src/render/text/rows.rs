@@ -1,0 +1,237 @@
+//! The rows of a hook: steps with their rule, rewrites old => new, and what had no effect in one line.
+
+use nettrace_engine::explain::answer::{Ending, Kept, Rewrite, Row, Stage, Told};
+use nettrace_engine::explain::way::What;
+use nettrace_engine::field::{Field, Value};
+use nettrace_engine::model::{ChainId, Effect, NatKind, Op, RuleId, Verdict};
+use nettrace_engine::packet::Got;
+use nettrace_engine::trace::Step;
+
+use super::Scene;
+use super::verdict::pair;
+use crate::output::WIDTH;
+
+/// Column of a row's text, behind the table's name.
+const TEXT: usize = 11;
+
+/// The rules that an ending tells of.
+pub fn rules(ending: &Ending) -> Vec<RuleId> {
+    let mut out = Vec::new();
+    for stage in &ending.stages {
+        let Stage::Hook { rows, .. } = stage else { continue };
+        for row in rows {
+            let Row::Pass { steps, .. } = row else { continue };
+            out.extend(steps.iter().filter_map(|s| match s.what {
+                What::Rule { rule, .. } | What::Missed { rule } => Some(rule),
+                _ => None,
+            }));
+        }
+    }
+    out
+}
+
+/// One hook's rows.
+pub fn hook(scene: &Scene, rows: &[Row], family: Value) -> String {
+    let mut out = String::new();
+    for row in rows {
+        match row {
+            Row::Pass { base, steps, .. } => pass(scene, *base, steps, family, &mut out),
+            Row::Quiet { bases, rules } => out.push_str(&quiet(scene, bases, *rules)),
+            Row::Built(told) => out.push_str(&built(scene, told, family, TEXT)),
+        }
+    }
+    out
+}
+
+/// How a base chain is called in the first column: its table, and its own name where that is not the hook's.
+fn table(scene: &Scene, base: ChainId) -> String {
+    let model = scene.model;
+    let t = model.table_of(base);
+    scene.paint.text(model.name(t.name))
+}
+
+fn quiet(scene: &Scene, bases: &[ChainId], rules: usize) -> String {
+    let mut names: Vec<String> = bases.iter().map(|b| table(scene, *b)).collect();
+    names.dedup();
+    let matched = match rules {
+        0 => "no rule matches".to_string(),
+        1 => "1 rule matches, without effect".to_string(),
+        n => format!("{n} rules match, without effect"),
+    };
+    let label = names.join(", ");
+    scene.paint.dim(&format!("  {label:<w$} {matched}", w = TEXT - 3)) + "\n"
+}
+
+fn pass(scene: &Scene, base: ChainId, steps: &[Kept], family: Value, out: &mut String) {
+    let label = table(scene, base);
+    let name_width = steps.iter().map(|s| left(scene, s).chars().count()).max().unwrap_or(0).min(30);
+    for (i, step) in steps.iter().enumerate() {
+        let first = if i == 0 { label.as_str() } else { "" };
+        out.push_str(&step_row(scene, first, name_width, step));
+        let indent = TEXT + 2;
+        for rewrite in &step.rewrites {
+            out.push_str(&format!("{:indent$}{}\n", "", scene.paint.change(&rewritten(scene, rewrite, family))));
+        }
+        for note in &step.notes {
+            out.push_str(&format!("{:indent$}{}\n", "", scene.paint.dim(&scene.paint.text(note))));
+        }
+    }
+}
+
+/// `KUBE-SEP-VKIPXDQHDOL5KL3V #2`.
+fn left(scene: &Scene, step: &Kept) -> String {
+    let chain = scene.chain(step.chain);
+    match step.what {
+        What::Rule { number, .. } => format!("{chain} #{number}"),
+        What::Missed { rule } => format!("{chain} #{}", scene.model.position(rule).unwrap_or(0)),
+        What::Return => format!("{chain} end"),
+        What::Policy { .. } => format!("{chain} policy"),
+    }
+}
+
+fn step_row(scene: &Scene, label: &str, name_width: usize, step: &Kept) -> String {
+    let p = scene.paint;
+    let left = left(scene, step);
+    let (action, tone) = action(scene, step);
+    let place = match step.what {
+        What::Rule { rule, .. } | What::Missed { rule } => scene.short_place(scene.model.rule(rule).span),
+        What::Policy { .. } => scene.short_place(scene.model.chain(step.chain).span),
+        What::Return => String::new(),
+    };
+    let head = format!("  {label:<w$} {left:<name_width$}  ", w = TEXT - 3);
+    let used = head.chars().count() + action.chars().count();
+    let note = hint(scene, step).unwrap_or_default();
+    let room = WIDTH.saturating_sub(used + place.chars().count() + 4);
+    let note = if note.is_empty() || room < 8 { String::new() } else { format!("  {}", cut(&note, room, p.ascii)) };
+    let gap = WIDTH.saturating_sub(used + note.chars().count() + place.chars().count()).max(1);
+    let painted = match tone {
+        Tone::Good => p.good(&action),
+        Tone::Bad => p.bad(&action),
+        Tone::Plain => action,
+    };
+    format!("{head}{painted}{}{:gap$}{}\n", p.dim(&note), "", p.dim(&place))
+}
+
+enum Tone {
+    Good,
+    Bad,
+    Plain,
+}
+
+/// What a step does: `→ KUBE-SERVICES`, `DNAT`, `DROP`.
+fn action(scene: &Scene, step: &Kept) -> (String, Tone) {
+    let arrow = scene.paint.pick("→", "->");
+    match step.what {
+        What::Rule { rule, verdict, .. } => match verdict {
+            Verdict::Jump(c) => (format!("{arrow} {}", scene.chain(c)), Tone::Plain),
+            Verdict::Goto(c) => (format!("{arrow} {} (goto)", scene.chain(c)), Tone::Plain),
+            Verdict::Accept => match target(scene, rule) {
+                Some(word) => (word, Tone::Plain),
+                None => ("ACCEPT".to_string(), Tone::Good),
+            },
+            Verdict::Drop => (target(scene, rule).unwrap_or_else(|| "DROP".to_string()), Tone::Bad),
+            Verdict::Return => ("RETURN".to_string(), Tone::Plain),
+            Verdict::Queue { num, .. } => (format!("QUEUE {num}"), Tone::Plain),
+            Verdict::Continue => (target(scene, rule).unwrap_or_else(|| "matches".to_string()), Tone::Plain),
+        },
+        What::Missed { .. } => ("does not match in the end".to_string(), Tone::Plain),
+        What::Return => ("back to the caller".to_string(), Tone::Plain),
+        What::Policy { verdict: Verdict::Drop } => ("DROP".to_string(), Tone::Bad),
+        What::Policy { .. } => ("ACCEPT".to_string(), Tone::Plain),
+    }
+}
+
+/// What a rule's target is called where its verdict alone does not tell.
+fn target(scene: &Scene, rule: RuleId) -> Option<String> {
+    scene.model.rule_ops(rule).iter().rev().find_map(|op| match op {
+        Op::Effect(e) => match scene.model.effect(*e) {
+            Effect::Nat(nat) => Some(nat_word(nat.kind).to_string()),
+            Effect::Reject(_) => Some("REJECT".to_string()),
+            Effect::Log { kind, .. } => Some(scene.paint.text(scene.model.name(*kind))),
+            Effect::Notrack => Some("NOTRACK".to_string()),
+            Effect::CtAttach(_) => Some("CT".to_string()),
+            Effect::Tproxy { .. } => Some("TPROXY".to_string()),
+            Effect::SetUpdate(_) => Some("changes a set".to_string()),
+            _ => None,
+        },
+        Op::Set { field, .. } => Some(format!("sets {}", field.name())),
+        _ => None,
+    })
+}
+
+fn nat_word(kind: NatKind) -> &'static str {
+    match kind {
+        NatKind::Dnat => "DNAT",
+        NatKind::Snat => "SNAT",
+        NatKind::Masquerade => "MASQUERADE",
+        NatKind::Redirect => "REDIRECT",
+        NatKind::Netmap => "NETMAP",
+    }
+}
+
+/// What helps to understand the step: the label in its owner's words, else the comment.
+fn hint(scene: &Scene, step: &Kept) -> Option<String> {
+    let What::Rule { rule, .. } = step.what else { return None };
+    let label = scene.labels.rule(rule);
+    let comment = || scene.model.rule(rule).comment.map(|c| scene.model.name(c).to_string());
+    label.or_else(comment).map(|text| scene.paint.text(&text))
+}
+
+/// `dst 172.16.4.21:31002 => 10.244.166.136:8200`.
+pub fn rewritten(scene: &Scene, rewrite: &Rewrite, family: Value) -> String {
+    match rewrite {
+        Rewrite::Endpoint { source, old, new } => {
+            let side = if *source { "src" } else { "dst" };
+            format!("{side} {} => {}", pair(old.0, old.1, family), pair(new.0, new.1, family))
+        }
+        Rewrite::Field(change) => {
+            let got = |g: Got| match g {
+                Got::Value(v) => change.field.print(v, family),
+                Got::Absent => "none".to_string(),
+                Got::Unknown => "unknown".to_string(),
+            };
+            let means = match (change.field, change.new) {
+                (Field::Mark, Got::Value(v)) => scene.labels.mark(v as u32).join(", "),
+                _ => String::new(),
+            };
+            let means = if means.is_empty() { means } else { format!("  ({})", scene.paint.text(&means)) };
+            format!("{} {} => {}{means}", change.field.name(), got(change.old), got(change.new))
+        }
+    }
+}
+
+/// A built-in step.
+pub fn built(scene: &Scene, told: &Told, family: Value, indent: usize) -> String {
+    let name = match told.step {
+        Step::Start => "start",
+        Step::Defrag => "defrag",
+        Step::Conntrack => "conntrack",
+        Step::Nat => "nat",
+        Step::RouteIn | Step::RouteOut => "routing",
+        Step::Reroute => "re-routing",
+        Step::Forward => "forwarding",
+        Step::Confirm => "conntrack",
+        Step::Loopback => "loopback",
+        Step::LoopedCopy => "copy",
+        Step::Bridge => "bridge",
+    };
+    let mut out = String::new();
+    let width = indent.saturating_sub(3);
+    let mut label = name;
+    let said = told.rewrites.iter().map(|r| scene.paint.change(&rewritten(scene, r, family)));
+    for text in said.chain(told.notes.iter().map(|n| scene.paint.text(n))) {
+        out.push_str(&format!("  {label:<width$} {text}\n"));
+        label = "";
+    }
+    out
+}
+
+/// A text cut to a width.
+pub fn cut(text: &str, width: usize, ascii: bool) -> String {
+    if text.chars().count() <= width {
+        return text.to_string();
+    }
+    let dots = if ascii { "..." } else { "…" };
+    let kept: String = text.chars().take(width.saturating_sub(dots.chars().count())).collect();
+    kept.trim_end().to_string() + dots
+}
