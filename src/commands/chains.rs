@@ -17,7 +17,12 @@ const NODES: usize = 20_000;
 pub fn run(args: &ChainsArgs, paint: Paint) -> Result<(), Failure> {
     let loaded = load::load(&args.input)?;
     super::complain(&loaded, paint);
-    let view = View { model: &loaded.model, labels: Labels::build(&loaded.model), graph: ChainGraph::build(&loaded.model), paint };
+    let view = View {
+        model: &loaded.model,
+        labels: Labels::build(&loaded.model),
+        graph: ChainGraph::build(&loaded.model),
+        paint,
+    };
     let roots = view.roots(args)?;
     let drawn = match args.format {
         GraphFormat::Tree => view.tree(&roots, args.from.is_none() && args.table.is_none()),
@@ -83,7 +88,11 @@ impl View<'_> {
 
     fn line(&self, node: &TreeNode) -> String {
         let chain = self.model.chain(node.chain);
-        let name = if node.depth == 0 { self.full_name(node.chain) } else { self.paint.text(self.model.chain_name(node.chain)) };
+        let name = if node.depth == 0 {
+            self.full_name(node.chain)
+        } else {
+            self.paint.text(self.model.chain_name(node.chain))
+        };
         let indent = "  ".repeat(node.depth.min(30) as usize + 1);
         let rules = match chain.rules.len() {
             1 => "1 rule".to_string(),
@@ -108,7 +117,12 @@ impl View<'_> {
 
     /// The positions of the rules that lead to a node.
     fn numbers(&self, node: &TreeNode) -> Vec<u32> {
-        node.by.iter().take(2).filter_map(|r| self.model.position(*r)).chain(node.by.iter().skip(2).map(|_| 0)).collect()
+        node.by
+            .iter()
+            .take(2)
+            .filter_map(|r| self.model.position(*r))
+            .chain(node.by.iter().skip(2).map(|_| 0))
+            .collect()
     }
 
     /// Loops, and chains that nothing leads to.

@@ -99,7 +99,8 @@ fn draw(loaded: &Loaded, packet: &Packet, heading: Option<(usize, &str)>, how: H
         Format::Json => {
             let texts = Texts { model: &loaded.model, sources: &loaded.sources };
             let answer = json::answer(texts, packet.local, &packet.outcomes);
-            let json = if heading.is_some() { serde_json::to_string(&answer) } else { serde_json::to_string_pretty(&answer) };
+            let json =
+                if heading.is_some() { serde_json::to_string(&answer) } else { serde_json::to_string_pretty(&answer) };
             json.map(|j| j + "\n").map_err(|e| Failure::new(e.to_string()))
         }
         Format::Trace => {

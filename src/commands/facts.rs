@@ -21,9 +21,8 @@ impl Fixed {
     pub fn read(args: &FactArgs) -> Result<Self, Failure> {
         let mut fixed = Fixed::default();
         for text in &args.assume {
-            let (key, value) = text
-                .rsplit_once('=')
-                .ok_or_else(|| Failure::new(format!("--assume {text}: KEY=VALUE is wanted")))?;
+            let (key, value) =
+                text.rsplit_once('=').ok_or_else(|| Failure::new(format!("--assume {text}: KEY=VALUE is wanted")))?;
             fixed.pins.insert(key.to_string(), value.to_string());
         }
         for text in &args.choose {
@@ -70,13 +69,17 @@ mod tests {
 
     #[test]
     fn choices_are_counted_from_one_and_only_chances_take_them_all() {
-        let args = FactArgs { assume: vec!["a=b=c".to_string()], choose: vec!["3".to_string(), "k=1".to_string()] };
+        let args = FactArgs {
+            assume: vec!["a=b=c".to_string()],
+            choose: vec!["3".to_string(), "k=1".to_string()],
+            ..FactArgs::default()
+        };
         let fixed = Fixed::read(&args).unwrap();
         assert_eq!(fixed.pins.get("a=b").map(String::as_str), Some("c"));
         let chance = Options::of((0..4).map(|i| Choice { odds: Some(0.25), ..Choice::new(i, "x") }).collect());
         assert_eq!(fixed.way("any", &chance), Some(2));
         assert_eq!(fixed.way("k", &chance), Some(0));
         assert_eq!(fixed.way("any", &Options::yes_no()), None);
-        assert!(Fixed::read(&FactArgs { assume: Vec::new(), choose: vec!["0".to_string()] }).is_err());
+        assert!(Fixed::read(&FactArgs { choose: vec!["0".to_string()], ..FactArgs::default() }).is_err());
     }
 }

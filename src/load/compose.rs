@@ -23,7 +23,14 @@ pub fn compose(mut found: Found, backend: Option<Backend>) -> Result<Loaded, Fai
         // The texts live in the sources from here on.
         sources.add(input.name.clone(), std::mem::take(&mut input.text))?;
     }
-    let mut c = Composer { backend, model: Model::default(), parts: Parts::default(), state: State::default(), diagnostics: Vec::new(), assumptions: Vec::new() };
+    let mut c = Composer {
+        backend,
+        model: Model::default(),
+        parts: Parts::default(),
+        state: State::default(),
+        diagnostics: Vec::new(),
+        assumptions: Vec::new(),
+    };
     for (input, source) in found.inputs.iter().zip(sources.iter()) {
         c.read(input, source);
     }

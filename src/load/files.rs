@@ -137,7 +137,9 @@ fn check(found: &Found) -> Result<(), Failure> {
     }
     let rules: Vec<&Input> = found.inputs.iter().filter(|i| i.kind.is_ruleset()).collect();
     if rules.is_empty() {
-        return Err(Failure::new("there is no ruleset among the inputs (iptables-save, ip6tables-save, nft list ruleset)"));
+        return Err(Failure::new(
+            "there is no ruleset among the inputs (iptables-save, ip6tables-save, nft list ruleset)",
+        ));
     }
     if rules.iter().all(|i| i.text.trim().is_empty()) {
         let names: Vec<_> = rules.iter().map(|i| i.name.as_str()).collect();

@@ -108,11 +108,6 @@ impl Kind {
     }
 }
 
-/// The kind of a file in a folder.
-pub fn by_name(name: &str) -> Option<Kind> {
-    NAMES.iter().find(|(n, _)| *n == name).map(|(_, kind)| *kind)
-}
-
 /// The kind of a text; `name` only helps where the text leaves the IP family open.
 pub fn by_content(text: &str, name: &str) -> Option<Kind> {
     let start = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
@@ -133,12 +128,16 @@ fn by_line(line: &str, text: &str, name: &str) -> Option<Kind> {
         "ip6tables" => xtables(true),
         "iptables" => xtables(false),
         "table" | "flush" | "nft" | "define" | "include" => Some(Kind::Nft),
-        "add" if matches!(words.get(1), Some(&("table" | "chain" | "rule" | "set" | "map" | "element"))) => Some(Kind::Nft),
+        "add" if matches!(words.get(1), Some(&("table" | "chain" | "rule" | "set" | "map" | "element"))) => {
+            Some(Kind::Nft)
+        }
         "create" | "add" | "ipset" | "Name:" => Some(Kind::Ipset),
         _ if first.starts_with('*') && first.len() > 1 => xtables(is_six(text, name)),
         "-P" | "-N" | "-A" | "-I" => xtables(is_six(text, name)),
         _ if first.starts_with("net.") || first.starts_with("kernel.") || line.contains(" = ") => Some(Kind::Sysctls),
-        "ipv4" | "ipv6" | "tcp" | "udp" | "icmp" | "icmpv6" | "sctp" | "unknown" if line.contains("src=") => Some(Kind::Conntrack),
+        "ipv4" | "ipv6" | "tcp" | "udp" | "icmp" | "icmpv6" | "sctp" | "unknown" if line.contains("src=") => {
+            Some(Kind::Conntrack)
+        }
         _ => None,
     }
 }
@@ -167,7 +166,8 @@ fn by_json(json: &Value, name: &str) -> Option<Kind> {
         }
         return map.keys().any(|k| k.contains('.')).then_some(Kind::Sysctls);
     }
-    let entries: Vec<&Value> = json.as_array()?.iter().filter(|e| e.as_object().is_some_and(|o| !o.is_empty())).collect();
+    let entries: Vec<&Value> =
+        json.as_array()?.iter().filter(|e| e.as_object().is_some_and(|o| !o.is_empty())).collect();
     let has = |key: &str| entries.iter().any(|e| e.get(key).is_some());
     let six = |keys: &[&str]| {
         let told = entries.iter().flat_map(|e| keys.iter().filter_map(|k| e.get(*k)?.as_str())).find_map(|text| {
@@ -182,7 +182,9 @@ fn by_json(json: &Value, name: &str) -> Option<Kind> {
         Some(if six(&["src", "dst"]) { Kind::Rules6 } else { Kind::Rules4 })
     } else if has("mac") && has("ifname") {
         Some(Kind::Fdb)
-    } else if has("lladdr") || (has("dst") && has("dev") && entries.iter().any(|e| e.get("state").is_some_and(Value::is_array))) {
+    } else if has("lladdr")
+        || (has("dst") && has("dev") && entries.iter().any(|e| e.get("state").is_some_and(Value::is_array)))
+    {
         Some(Kind::Neighbours)
     } else if has("dst") {
         Some(if six(&["dst", "gateway", "prefsrc"]) { Kind::Routes6 } else { Kind::Routes4 })
@@ -218,7 +220,10 @@ mod tests {
         check("[{},{\"dst\":\"default\",\"gateway\":\"10.0.0.1\",\"dev\":\"eth0\"}]", Some(Kind::Routes4));
         check("[{\"dst\":\"fd00::/64\",\"dev\":\"eth0\"}]", Some(Kind::Routes6));
         check("[{\"priority\":0,\"src\":\"all\",\"table\":\"local\"}]", Some(Kind::Rules4));
-        check("[{\"dst\":\"10.0.0.1\",\"dev\":\"eth0\",\"lladdr\":\"00:00:00:00:00:01\",\"state\":[\"STALE\"]}]", Some(Kind::Neighbours));
+        check(
+            "[{\"dst\":\"10.0.0.1\",\"dev\":\"eth0\",\"lladdr\":\"00:00:00:00:00:01\",\"state\":[\"STALE\"]}]",
+            Some(Kind::Neighbours),
+        );
         check("[{\"mac\":\"33:33:00:00:00:01\",\"ifname\":\"eth0\"}]", Some(Kind::Fdb));
         check("hello world\n", None);
     }

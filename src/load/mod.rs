@@ -19,7 +19,7 @@ use nettrace_engine::state::State;
 use nettrace_grammar::{Diagnostic, Sources};
 
 use crate::cli::{Backend, InputArgs};
-pub use files::{Found, Origin};
+pub use files::Found;
 pub use packets::{one_packet, packets};
 
 /// Limits on what is read; inputs are not trusted.

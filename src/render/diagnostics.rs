@@ -35,7 +35,8 @@ fn one(sources: &Sources, d: &Diagnostic, paint: Paint) -> String {
     let mut group = match &place {
         Some((source, w)) => {
             let annotation = AnnotationKind::Primary.span(w.start..w.end).label(label.as_str());
-            let snippet = Snippet::source(w.text.as_str()).path(source.name.as_str()).line_start(w.line).annotation(annotation);
+            let snippet =
+                Snippet::source(w.text.as_str()).path(source.name.as_str()).line_start(w.line).annotation(annotation);
             Group::with_title(title).element(snippet)
         }
         None => Group::with_title(title),

@@ -3,7 +3,7 @@
 //! `{"schema":"nettrace.trace/1","packet":{…},"outcomes":[{"odds":0.5,"path":[…],"hooks":[…],"fate":{…},"far":{…}}]}`.
 //! The fields are documented in `docs/`. Everything is drawn from the trace.
 
-use nettrace_engine::explain::way::{Change, ChainStep, HookPart, Pass, Way, What};
+use nettrace_engine::explain::way::{ChainStep, Change, HookPart, Pass, Way, What};
 use nettrace_engine::fact::{Assumption, Outcome, Outcomes};
 use nettrace_engine::field::{Field, TCP_FLAGS, Value, device_name, protocol_name};
 use nettrace_engine::model::{ChainId, Model, RuleId, Verdict};
@@ -74,7 +74,11 @@ fn merged(all: impl Iterator<Item = OutcomeJson>) -> Vec<OutcomeJson> {
     let mut list: Vec<OutcomeJson> = Vec::new();
     for one in all {
         let same = |o: &&mut OutcomeJson| {
-            o.fate == one.fate && o.far == one.far && o.path == one.path && o.hooks == one.hooks && o.replies == one.replies
+            o.fate == one.fate
+                && o.far == one.far
+                && o.path == one.path
+                && o.hooks == one.hooks
+                && o.replies == one.replies
         };
         match list.iter_mut().find(same) {
             Some(known) => known.odds = known.odds.zip(one.odds).map(|(a, b)| a + b),
@@ -94,7 +98,8 @@ fn outcome(texts: Texts, outcome: &Outcome<Trace>) -> OutcomeJson {
         choices: choices(texts, outcome),
         path: way.passes().map(|p| pass(texts, p)).collect(),
         hooks: way.hooks().map(hook).collect(),
-        far: matches!(fate, Fate::Out { .. } | Fate::Local { .. } | Fate::Bridged { .. }).then(|| header(&trace.last_packet())),
+        far: matches!(fate, Fate::Out { .. } | Fate::Local { .. } | Fate::Bridged { .. })
+            .then(|| header(&trace.last_packet())),
         fate: fate_json(texts, &fate),
         replies: way.replies.iter().map(|(_, p)| header(p)).collect(),
     }

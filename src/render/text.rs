@@ -9,7 +9,7 @@ mod verdict;
 
 use nettrace_engine::explain::answer::{Answer, Chosen, Ending};
 use nettrace_engine::explain::names::Labels;
-use nettrace_engine::model::{Hook, Model, RuleId};
+use nettrace_engine::model::{Hook, Model};
 use nettrace_grammar::{Sources, Span};
 
 use crate::output::Paint;
@@ -60,13 +60,6 @@ impl<'a> Scene<'a> {
             Some(f) if f == at.name => format!(":{}", at.line),
             _ => format!("{}:{}", self.paint.text(base_name(at.name)), at.line),
         }
-    }
-
-    /// A rule's text, on one line and harmless, without counters and `-A CHAIN`.
-    pub fn rule_text(&self, rule: RuleId) -> String {
-        let text = self.sources.text(self.model.rule(rule).span);
-        let text = text.split('\n').map(str::trim).collect::<Vec<_>>().join(" ");
-        self.paint.text(text.trim())
     }
 
     /// A chain's name.
@@ -185,11 +178,19 @@ fn assumptions(scene: &Scene, answer: &Answer, level: Level) -> String {
     if level == Level::Full {
         for a in &answer.assumptions {
             let why = p.text(&a.why);
-            out.push_str(&format!("  {} {}  {}\n", p.text(&a.fact), p.text(&a.value), p.dim(&format!("{why} {}", flag(&a.flag)))));
+            out.push_str(&format!(
+                "  {} {}  {}\n",
+                p.text(&a.fact),
+                p.text(&a.value),
+                p.dim(&format!("{why} {}", flag(&a.flag)))
+            ));
         }
     } else {
-        let items: Vec<String> =
-            answer.assumptions.iter().map(|a| join(&[&p.text(&a.fact), &p.text(&a.value), &flag(&a.flag)], " ")).collect();
+        let items: Vec<String> = answer
+            .assumptions
+            .iter()
+            .map(|a| join(&[&p.text(&a.fact), &p.text(&a.value), &flag(&a.flag)], " "))
+            .collect();
         out.push_str(&wrap(&items, "  ", p.pick(" · ", "; ")));
     }
     if !answer.complete {

@@ -9,7 +9,7 @@ use crate::model::{ChainId, Hook, Model, RuleId, Verdict};
 use crate::packet::{Got, Packet};
 use crate::trace::{Decision, Event, Fate, Step, Trace};
 
-use super::way::{Built, Change, ChainStep, Part, Pass, Run, Way, What};
+use super::way::{Built, ChainStep, Change, Part, Pass, Run, Way, What};
 
 /// How much of the way is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -364,7 +364,8 @@ fn silent(field: Field) -> bool {
         field,
         Field::Oif | Field::Iif | Field::PhysIn | Field::PhysOut | Field::IsBridged | Field::NfTrace | Field::PktType
     );
-    let derived = matches!(field, Field::EtherSaddr | Field::EtherDaddr | Field::RtNexthop | Field::RtMtu | Field::Realm);
+    let derived =
+        matches!(field, Field::EtherSaddr | Field::EtherDaddr | Field::RtNexthop | Field::RtMtu | Field::Realm);
     let socket = matches!(field, Field::SkUid | Field::SkGid | Field::SkExists | Field::Cgroup);
     device || derived || socket || (field.is_conntrack() && field != Field::CtMark && field != Field::CtZone)
 }
@@ -406,14 +407,17 @@ fn off_path(local: bool, trace: &Trace, way: &Way) -> Vec<OffPath> {
         _ => None,
     });
     let Some((at, decision)) = routed else {
-        let hooks = if local { missing(&[Hook::Output, Hook::Postrouting]) } else { missing(&[Hook::Input, Hook::Forward]) };
+        let hooks =
+            if local { missing(&[Hook::Output, Hook::Postrouting]) } else { missing(&[Hook::Input, Hook::Forward]) };
         return some(hooks, OffWhy::EndedBefore);
     };
     let to = trace.packet_at(at).get(Field::Daddr);
     let rewritten = rewriter(trace, at);
     match decision {
         Decision::Local => some(missing(&[Hook::Forward]), OffWhy::ForThisHost { to, rewritten }),
-        Decision::Forward { .. } | Decision::Bridged => some(missing(&[Hook::Input]), OffWhy::Forwarded { to, rewritten }),
+        Decision::Forward { .. } | Decision::Bridged => {
+            some(missing(&[Hook::Input]), OffWhy::Forwarded { to, rewritten })
+        }
         Decision::Output { .. } => {
             let hooks = missing(&[Hook::Prerouting, Hook::Input, Hook::Forward]);
             some(hooks, OffWhy::FromThisHost { to, rewritten })

@@ -178,7 +178,8 @@ impl Builder<'_> {
     fn event(&mut self, at: usize, event: &Event) {
         match event {
             Event::Hook(hook) => {
-                let part = HookPart { event: at, hook: *hook, entry: self.packet.clone(), exit: None, runs: Vec::new() };
+                let part =
+                    HookPart { event: at, hook: *hook, entry: self.packet.clone(), exit: None, runs: Vec::new() };
                 self.way.parts.push(Part::Hook(part));
             }
             Event::HookEnd(_) => {
@@ -251,7 +252,10 @@ impl Builder<'_> {
     /// Whether the next step behind `at` is this rule's.
     fn next_step_is(&self, at: usize, rule: RuleId) -> bool {
         let next = self.trace.events[at + 1..].iter().find(|e| {
-            matches!(e, Event::Rule { .. } | Event::Return { .. } | Event::Policy { .. } | Event::Enter(_) | Event::HookEnd(_))
+            matches!(
+                e,
+                Event::Rule { .. } | Event::Return { .. } | Event::Policy { .. } | Event::Enter(_) | Event::HookEnd(_)
+            )
         });
         matches!(next, Some(Event::Rule { rule: r, .. }) if *r == rule)
     }
@@ -277,7 +281,15 @@ impl Builder<'_> {
         if let Some(pass) = self.pass() {
             let depth = pass.steps.last().map_or(0, |s| s.depth);
             let what = What::Missed { rule };
-            pass.steps.push(ChainStep { event: at, chain, depth, from: 0, what, changes: vec![change], notes: Vec::new() });
+            pass.steps.push(ChainStep {
+                event: at,
+                chain,
+                depth,
+                from: 0,
+                what,
+                changes: vec![change],
+                notes: Vec::new(),
+            });
         }
     }
 

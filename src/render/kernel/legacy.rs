@@ -119,7 +119,9 @@ fn layer4(p: &Packet) -> String {
 fn tcp(p: &Packet) -> String {
     let flags = number(p, Field::TcpFlags);
     let mut out = format!("WINDOW={} RES=0x00 ", number(p, Field::TcpWindow));
-    for (bit, name) in [(128, "CWR "), (64, "ECE "), (32, "URG "), (16, "ACK "), (8, "PSH "), (4, "RST "), (2, "SYN "), (1, "FIN ")] {
+    for (bit, name) in
+        [(128, "CWR "), (64, "ECE "), (32, "URG "), (16, "ACK "), (8, "PSH "), (4, "RST "), (2, "SYN "), (1, "FIN ")]
+    {
         if flags & bit != 0 {
             out.push_str(name);
         }

@@ -43,7 +43,9 @@ fn header(p: &Packet, family: Family) -> String {
             out.push_str(&format!("{name} \"{dev}\" "));
         }
     }
-    if let (true, Some(src), Some(dst)) = (p.or_zero(Field::Iif) != 0, mac(p, Field::EtherSaddr), mac(p, Field::EtherDaddr)) {
+    if let (true, Some(src), Some(dst)) =
+        (p.or_zero(Field::Iif) != 0, mac(p, Field::EtherSaddr), mac(p, Field::EtherDaddr))
+    {
         out.push_str(&format!("ether saddr {src} ether daddr {dst} "));
     }
     let (src, dst) = (address(p, Field::Saddr), address(p, Field::Daddr));
@@ -89,7 +91,11 @@ fn layer4(p: &Packet) -> String {
         1 => {
             let (kind, code) = (number(p, Field::IcmpType), number(p, Field::IcmpCode));
             let kind = if kind == 8 { "echo-request".to_string() } else { kind.to_string() };
-            format!("icmp type {kind} icmp code {code} icmp id {} icmp sequence {} ", number(p, Field::IcmpId), number(p, Field::IcmpSeq))
+            format!(
+                "icmp type {kind} icmp code {code} icmp id {} icmp sequence {} ",
+                number(p, Field::IcmpId),
+                number(p, Field::IcmpSeq)
+            )
         }
         _ => String::new(),
     }

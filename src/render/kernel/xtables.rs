@@ -53,7 +53,9 @@ fn header(p: &Packet) -> String {
             out.push_str(&format!("{name}={dev} "));
         }
     }
-    if let (true, Some(src), Some(dst)) = (p.or_zero(Field::Iif) != 0, mac(p, Field::EtherSaddr), mac(p, Field::EtherDaddr)) {
+    if let (true, Some(src), Some(dst)) =
+        (p.or_zero(Field::Iif) != 0, mac(p, Field::EtherSaddr), mac(p, Field::EtherDaddr))
+    {
         let kind = if p.family() == 10 { "86dd" } else { "0800" };
         out.push_str(&format!("MACSRC={src} MACDST={dst} MACPROTO={kind} "));
     }
@@ -64,7 +66,11 @@ fn header(p: &Packet) -> String {
         out.push_str(&format!("LEN={length} TC={class} HOPLIMIT={hops} FLOWLBL={} ", number(p, Field::FlowLabel)));
     } else {
         let (length, tos) = (number(p, Field::Length), number(p, Field::Tos));
-        out.push_str(&format!("LEN={length} TOS={tos:#x} TTL={} ID={} ", number(p, Field::Ttl), number(p, Field::IpId)));
+        out.push_str(&format!(
+            "LEN={length} TOS={tos:#x} TTL={} ID={} ",
+            number(p, Field::Ttl),
+            number(p, Field::IpId)
+        ));
         if number(p, Field::FragFlags) & 2 != 0 {
             out.push_str("DF ");
         }

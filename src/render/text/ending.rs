@@ -85,7 +85,11 @@ fn off_line(scene: &Scene, path: &OffPath, family: Value) -> String {
     };
     match &path.why {
         OffWhy::Forwarded { to, rewritten } => {
-            format!("{hooks}. {}{} is not this host, so the packet is forwarded", after(rewritten), address(*to, family))
+            format!(
+                "{hooks}. {}{} is not this host, so the packet is forwarded",
+                after(rewritten),
+                address(*to, family)
+            )
         }
         OffWhy::ForThisHost { to, rewritten } => {
             format!("{hooks}. {}{} is this host, so the packet is delivered", after(rewritten), address(*to, family))
@@ -126,9 +130,16 @@ fn differing(scene: &Scene, first: &Ending, other: &Ending) -> Vec<String> {
     let mut out = Vec::new();
     for ((hook, chain, what), rewrites) in new.iter().take(6) {
         let What::Rule { rule, number, .. } = *what else { continue };
-        let text: Vec<String> = rewrites.iter().map(|r| scene.paint.change(&rows::rewritten(scene, r, family))).collect();
+        let text: Vec<String> =
+            rewrites.iter().map(|r| scene.paint.change(&rows::rewritten(scene, r, family))).collect();
         let place = scene.short_place(scene.model.rule(rule).span);
-        let said = format!("{} {} #{number}  {}  {}", hook_name(*hook), scene.chain(*chain), text.join(", "), scene.paint.dim(&place));
+        let said = format!(
+            "{} {} #{number}  {}  {}",
+            hook_name(*hook),
+            scene.chain(*chain),
+            text.join(", "),
+            scene.paint.dim(&place)
+        );
         out.push(said);
     }
     out
@@ -136,10 +147,13 @@ fn differing(scene: &Scene, first: &Ending, other: &Ending) -> Vec<String> {
 
 fn steps(ending: &Ending) -> impl Iterator<Item = (Key, &Vec<nettrace_engine::explain::answer::Rewrite>)> {
     ending.stages.iter().flat_map(|s| match s {
-        Stage::Hook { hook, rows } => rows.iter().flat_map(|r| match r {
-            Row::Pass { steps, .. } => steps.iter().map(|s| ((*hook, s.chain, s.what), &s.rewrites)).collect(),
-            _ => Vec::new(),
-        }).collect::<Vec<_>>(),
+        Stage::Hook { hook, rows } => rows
+            .iter()
+            .flat_map(|r| match r {
+                Row::Pass { steps, .. } => steps.iter().map(|s| ((*hook, s.chain, s.what), &s.rewrites)).collect(),
+                _ => Vec::new(),
+            })
+            .collect::<Vec<_>>(),
         _ => Vec::new(),
     })
 }
