@@ -176,8 +176,9 @@ fn rule(labels: &Labels, rule: RuleId) -> Option<String> {
     if let Some(endpoint) = labels.dnat(rule) {
         return Some(format!("to endpoint {endpoint}"));
     }
+    let of_service = target.filter(|t| KINDS.iter().any(|(p, _)| labels.name(*t).starts_with(p)));
     let said = labels.comment(rule);
-    let named = namespaced(said).map(ToString::to_string).or_else(|| service(labels, target?, 2));
+    let named = namespaced(said).map(ToString::to_string).or_else(|| service(labels, of_service?, 2));
     match (labels.name(chain), named) {
         ("KUBE-NODEPORTS", Some(s)) if labels.wanted(rule, Field::Dport).is_some() => Some(format!("NodePort of {s}")),
         ("KUBE-SERVICES" | "KUBE-EXTERNAL-SERVICES", Some(s)) => {

@@ -97,7 +97,15 @@ impl<'m> Labels<'m> {
     fn set_bits(&self, expr: ExprId) -> Option<u32> {
         match self.model.expr(expr) {
             Expr::Const(v) => u32::try_from(v).ok(),
-            Expr::Bin(BinOp::Xor | BinOp::Or, _, bits) => self.constant(bits).and_then(|v| u32::try_from(v).ok()),
+            Expr::Bin(BinOp::Or, _, bits) => self.constant(bits).and_then(|v| u32::try_from(v).ok()),
+            // `(mark & keep) ^ bits`: what is kept and flipped is no setting.
+            Expr::Bin(BinOp::Xor, kept, bits) => {
+                let keep = match self.model.expr(kept) {
+                    Expr::Bin(BinOp::And, _, keep) => self.constant(keep)?,
+                    _ => Value::MAX,
+                };
+                self.constant(bits).and_then(|v| u32::try_from(v & !keep).ok())
+            }
             _ => None,
         }
     }
