@@ -15,6 +15,7 @@ pub mod spec;
 pub mod state;
 pub mod trace;
 pub mod walk;
+pub mod whatif;
 
 /// Rules and host of one machine: what a walk reads.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,46 @@
+//! `iptables -I INPUT …`, `nft add rule …`, `ipset add …`: read by what reads the dumps, lowered into the model there is.
+
+use nettrace_grammar::{Diagnostic, Sources, iptables};
+
+use super::{checked, keep, refused};
+use crate::lower;
+use crate::model::{Dialect, Family, Model};
+
+/// Carries out a command on the rules and sets.
+pub(super) fn apply(
+    model: &mut Model,
+    sources: &mut Sources,
+    (program, command): (&str, &str),
+) -> Result<(), Vec<Diagnostic>> {
+    match program {
+        p if p.starts_with("iptables") || p.starts_with("ip6tables") => xt(model, sources, (p, command)),
+        other => {
+            let (_, span) = keep(sources, command)?;
+            let message = format!("`{}` is not a program whose commands are understood", other.escape_debug());
+            Err(refused(span, message, "iptables, ip6tables, ip route, sysctl"))
+        }
+    }
+}
+
+/// The backend of the rules there are; a program's name may say it.
+fn dialect(model: &Model, program: &str) -> Dialect {
+    if program.ends_with("-nft") {
+        return Dialect::IptablesNft;
+    }
+    let mine = model.tables.iter().find(|t| t.dialect != Dialect::Nft).map(|t| t.dialect);
+    if program.ends_with("-legacy") { Dialect::Legacy } else { mine.unwrap_or(Dialect::Legacy) }
+}
+
+fn xt(model: &mut Model, sources: &mut Sources, (program, command): (&str, &str)) -> Result<(), Vec<Diagnostic>> {
+    let (source, span) = keep(sources, command)?;
+    let (tree, mut found) = iptables::parse(&source);
+    if tree.items.is_empty() && found.is_empty() {
+        return Err(refused(span, "there is no command here", "`iptables -I INPUT -p tcp --dport 80 -j DROP`"));
+    }
+    let family = if program.starts_with("ip6") { Family::Ip6 } else { Family::Ip };
+    let options = lower::iptables::Options { family, dialect: dialect(model, program) };
+    if found.is_empty() {
+        found = lower::iptables::lower(&tree, options, model);
+    }
+    checked(found)
+}
