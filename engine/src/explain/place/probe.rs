@@ -1,0 +1,218 @@
+//! The traffic that a candidate is walked with: the packet from every origin, and bystanders that it might catch too.
+//!
+//! Origins of a NodePort's packet: a remote client, this host by 127.0.0.1 and by its address, a pod. Bystanders: the same
+//! service by its cluster address, the pod reached directly, other pods behind the same port, other hosts' port.
+
+use std::net::IpAddr;
+
+use rustc_hash::FxHashSet;
+
+use crate::field::{Field, to_address};
+use crate::graph;
+use crate::model::{ChainId, Effect, Expr, ExprId, Model, NatKind, Op, RuleId, Test};
+use crate::packet::Packet;
+use crate::spec::{PacketSpec, ProtoName, Start, complete};
+use crate::trace::{Event, Trace};
+
+use super::Ground;
+use super::candidates::translated;
+use crate::explain::names::Labels;
+use crate::explain::whynot::writer;
+
+/// A packet to walk, with a name for it.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Who sends it.
+    pub name: String,
+    /// The packet.
+    pub start: Start,
+}
+
+/// What all packets have in common.
+fn spec(packet: &Packet) -> PacketSpec {
+    PacketSpec {
+        proto: Some(ProtoName::Number(packet.or_zero(Field::Proto) as u8)),
+        dport: packet.value(Field::Dport).and_then(|p| u16::try_from(p).ok()),
+        icmp_type: packet.value(Field::IcmpType).and_then(|t| u8::try_from(t).ok()),
+        daddr: Some(to_address(packet.or_zero(Field::Daddr), packet.family()).to_string()),
+        ..PacketSpec::default()
+    }
+}
+
+fn origin(ground: Ground, name: &str, spec: &PacketSpec) -> Option<Origin> {
+    let start = complete(spec, ground.world).ok()?;
+    Some(Origin { name: name.to_string(), start })
+}
+
+/// The packet that was asked about, and the same from the other origins.
+pub(super) fn origins(ground: Ground, start: &Start) -> Vec<Origin> {
+    let common = spec(&start.packet);
+    let daddr = to_address(start.packet.or_zero(Field::Daddr), start.packet.family());
+    let own = own_address(ground, daddr);
+    let local = |addr: IpAddr| PacketSpec {
+        origin: Some("node".to_string()),
+        saddr: (addr.is_loopback() || Some(addr) == own).then(|| addr.to_string()),
+        daddr: Some(addr.to_string()),
+        ..common.clone()
+    };
+    let target = if daddr.is_loopback() { own } else { Some(daddr) };
+    let mut out = Vec::new();
+    if start.local {
+        let remote = PacketSpec { daddr: target.map(|d| d.to_string()), ..common.clone() };
+        out.extend(origin(ground, "a remote client", &remote));
+    } else {
+        out.push(Origin { name: "a remote client".to_string(), start: start.clone() });
+    }
+    if own.is_some() && (own == target || target.is_none()) {
+        let loopback: IpAddr =
+            if daddr.is_ipv6() { std::net::Ipv6Addr::LOCALHOST.into() } else { std::net::Ipv4Addr::LOCALHOST.into() };
+        out.extend(origin(ground, &format!("this host, to {loopback}"), &local(loopback)));
+    }
+    if let Some(addr) = target {
+        out.extend(origin(ground, &format!("this host, to {addr}"), &local(addr)));
+        let all = pods(ground, addr);
+        let own = start_target(ground, start);
+        let pod = all.iter().copied().find(|p| Some(*p) != own).or(all.first().copied());
+        let from_pod =
+            |pod: IpAddr| PacketSpec { saddr: Some(pod.to_string()), daddr: Some(addr.to_string()), ..common.clone() };
+        out.extend(pod.and_then(|p| origin(ground, &format!("a pod ({p})"), &from_pod(p))));
+    }
+    out
+}
+
+/// The pod that the packet is for, after NAT.
+fn start_target(ground: Ground, start: &Start) -> Option<IpAddr> {
+    let mut state = ground.state.clone();
+    let run = |ask: &mut dyn crate::fact::Chooser| crate::walk::walk(ground.world, start, &mut state, ask);
+    let end = crate::fact::explore(1, ground.pins, run).list.into_iter().next()?.result.last_packet();
+    Some(to_address(end.or_zero(Field::Daddr), end.family()))
+}
+
+/// The address of this host that the packet goes to, or that stands for 127.0.0.1 outside.
+fn own_address(ground: Ground, daddr: IpAddr) -> Option<IpAddr> {
+    let mine = ground.world.host.parts().addresses.iter().flatten();
+    if !daddr.is_loopback() {
+        return mine.map(|a| a.ip).find(|a| *a == daddr);
+    }
+    let family = if daddr.is_ipv6() { "ip6" } else { "ip" };
+    let any = PacketSpec { family: Some(family.to_string()), dport: Some(1), ..PacketSpec::default() };
+    let found = complete(&any, ground.world).ok()?.packet;
+    Some(to_address(found.or_zero(Field::Daddr), found.family()))
+}
+
+/// Pods on this host: NAT targets that are reached by another device than remote clients are.
+fn pods(ground: Ground, towards: IpAddr) -> Vec<IpAddr> {
+    let device = |saddr: Option<IpAddr>| {
+        let spec = PacketSpec {
+            saddr: saddr.map(|a| a.to_string()),
+            daddr: Some(towards.to_string()),
+            dport: Some(1),
+            ..PacketSpec::default()
+        };
+        complete(&spec, ground.world).ok().and_then(|s| s.packet.value(Field::Iif))
+    };
+    let outside = device(None);
+    let mut seen = FxHashSet::default();
+    let targets = dnats(ground.world.model).filter(|(_, a, _)| a.is_ipv4() == towards.is_ipv4() && seen.insert(*a));
+    let mine = |a: &IpAddr| ground.world.host.parts().addresses.iter().flatten().any(|own| own.ip == *a);
+    targets
+        .map(|(_, a, _)| a)
+        .take(400)
+        .filter(|a| !mine(a))
+        .filter(|a| device(Some(*a)).is_some_and(|d| Some(d) != outside))
+        .take(8)
+        .collect()
+}
+
+/// All rules in force that translate to a constant address, with address and port.
+fn dnats(model: &Model) -> impl Iterator<Item = (RuleId, IpAddr, Option<u16>)> + '_ {
+    let constant = |e: ExprId| match model.expr(e) {
+        Expr::Const(v) => Some(v),
+        _ => None,
+    };
+    let nat = move |rule: &RuleId| {
+        let ops = model.rule_ops(*rule);
+        let Some(Op::Effect(id)) = ops.last() else { return None };
+        let Effect::Nat(nat) = model.effect(*id) else { return None };
+        let addr = constant(nat.addr?.0).filter(|_| nat.kind == NatKind::Dnat)?;
+        let v6 =
+            model.table_of(model.rule(*rule).chain).family == crate::model::Family::Ip6 || addr > u128::from(u32::MAX);
+        let port = nat.port.and_then(|p| constant(p.0)).and_then(|p| u16::try_from(p).ok());
+        Some((*rule, to_address(addr, if v6 { 10 } else { 2 }), port))
+    };
+    model.chains.iter().flat_map(|c| &c.rules).filter_map(nat)
+}
+
+/// Other traffic that a candidate might catch.
+pub(super) fn bystanders(ground: Ground, start: &Start, traces: &[Trace], labels: &Labels) -> Vec<Origin> {
+    let mut out = Vec::new();
+    let Some(trace) = traces.first() else { return out };
+    let common = spec(&start.packet);
+    let model = ground.world.model;
+    let end = translated(trace);
+    let pod = to_address(end.or_zero(Field::Daddr), end.family());
+    let port = end.value(Field::Dport).and_then(|p| u16::try_from(p).ok());
+    let client = pods(ground, to_address(start.packet.or_zero(Field::Daddr), start.packet.family()))
+        .into_iter()
+        .find(|p| *p != pod)
+        .map(|p| p.to_string());
+    let mut add = |name: String, saddr: Option<String>, daddr: IpAddr, dport: Option<u16>| {
+        let spec = PacketSpec { saddr, daddr: Some(daddr.to_string()), dport, ..common.clone() };
+        out.extend(origin(ground, &name, &spec));
+    };
+    if let Some(rule) = translator(model, trace) {
+        add(format!("connections straight to {pod}:{}", port.unwrap_or(0)), client.clone(), pod, port);
+        for (addr, p) in entrances(model, model.rule(rule).chain, start).into_iter().take(4) {
+            add(format!("the same service at {addr}:{p}"), client.clone(), addr, Some(p));
+        }
+        let others = dnats(model).filter(|(_, a, p)| *p == port && *a != pod && a.is_ipv4() == pod.is_ipv4());
+        for (rule, addr, _) in others.take(1) {
+            let label = labels.chain(model.rule(rule).chain).map(|l| format!(" ({l})")).unwrap_or_default();
+            add(format!("other pods behind port {}{label}", port.unwrap_or(0)), client.clone(), addr, port);
+        }
+        add(format!("port {} of other hosts, forwarded here", common.dport.unwrap_or(0)), None, pod, common.dport);
+    }
+    out
+}
+
+/// The rule that gave the packet its new destination.
+fn translator(model: &Model, trace: &Trace) -> Option<RuleId> {
+    let wrote = |e: &Event| matches!(e, Event::Write { field: Field::Daddr | Field::Dport, .. });
+    (0..trace.events.len()).filter(|i| wrote(&trace.events[*i])).find_map(|i| writer(model, trace, i))
+}
+
+/// Addresses and ports of rules that lead to a chain from above: a service's other addresses.
+fn entrances(model: &Model, chain: ChainId, start: &Start) -> Vec<(IpAddr, u16)> {
+    let callers = graph::callers(model);
+    let (mut todo, mut seen, mut out) = (vec![chain], FxHashSet::from_iter([chain]), Vec::new());
+    while let Some(at) = todo.pop() {
+        for rule in callers.get(&at).map_or(&[][..], Vec::as_slice) {
+            match (wanted(model, *rule, Field::Daddr), wanted(model, *rule, Field::Dport)) {
+                (Some(addr), Some(port)) => {
+                    let entry = (to_address(addr, start.packet.family()), port as u16);
+                    if !out.contains(&entry) {
+                        out.push(entry);
+                    }
+                }
+                (None, Some(_)) => {}
+                _ if seen.insert(model.rule(*rule).chain) => todo.push(model.rule(*rule).chain),
+                _ => {}
+            }
+        }
+    }
+    let (daddr, dport) = (start.packet.value(Field::Daddr), start.packet.value(Field::Dport));
+    out.retain(|(a, p)| Some(crate::field::address(*a)) != daddr || Some(u128::from(*p)) != dport);
+    out
+}
+
+/// The single value that a rule asks a field to have.
+fn wanted(model: &Model, rule: RuleId, field: Field) -> Option<u128> {
+    model.rule_ops(rule).iter().find_map(|op| match op {
+        Op::Test(Test::Masked { field: f, neg: false, mask: u32::MAX, value }) if *f == field => Some((*value).into()),
+        Op::Test(Test::Wide { field: f, neg: false, wide }) if *f == field => {
+            let (mask, value) = model.wides.get(wide.0 as usize).copied()?;
+            (mask & u128::from(u32::MAX) == u128::from(u32::MAX)).then_some(value)
+        }
+        _ => None,
+    })
+}

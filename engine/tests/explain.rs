@@ -1,0 +1,280 @@
+//! Explanations on the samples: names, why-not, unasked, what mattered, what-if and placement.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::{Sample, sample};
+use nettrace_engine::World;
+use nettrace_engine::explain::diff::diff;
+use nettrace_engine::explain::mattered::mattered;
+use nettrace_engine::explain::names::Labels;
+use nettrace_engine::explain::place::{Advice, Fare, Ground, Want, advise};
+use nettrace_engine::explain::rules;
+use nettrace_engine::explain::unasked::unasked;
+use nettrace_engine::explain::whynot::{Inquiry, Reason, rule_name};
+use nettrace_engine::fact::Pins;
+use nettrace_engine::host::Host;
+use nettrace_engine::model::{Draft, Edit, Model, Op, RuleId};
+use nettrace_engine::state::State;
+use nettrace_engine::trace::{Event, Fate, Trace};
+use nettrace_engine::walk::walk;
+use nettrace_engine::whatif;
+
+const REMOTE: &str = r#"{"iif":"eth0","proto":"tcp","saddr":"172.16.4.9","daddr":"172.16.4.21","dport":31002}"#;
+const LOCAL: &str = r#"{"origin":"node","proto":"tcp","saddr":"127.0.0.1","daddr":"127.0.0.1","dport":31002}"#;
+
+fn rule(s: &Sample, cited: &str) -> RuleId {
+    let found = rules::find(&s.model, &s.sources, cited);
+    assert_eq!(found.len(), 1, "{cited}");
+    found[0]
+}
+
+fn why(s: &Sample, packet: &str, cited: &str) -> (String, String) {
+    let trace = s.walk(packet);
+    let inquiry = Inquiry::new(s.world(), &trace);
+    let why = inquiry.why_not(rule(s, cited));
+    (why.reason.code().to_string(), inquiry.words(&why, &|r| rule_name(&s.model, r)))
+}
+
+#[test]
+fn the_drop_that_does_nothing_has_both_reasons() {
+    let s = sample("nodeport-drop");
+    let expect = "the packet does not pass INPUT: routing behind nat/KUBE-SEP-VKIPXDQHDOL5KL3V#2 sends it to FORWARD by \
+                  cali7d3f1b2a9c4, because 10.244.166.136 is not an address of this host; and even there it asks for \
+                  dport 31002, and dport is 8200 since nat/KUBE-SEP-VKIPXDQHDOL5KL3V#2; in mangle PREROUTING it was \
+                  31002 and this rule would have matched there";
+    for cited in ["filter/INPUT#1", "-A INPUT -p tcp --dport 31002 -j DROP", "iptables-save:410"] {
+        assert_eq!(why(&s, REMOTE, cited), ("hook-not-on-path".to_string(), expect.to_string()));
+    }
+    let (code, words) = why(&s, LOCAL, "filter/INPUT#1");
+    assert_eq!(code, "hook-not-on-path");
+    assert!(words.contains("this host sends it behind nat/KUBE-SEP-VKIPXDQHDOL5KL3V#2"), "{words}");
+}
+
+#[test]
+fn each_reason_has_its_code() {
+    let s = sample("nodeport-drop");
+    let check = |cited: &str, code: &str| assert_eq!(why(&s, REMOTE, cited).0, code, "{cited}");
+    check("filter/FORWARD#3", "ended-before");
+    check("raw/cali-PREROUTING#2", "condition-failed");
+    check("raw/cali-PREROUTING#1", "matched-not-deciding");
+    check("filter/KUBE-FORWARD#2", "decided");
+    check("nat/KUBE-MARK-DROP#1", "not-hooked");
+    check("nat/KUBE-SEP-26G3WXNDXWWSPE6B#2", "chain-not-entered");
+}
+
+#[test]
+fn the_drop_is_told_without_being_asked_for() {
+    let s = sample("nodeport-drop");
+    for packet in [REMOTE, LOCAL] {
+        let trace = s.walk(packet);
+        let inquiry = Inquiry::new(s.world(), &trace);
+        let found = unasked(&inquiry, s.world(), &trace, &[]);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].why.rule, rule(&s, "filter/INPUT#1"));
+        assert_eq!(found[0].why.reason.code(), "hook-not-on-path");
+    }
+    let ssh = s.walk(r#"{"iif":"eth0","proto":"tcp","saddr":"172.16.4.9","daddr":"172.16.4.21","dport":22}"#);
+    assert_eq!(unasked(&Inquiry::new(s.world(), &ssh), s.world(), &ssh, &[]), []);
+}
+
+#[test]
+fn the_way_is_told_in_kubernetes_words() {
+    let s = sample("nodeport-drop");
+    let labels = Labels::build(&s.model);
+    let check = |cited: &str, expect: &str| {
+        assert_eq!(labels.rule(rule(&s, cited)).as_deref(), Some(expect), "{cited}");
+    };
+    check("nat/KUBE-NODEPORTS#13", "NodePort of paas/config-center:http");
+    check("nat/KUBE-SVC-MXEESVGUBJLGA3P6#2", "will be masqueraded (0x4000)");
+    check("nat/KUBE-SVC-MXEESVGUBJLGA3P6#3", "endpoint 10.244.166.136:8200 of paas/config-center:http");
+    check("nat/KUBE-SEP-VKIPXDQHDOL5KL3V#2", "to endpoint 10.244.166.136:8200");
+    check("filter/cali-to-wl-dispatch#1", "to workload cali7d3f1b2a9c4");
+    let k3s = sample("k3s-netpol");
+    let labels = Labels::build(&k3s.model);
+    let check = |chain: &str, expect: &str| {
+        let chain = rules::chains(&k3s.model, chain)[0];
+        assert_eq!(labels.chain(chain).as_deref(), Some(expect));
+    };
+    check("KUBE-POD-FW-7KDYWFZ2NUU6E6UX", "firewall of pod sample2/nginx-6c8b449b8f-x7kzq");
+    check("KUBE-NWPLCY-C2FYJMLX3KBM3TXL", "policy allow-same-namespace of sample1");
+    check("KUBE-NWPLCY-B2KZM6POAF7L6QDN", "policy deny-by-default of sample2");
+}
+
+#[test]
+fn what_mattered_leaves_out_what_did_not() {
+    let s = sample("nodeport-drop");
+    let found = mattered(s.world(), &s.walk(REMOTE));
+    let names: BTreeSet<_> = found.fields.iter().map(|f| f.name()).collect();
+    for name in ["daddr", "dport", "proto", "iif"] {
+        assert!(names.contains(name), "{names:?}");
+    }
+    for name in ["sport", "ttl", "tos"] {
+        assert!(!names.contains(name), "{names:?}");
+    }
+    assert!(found.routes);
+}
+
+/// A sample after commands.
+fn edited(mut s: Sample, commands: &[&str]) -> Sample {
+    for command in commands {
+        whatif::apply(&mut s.model, &mut s.parts, &mut s.sources, command).unwrap();
+    }
+    s.host = Host::new(s.parts.clone());
+    s
+}
+
+#[test]
+fn what_if_shows_the_difference() {
+    let before = sample("nodeport-drop").walk(REMOTE);
+    let with = |command: &str| diff(&before, &edited(sample("nodeport-drop"), &[command]).walk(REMOTE));
+    assert!(with("iptables -I INPUT -p tcp --dport 31002 -j DROP").is_empty());
+    let dropped = with("iptables -t mangle -I PREROUTING -p tcp --dport 31002 -j DROP");
+    assert!(matches!(dropped.fates, Some((Fate::Out { .. }, Fate::Drop { .. }))));
+    let unrouted = with("sysctl -w net.ipv4.conf.eth0.forwarding=0");
+    assert!(matches!(unrouted.fates, Some((Fate::Out { .. }, Fate::StackDrop { .. }))), "{unrouted:?}");
+}
+
+fn advice(s: &Sample, packet: &str, want: Want) -> Advice {
+    let (state, pins) = (State::default(), Pins::default());
+    advise(Ground { world: s.world(), state: &state, pins: &pins }, &s.start(packet), want)
+}
+
+/// The kernel's own answers (peers.md, section 3, item 1): rule, remote client, local client.
+const MEASURED: &[(&str, bool, bool)] = &[
+    ("iptables -I INPUT -p tcp --dport 31002 -j DROP", false, false),
+    ("iptables -t mangle -I OUTPUT -p tcp --dport 31002 -j DROP", false, true),
+    ("iptables -t mangle -I PREROUTING -p tcp --dport 31002 -j DROP", true, false),
+    ("iptables -t raw -I PREROUTING -p tcp --dport 31002 -j DROP", true, false),
+    ("iptables -t raw -I OUTPUT -p tcp --dport 31002 -j DROP", false, true),
+    ("iptables -I OUTPUT -p tcp -m conntrack --ctorigdstport 31002 -j DROP", false, true),
+    ("iptables -t mangle -I POSTROUTING -p tcp -m conntrack --ctorigdstport 31002 -j DROP", true, true),
+    ("iptables -t mangle -I POSTROUTING -o cali7d3f1b2a9c4 -p tcp --dport 8200 -j DROP", true, true),
+    ("iptables -I FORWARD -p tcp -m conntrack --ctorigdstport 31002 -j DROP", true, false),
+    ("iptables -I FORWARD -p tcp --dport 8200 -j DROP", true, false),
+    ("iptables -I OUTPUT -p tcp --dport 31002 -j DROP", false, false),
+    ("iptables -I OUTPUT -o lo -p tcp --dport 8200 -j DROP", false, true),
+    ("iptables -I OUTPUT -o cali7d3f1b2a9c4 -p tcp --dport 8200 -j DROP", false, false),
+];
+
+#[test]
+fn placement_is_the_kernels() {
+    let s = sample("nodeport-drop");
+    let found = advice(&s, REMOTE, Want::Drop);
+    assert_eq!(found.origins[..3], ["a remote client", "this host, to 127.0.0.1", "this host, to 172.16.4.21"]);
+    for (command, remote, local) in MEASURED {
+        let tried = found.tried.iter().find(|p| p.commands == [*command]);
+        let fares = &tried.unwrap_or_else(|| panic!("{command} was not tried")).fares;
+        let blocked: Vec<bool> = fares.iter().map(|f| *f == Fare::Blocked).collect();
+        assert_eq!(blocked[..3], [*remote, *local, *local], "{command}");
+    }
+    assert!(found.notes[0].contains("nat PREROUTING"));
+    let best = found.best();
+    assert_eq!(best[0].place.table, "mangle");
+    assert!(best[0].commands[0].contains("--ctorigdstport 31002"), "{best:?}");
+    let straight =
+        |p: &&nettrace_engine::explain::place::Placement| p.also.iter().any(|a| a.starts_with("connections straight"));
+    assert!(found.tried.iter().filter(|p| p.commands[0].contains("--dport 8200") && p.works[0]).all(|p| straight(&p)));
+}
+
+#[test]
+fn a_rejected_packet_gets_an_accept_that_works() {
+    let s = sample("k3s-netpol");
+    let packet = r#"{"iif":"cni0","physin":"veth","proto":"tcp","saddr":"10.42.0.59","daddr":"10.42.0.60","dport":80}"#;
+    let found = advice(&s, packet, Want::Accept);
+    assert_eq!(found.before, [Fare::Blocked]);
+    let best = found.best();
+    assert_eq!(
+        best[0].commands,
+        ["iptables -I FORWARD -i cni0 -s 10.42.0.59 -d 10.42.0.60 -p tcp --dport 80 -j ACCEPT"]
+    );
+    assert!(best[0].warnings.iter().any(|w| w.starts_with("kube-router")), "{best:?}");
+}
+
+fn rewalk(s: &Sample, model: &Model, packet: &str) -> Trace {
+    let world = World { model, host: &s.host };
+    let start = s.start(packet);
+    let run = |ask: &mut dyn nettrace_engine::fact::Chooser| walk(world, &start, &mut State::default(), ask);
+    nettrace_engine::fact::explore(1, &Pins::default(), run).list.swap_remove(0).result
+}
+
+/// A copy of a rule without one of its ops, in its place.
+fn without_op(model: &mut Model, rule: RuleId, op: usize) -> RuleId {
+    let mut draft = Draft { ops: model.rule_ops(rule).to_vec(), ..Draft::default() };
+    draft.ops.remove(op);
+    draft.matches = Some(model.rule(rule).matches.saturating_sub(1));
+    let (chain, span) = (model.rule(rule).chain, model.rule(rule).span);
+    let index = model.position(rule).unwrap() as usize - 1;
+    let new = model.add_rule(chain, &draft, span);
+    let _undo = (model.apply(Edit::Remove(rule)), model.apply(Edit::Insert { chain, index, rule: new }));
+    new
+}
+
+/// Taking the obstacle that a reason names out of the way changes the walk at the rule.
+fn reason_is_true(s: &Sample, packet: &str, rule: RuleId) {
+    let trace = s.walk(packet);
+    let inquiry = Inquiry::new(s.world(), &trace);
+    let name = rule_name(&s.model, rule);
+    let mut model = s.model.clone();
+    let reason = inquiry.why_not(rule).reason;
+    let (asked, obstacle) = match &reason {
+        Reason::ConditionFailed(f) => {
+            assert!(matches!(model.rule_ops(rule)[f.op], Op::Test(_) | Op::VerdictMap(_)), "{name}");
+            let new = without_op(&mut model, rule, f.op);
+            (new, Some(f.op))
+        }
+        Reason::ChainNotEntered { jump, because } => {
+            if let Reason::ConditionFailed(f) = &**because {
+                without_op(&mut model, *jump, f.op);
+            } else if let Reason::EndedBefore { event } = &**because {
+                remove_event(&mut model, &trace, *event);
+            }
+            (rule, None)
+        }
+        Reason::EndedBefore { event } => {
+            remove_event(&mut model, &trace, *event);
+            (rule, None)
+        }
+        Reason::HookNotOnPath { hooks, .. } => {
+            let on = |e: &Event| matches!(e, Event::Hook(h) if hooks.contains(h));
+            assert!(!trace.events.iter().any(on), "{name}");
+            return;
+        }
+        Reason::Decided { .. } | Reason::MatchedNotDeciding { .. } => {
+            let hit = |e: &Event| matches!(e, Event::Rule { rule: r, .. } if *r == rule);
+            assert!(trace.events.iter().any(hit), "{name}");
+            return;
+        }
+        Reason::NatAlreadyDecided { .. } | Reason::NotHooked(_) => return,
+    };
+    let again = rewalk(s, &model, packet);
+    let inquiry = Inquiry::new(World { model: &model, host: &s.host }, &again);
+    let now = inquiry.why_not(asked).reason;
+    if let (Reason::ConditionFailed(f), Some(op)) = (&now, obstacle) {
+        assert!(f.op >= op, "{name}: {reason:?} {now:?}");
+    } else {
+        assert_ne!(now, reason, "{name}");
+    }
+}
+
+fn remove_event(model: &mut Model, trace: &Trace, event: usize) {
+    if let Event::Rule { rule, .. } = trace.events[event] {
+        let _undo = model.apply(Edit::Remove(rule));
+    }
+}
+
+#[test]
+fn every_reason_is_true() {
+    let pods = r#"{"iif":"cni0","proto":"tcp","saddr":"10.42.0.59","daddr":"10.42.0.60","dport":80}"#;
+    for (name, packets) in [("nodeport-drop", [REMOTE, LOCAL]), ("k3s-netpol", [pods, pods])] {
+        let s = sample(name);
+        for packet in packets.into_iter().collect::<BTreeSet<_>>() {
+            for rule in s.model.chains.iter().flat_map(|c| c.rules.clone()) {
+                reason_is_true(&s, packet, rule);
+            }
+        }
+    }
+}
