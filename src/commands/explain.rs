@@ -2,6 +2,7 @@
 
 use nettrace_engine::World;
 use nettrace_engine::explain::answer::{self, Detail};
+use nettrace_engine::explain::names::Labels;
 use nettrace_engine::fact::{OUTCOME_BOUND, Outcome, Outcomes, explore};
 use nettrace_engine::spec::{self, Start};
 use nettrace_engine::state::State;
@@ -95,18 +96,16 @@ struct How {
 }
 
 fn draw(loaded: &Loaded, packet: &Packet, heading: Option<(usize, &str)>, how: How) -> Result<String, Failure> {
+    let labels = Labels::build(&loaded.model);
+    let texts = Texts { model: &loaded.model, sources: &loaded.sources, labels: &labels };
     match how.format {
         Format::Json => {
-            let texts = Texts { model: &loaded.model, sources: &loaded.sources };
             let answer = json::answer(texts, packet.local, &packet.outcomes);
             let json =
                 if heading.is_some() { serde_json::to_string(&answer) } else { serde_json::to_string_pretty(&answer) };
             json.map(|j| j + "\n").map_err(|e| Failure::new(e.to_string()))
         }
-        Format::Trace => {
-            let texts = Texts { model: &loaded.model, sources: &loaded.sources };
-            Ok(packet.outcomes.list.first().map_or(String::new(), |o| kernel::render(texts, &o.result)))
-        }
+        Format::Trace => Ok(packet.outcomes.list.first().map_or(String::new(), |o| kernel::render(texts, &o.result))),
         _ => Ok(read(loaded, packet, heading, how)),
     }
 }

@@ -4,6 +4,7 @@
 //! flow goes on with both.
 
 use nettrace_engine::World;
+use nettrace_engine::explain::names::Labels;
 use nettrace_engine::fact::{OUTCOME_BOUND, Outcome, Outcomes, explore};
 use nettrace_engine::spec::{self, PacketSpec, Start};
 use nettrace_engine::state::State;
@@ -23,7 +24,8 @@ pub fn run(args: &ReplayArgs, paint: Paint) -> Result<(), Failure> {
     super::complain(&loaded, paint);
     let host = super::host(&loaded, &args.facts)?;
     let world = World { model: &loaded.model, host: &host };
-    let texts = Texts { model: &loaded.model, sources: &loaded.sources };
+    let labels = Labels::build(&loaded.model);
+    let texts = Texts { model: &loaded.model, sources: &loaded.sources, labels: &labels };
     let fixed = Fixed::read(&args.facts)?;
     let mut flows = Flows { flow: None, fresh: loaded.state.clone(), state: loaded.state.clone() };
     for (n, packet) in packets.iter().enumerate() {

@@ -48,8 +48,7 @@ fn one(sources: &Sources, d: &Diagnostic, paint: Paint) -> String {
         group = group.element(Level::HELP.message(safe(help)));
     }
     let renderer = if paint.color { Renderer::styled() } else { Renderer::plain() };
-    let decor = if paint.ascii { DecorStyle::Ascii } else { DecorStyle::Unicode };
-    renderer.decor_style(decor).render(&[group])
+    renderer.decor_style(DecorStyle::Ascii).render(&[group])
 }
 
 /// The line that a diagnostic is about, cut to a readable piece, with the marked place in it.

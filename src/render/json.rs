@@ -3,6 +3,7 @@
 //! `{"schema":"nettrace.trace/1","packet":{…},"outcomes":[{"odds":0.5,"path":[…],"hooks":[…],"fate":{…},"far":{…}}]}`.
 //! The fields are documented in `docs/`. Everything is drawn from the trace.
 
+use nettrace_engine::explain::names::Labels;
 use nettrace_engine::explain::way::{ChainStep, Change, HookPart, Pass, Way, What};
 use nettrace_engine::fact::{Assumption, Outcome, Outcomes};
 use nettrace_engine::field::{Field, TCP_FLAGS, Value, device_name, protocol_name};
@@ -20,6 +21,8 @@ pub struct Texts<'a> {
     pub model: &'a Model,
     /// Their text.
     pub sources: &'a Sources,
+    /// Names people know.
+    pub labels: &'a Labels<'a>,
 }
 
 /// A whole answer.
@@ -155,6 +158,9 @@ fn step(texts: Texts, step: &ChainStep, family: Value) -> Option<Json> {
     out.insert("depth".into(), json!(step.depth));
     if let What::Rule { rule, .. } = step.what {
         place(texts, rule, &mut out);
+        if let Some(label) = texts.labels.rule(rule) {
+            out.insert("label".into(), json!(label));
+        }
     }
     if !step.changes.is_empty() {
         let changes: Vec<Json> = step.changes.iter().map(|c| change(c, family)).collect();

@@ -9,6 +9,7 @@ mod verdict;
 
 use nettrace_engine::explain::answer::{Answer, Chosen, Ending};
 use nettrace_engine::explain::names::Labels;
+use nettrace_engine::fact::Assumption;
 use nettrace_engine::model::{Hook, Model};
 use nettrace_grammar::{Sources, Span};
 
@@ -186,11 +187,14 @@ fn assumptions(scene: &Scene, answer: &Answer, level: Level) -> String {
             ));
         }
     } else {
-        let items: Vec<String> = answer
-            .assumptions
-            .iter()
-            .map(|a| join(&[&p.text(&a.fact), &p.text(&a.value), &flag(&a.flag)], " "))
-            .collect();
+        let (minor, told): (Vec<_>, Vec<_>) = answer.assumptions.iter().partition(|a| a.flag.starts_with("--sysctl"));
+        let say = |a: &&Assumption| join(&[&p.text(&a.fact), &p.text(&a.value), &flag(&p.text(&a.flag))], " ");
+        let mut items: Vec<String> = told.iter().map(say).collect();
+        match minor.len() {
+            0 => {}
+            1 => items.push("1 sysctl at its default (-v)".to_string()),
+            n => items.push(format!("{n} sysctls at their defaults (-v)")),
+        }
         out.push_str(&wrap(&items, "  ", p.pick(" · ", "; ")));
     }
     if !answer.complete {

@@ -84,14 +84,7 @@ pub enum Stage {
         rows: Vec<Row>,
     },
     /// A routing decision.
-    Route {
-        /// What was decided.
-        decision: Decision,
-        /// For this destination.
-        to: Got,
-        /// In this family.
-        family: Value,
-    },
+    Route(Routed),
     /// A built-in step between hooks.
     Built(Told),
 }
@@ -117,6 +110,19 @@ pub enum Row {
     },
     /// A built-in step.
     Built(Told),
+    /// Routing again.
+    Route(Routed),
+}
+
+/// A routing decision.
+#[derive(Clone, Debug)]
+pub struct Routed {
+    /// What was decided.
+    pub decision: Decision,
+    /// For this destination.
+    pub to: Got,
+    /// In this family.
+    pub family: Value,
 }
 
 /// A built-in step worth telling.
@@ -267,21 +273,23 @@ fn ending(model: &Model, local: bool, detail: Detail, (index, trace, odds, choic
 
 fn stage(detail: Detail, trace: &Trace, part: &Part) -> Option<Stage> {
     match part {
-        Part::Hook(h) => Some(Stage::Hook { hook: h.hook, rows: rows(detail, &h.runs) }),
-        Part::Route(at, decision) => {
-            let packet = trace.packet_at(*at);
-            let (to, family) = (packet.get(Field::Daddr), packet.family());
-            Some(Stage::Route { decision: decision.clone(), to, family })
-        }
+        Part::Hook(h) => Some(Stage::Hook { hook: h.hook, rows: rows(detail, trace, &h.runs) }),
+        Part::Route(at, decision) => Some(Stage::Route(routed(trace, *at, decision))),
         Part::Built(built) => told(detail, built).map(Stage::Built),
     }
 }
 
-fn rows(detail: Detail, runs: &[Run]) -> Vec<Row> {
+fn routed(trace: &Trace, at: usize, decision: &Decision) -> Routed {
+    let packet = trace.packet_at(at);
+    Routed { decision: decision.clone(), to: packet.get(Field::Daddr), family: packet.family() }
+}
+
+fn rows(detail: Detail, trace: &Trace, runs: &[Run]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     for run in runs {
         match run {
             Run::Built(built) => rows.extend(told(detail, built).map(Row::Built)),
+            Run::Route(at, decision) => rows.push(Row::Route(routed(trace, *at, decision))),
             Run::Chain(pass) => {
                 let matched = pass.steps.iter().filter(|s| matches!(s.what, What::Rule { .. })).count();
                 let steps = kept(detail, pass);
@@ -345,7 +353,7 @@ fn keep(step: &ChainStep, last: bool) -> Kept {
 
 /// Whether a step is worth telling for its own sake.
 fn effect(detail: Detail, step: &ChainStep) -> bool {
-    if step.changes.iter().any(|c| !silent(c.field)) || !step.notes.is_empty() {
+    if step.changes.iter().any(|c| !silent(c)) || !step.notes.is_empty() {
         return true;
     }
     match step.what {
@@ -358,8 +366,12 @@ fn effect(detail: Detail, step: &ChainStep) -> bool {
     }
 }
 
-/// Fields whose changes follow from others that are told: routing's devices, the connection's bookkeeping.
-fn silent(field: Field) -> bool {
+/// Changes that follow from what is told anyway: routing's devices, the connection's bookkeeping, a mark that begins as 0.
+fn silent(change: &Change) -> bool {
+    let field = change.field;
+    if change.old == Got::Absent && change.new == Got::Value(0) {
+        return true;
+    }
     let device = matches!(
         field,
         Field::Oif | Field::Iif | Field::PhysIn | Field::PhysOut | Field::IsBridged | Field::NfTrace | Field::PktType
@@ -372,7 +384,7 @@ fn silent(field: Field) -> bool {
 
 fn told(detail: Detail, built: &Built) -> Option<Told> {
     let hop = |c: &Change| built.step == Step::Forward && c.field == Field::Ttl;
-    let told = |c: &&Change| detail >= Detail::Steps || !(silent(c.field) || hop(c));
+    let told = |c: &&Change| detail >= Detail::Steps || !(silent(c) || hop(c));
     let changes: Vec<Change> = built.changes.iter().filter(told).copied().collect();
     let worth = !changes.is_empty() || !built.notes.is_empty();
     worth.then(|| Told { step: built.step, rewrites: rewrites(&changes), notes: built.notes.clone() })
@@ -393,7 +405,7 @@ fn rewrites(changes: &[Change]) -> Vec<Rewrite> {
         }
     }
     let endpoint = [Field::Saddr, Field::Sport, Field::Daddr, Field::Dport];
-    let others = changes.iter().filter(|c| !endpoint.contains(&c.field) && !silent(c.field));
+    let others = changes.iter().filter(|c| !endpoint.contains(&c.field) && !silent(c));
     out.extend(others.map(|c| Rewrite::Field(*c)));
     out
 }
@@ -402,17 +414,14 @@ fn rewrites(changes: &[Change]) -> Vec<Rewrite> {
 fn off_path(local: bool, trace: &Trace, way: &Way) -> Vec<OffPath> {
     let met: Vec<Hook> = way.hooks().map(|h| h.hook).collect();
     let missing = |hooks: &[Hook]| -> Vec<Hook> { hooks.iter().copied().filter(|h| !met.contains(h)).collect() };
-    let routed = way.parts.iter().rev().find_map(|p| match p {
-        Part::Route(at, decision) => Some((*at, decision)),
-        _ => None,
-    });
+    let routed = way.routes().last();
     let Some((at, decision)) = routed else {
         let hooks =
             if local { missing(&[Hook::Output, Hook::Postrouting]) } else { missing(&[Hook::Input, Hook::Forward]) };
         return some(hooks, OffWhy::EndedBefore);
     };
     let to = trace.packet_at(at).get(Field::Daddr);
-    let rewritten = rewriter(trace, at);
+    let rewritten = rewriter(way, at);
     match decision {
         Decision::Local => some(missing(&[Hook::Forward]), OffWhy::ForThisHost { to, rewritten }),
         Decision::Forward { .. } | Decision::Bridged => {
@@ -430,10 +439,11 @@ fn some(hooks: Vec<Hook>, why: OffWhy) -> Vec<OffPath> {
 }
 
 /// The rule that gave the destination the value it has at an event.
-fn rewriter(trace: &Trace, at: usize) -> Option<RuleId> {
-    let since = trace.since(Field::Daddr, at)?;
-    match &trace.events[since] {
-        Event::Write { by: crate::trace::Cause::Rule(rule), .. } => Some(*rule),
+fn rewriter(way: &Way, at: usize) -> Option<RuleId> {
+    let steps = way.passes().flat_map(|p| &p.steps).filter(|s| s.event < at);
+    let wrote = |s: &&ChainStep| s.changes.iter().any(|c| c.field == Field::Daddr);
+    match steps.filter(wrote).last()?.what {
+        What::Rule { rule, .. } | What::Missed { rule } => Some(rule),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@
 //! rule's step. Left out: judging what of it matters ([`super::answer`]).
 
 use crate::field::Field;
-use crate::model::{ChainId, Hook, Model, RuleId, Verdict};
+use crate::model::{ChainId, Effect, Hook, Model, Op, RuleId, Verdict};
 use crate::packet::{Got, Packet};
 use crate::trace::{Cause, Decision, Event, Step, Trace};
 
@@ -98,6 +98,8 @@ pub enum Run {
     Chain(Pass),
     /// A built-in step.
     Built(Built),
+    /// Routing again within the hook, at this event.
+    Route(usize, Decision),
 }
 
 /// A hook that was entered.
@@ -154,12 +156,28 @@ impl Way {
         })
     }
 
+    /// The routing decisions with their events.
+    pub fn routes(&self) -> impl Iterator<Item = (usize, &Decision)> {
+        self.parts.iter().flat_map(|p| match p {
+            Part::Route(at, decision) => vec![(*at, decision)],
+            Part::Hook(h) => h.runs.iter().filter_map(again).collect(),
+            Part::Built(_) => Vec::new(),
+        })
+    }
+
     /// The runs of base chains.
     pub fn passes(&self) -> impl Iterator<Item = &Pass> {
         self.hooks().flat_map(|h| &h.runs).filter_map(|r| match r {
             Run::Chain(p) => Some(p),
-            Run::Built(_) => None,
+            _ => None,
         })
+    }
+}
+
+fn again(run: &Run) -> Option<(usize, &Decision)> {
+    match run {
+        Run::Route(at, decision) => Some((*at, decision)),
+        _ => None,
     }
 }
 
@@ -203,7 +221,10 @@ impl Builder<'_> {
             Event::Answer { .. } => {}
             Event::State { text, .. } => self.notes.push(text.clone()),
             Event::Note { step, text } => self.built(at, *step, |b| b.notes.push(text.clone())),
-            Event::Route(decision) => self.way.parts.push(Part::Route(at, decision.clone())),
+            Event::Route(decision) => match self.hook() {
+                Some(h) => h.runs.push(Run::Route(at, decision.clone())),
+                None => self.way.parts.push(Part::Route(at, decision.clone())),
+            },
             Event::Reply { rule, packet } => self.way.replies.push((*rule, (**packet).clone())),
             Event::Fate(_) => {}
         }
@@ -220,7 +241,7 @@ impl Builder<'_> {
     fn pass(&mut self) -> Option<&mut Pass> {
         self.hook()?.runs.iter_mut().rev().find_map(|r| match r {
             Run::Chain(p) => Some(p),
-            Run::Built(_) => None,
+            _ => None,
         })
     }
 
@@ -243,10 +264,25 @@ impl Builder<'_> {
 
     fn write(&mut self, at: usize, change: Change, by: Cause) {
         match by {
+            Cause::Step(Step::Nat) if self.nat_rule(change) => {}
             Cause::Step(step) => self.built(at, step, |b| b.changes.push(change)),
             Cause::Rule(rule) if self.next_step_is(at, rule) => self.early.push(change),
             Cause::Rule(rule) => self.late_write(at, change, rule),
         }
+    }
+
+    /// Gives a translation to the rule that asked for it: the last step of the nat chain that just ran.
+    fn nat_rule(&mut self, change: Change) -> bool {
+        let model = self.model;
+        let Some(Run::Chain(pass)) = self.hook().and_then(|h| h.runs.last_mut()) else { return false };
+        let Some(step) = pass.steps.last_mut() else { return false };
+        let What::Rule { rule, verdict: Verdict::Accept, .. } = step.what else { return false };
+        let nat = |op: &Op| matches!(op, Op::Effect(e) if matches!(model.effect(*e), Effect::Nat(_)));
+        let asked = model.rule_ops(rule).iter().any(nat);
+        if asked {
+            step.changes.push(change);
+        }
+        asked
     }
 
     /// Whether the next step behind `at` is this rule's.
@@ -265,7 +301,7 @@ impl Builder<'_> {
         let Some(hook) = self.hook() else { return };
         let passes = hook.runs.iter_mut().rev().filter_map(|r| match r {
             Run::Chain(p) => Some(p),
-            Run::Built(_) => None,
+            _ => None,
         });
         for pass in passes {
             let same = |s: &&mut ChainStep| match s.what {

@@ -1,6 +1,6 @@
 //! The way of one ending, the hooks that are not on it, and what differs in the others.
 
-use nettrace_engine::explain::answer::{Answer, Ending, OffPath, OffWhy, Row, Stage};
+use nettrace_engine::explain::answer::{Answer, Ending, OffWhy, Routed, Row, Stage};
 use nettrace_engine::explain::way::What;
 use nettrace_engine::field::{Field, Value, device_name};
 use nettrace_engine::model::{Hook, RuleId};
@@ -26,9 +26,7 @@ pub fn way(scene: &Scene, ending: &Ending) -> String {
                 out.push_str(&format!("\n{}{note}\n", p.bold(&name)));
                 out.push_str(&rows::hook(scene, list, family));
             }
-            Stage::Route { decision, to, family } => {
-                out.push_str(&format!("\n{}  {}\n", p.bold("routing"), route(scene, decision, *to, *family)));
-            }
+            Stage::Route(routed) => out.push_str(&format!("\n{}  {}\n", p.bold("routing"), route(scene, routed))),
             Stage::Built(told) => out.push_str(&built(scene, told, family, 11)),
         }
     }
@@ -42,7 +40,9 @@ fn address(to: Got, family: Value) -> String {
     }
 }
 
-fn route(scene: &Scene, decision: &Decision, to: Got, family: Value) -> String {
+/// A routing decision in words.
+pub fn route(scene: &Scene, routed: &Routed) -> String {
+    let (to, family) = (routed.to, routed.family);
     let to_text = address(to, family);
     let leave = |oif: &Option<Value>, nexthop: &Option<Value>| {
         let dev = oif.map_or("an unknown device".to_string(), |v| scene.paint.text(&device_name(v)));
@@ -51,7 +51,7 @@ fn route(scene: &Scene, decision: &Decision, to: Got, family: Value) -> String {
             _ => dev,
         }
     };
-    match decision {
+    match &routed.decision {
         Decision::Local => format!("{to_text} is this host: delivered"),
         Decision::Forward { oif, nexthop } => {
             format!("{to_text} is not this host: forwarded, out by {}", leave(oif, nexthop))
@@ -61,44 +61,46 @@ fn route(scene: &Scene, decision: &Decision, to: Got, family: Value) -> String {
     }
 }
 
-/// Hooks that one may have expected, and why the packet does not meet them; one line where all endings agree.
+/// Hooks that one may have expected, and why the packet does not meet them.
 pub fn off(scene: &Scene, answer: &Answer) -> String {
     let Some(first) = answer.endings.first() else { return String::new() };
     let mut out = String::new();
     for path in &first.off {
-        let said = off_line(scene, path, first.start.family());
-        out.push_str(&format!("\n{} {said}\n", scene.paint.bold("Not on the way:")));
+        let hooks: Vec<String> = path.hooks.iter().map(|h| hook_name(*h)).collect();
+        let said = format!("{}: {}", hooks.join(", "), off_why(scene, &path.why, first.start.family()));
+        out.push_str(&format!("\n{}\n", scene.paint.bold("Not on the way")));
+        let words: Vec<String> = said.split(' ').map(str::to_string).collect();
+        out.push_str(&super::wrap(&words, "  ", " "));
     }
     out
 }
 
-fn off_line(scene: &Scene, path: &OffPath, family: Value) -> String {
-    let hooks: Vec<String> = path.hooks.iter().map(|h| hook_name(*h)).collect();
-    let hooks = hooks.join(", ");
-    let after = |rule: &Option<RuleId>| match rule {
+fn off_why(scene: &Scene, why: &OffWhy, family: Value) -> String {
+    let subject = |to: &Got, rule: &Option<RuleId>| match rule {
         Some(rule) => {
             let model = scene.model;
             let number = model.position(*rule).map_or(String::new(), |n| format!(" #{n}"));
-            format!("after {}{number} rewrote the destination,\n  ", scene.chain(model.rule(*rule).chain))
+            let place = scene.place(model.rule(*rule).span).map(|p| format!(" ({p})")).unwrap_or_default();
+            let name = scene.chain(model.rule(*rule).chain);
+            format!("{name}{number}{place} rewrote the destination to {}, which", address(*to, family))
         }
-        None => String::new(),
+        None => address(*to, family),
     };
-    match &path.why {
+    match why {
         OffWhy::Forwarded { to, rewritten } => {
-            format!(
-                "{hooks}. {}{} is not this host, so the packet is forwarded",
-                after(rewritten),
-                address(*to, family)
-            )
+            format!("{} is not this host, so the packet is forwarded.", subject(to, rewritten))
         }
         OffWhy::ForThisHost { to, rewritten } => {
-            format!("{hooks}. {}{} is this host, so the packet is delivered", after(rewritten), address(*to, family))
+            format!("{} is this host, so the packet is delivered.", subject(to, rewritten))
         }
-        OffWhy::FromThisHost { to, rewritten } => {
-            let what = after(rewritten);
-            format!("{hooks}. {what}the packet starts here and leaves to {}", address(*to, family))
+        OffWhy::FromThisHost { to, rewritten: Some(rule) } => {
+            let said = subject(to, &Some(*rule));
+            format!("the packet starts here; {said} is not this host, so it leaves and does not come back in.")
         }
-        OffWhy::EndedBefore => format!("{hooks}. The packet ended before"),
+        OffWhy::FromThisHost { to, .. } => {
+            format!("the packet starts here and leaves to {}.", address(*to, family))
+        }
+        OffWhy::EndedBefore => "the packet ended before.".to_string(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The rows of a hook: steps with their rule, rewrites old => new, and what had no effect in one line.
 
 use nettrace_engine::explain::answer::{Ending, Kept, Rewrite, Row, Stage, Told};
-use nettrace_engine::explain::way::What;
+use nettrace_engine::explain::way::{Change, What};
 use nettrace_engine::field::{Field, Value};
 use nettrace_engine::model::{ChainId, Effect, NatKind, Op, RuleId, Verdict};
 use nettrace_engine::packet::Got;
@@ -37,6 +37,10 @@ pub fn hook(scene: &Scene, rows: &[Row], family: Value) -> String {
         match row {
             Row::Pass { base, steps, .. } => pass(scene, *base, steps, family, &mut out),
             Row::Quiet { bases, rules } => out.push_str(&quiet(scene, bases, *rules)),
+            Row::Route(routed) => {
+                let said = super::ending::route(scene, routed);
+                out.push_str(&format!("  {:<w$} {said}\n", "routing", w = TEXT - 3));
+            }
             Row::Built(told) => out.push_str(&built(scene, told, family, TEXT)),
         }
     }
@@ -67,9 +71,10 @@ fn pass(scene: &Scene, base: ChainId, steps: &[Kept], family: Value, out: &mut S
     let name_width = steps.iter().map(|s| left(scene, s).chars().count()).max().unwrap_or(0).min(30);
     for (i, step) in steps.iter().enumerate() {
         let first = if i == 0 { label.as_str() } else { "" };
-        out.push_str(&step_row(scene, first, name_width, step));
+        out.push_str(&step_row(scene, first, name_width, (step, family)));
         let indent = TEXT + 2;
-        for rewrite in &step.rewrites {
+        let own_row = if inline(step).is_some() { 1 } else { 0 };
+        for rewrite in &step.rewrites[own_row..] {
             out.push_str(&format!("{:indent$}{}\n", "", scene.paint.change(&rewritten(scene, rewrite, family))));
         }
         for note in &step.notes {
@@ -89,10 +94,21 @@ fn left(scene: &Scene, step: &Kept) -> String {
     }
 }
 
-fn step_row(scene: &Scene, label: &str, name_width: usize, step: &Kept) -> String {
+/// The rewrite that says all that a step does: a mark that is set.
+fn inline(step: &Kept) -> Option<&Rewrite> {
+    match (step.what, step.rewrites.as_slice()) {
+        (What::Rule { verdict: Verdict::Continue, .. }, [only @ Rewrite::Field(_)]) => Some(only),
+        _ => None,
+    }
+}
+
+fn step_row(scene: &Scene, label: &str, name_width: usize, (step, family): (&Kept, Value)) -> String {
     let p = scene.paint;
     let left = left(scene, step);
-    let (action, tone) = action(scene, step);
+    let (action, tone) = match inline(step) {
+        Some(rewrite) => (rewritten(scene, rewrite, family), Tone::Change),
+        None => action(scene, step),
+    };
     let place = match step.what {
         What::Rule { rule, .. } | What::Missed { rule } => scene.short_place(scene.model.rule(rule).span),
         What::Policy { .. } => scene.short_place(scene.model.chain(step.chain).span),
@@ -107,6 +123,7 @@ fn step_row(scene: &Scene, label: &str, name_width: usize, step: &Kept) -> Strin
     let painted = match tone {
         Tone::Good => p.good(&action),
         Tone::Bad => p.bad(&action),
+        Tone::Change => p.change(&action),
         Tone::Plain => action,
     };
     format!("{head}{painted}{}{:gap$}{}\n", p.dim(&note), "", p.dim(&place))
@@ -115,6 +132,7 @@ fn step_row(scene: &Scene, label: &str, name_width: usize, step: &Kept) -> Strin
 enum Tone {
     Good,
     Bad,
+    Change,
     Plain,
 }
 
@@ -172,6 +190,9 @@ fn nat_word(kind: NatKind) -> &'static str {
 /// What helps to understand the step: the label in its owner's words, else the comment.
 fn hint(scene: &Scene, step: &Kept) -> Option<String> {
     let What::Rule { rule, .. } = step.what else { return None };
+    if inline(step).is_some() {
+        return None;
+    }
     let label = scene.labels.rule(rule);
     let comment = || scene.model.rule(rule).comment.map(|c| scene.model.name(c).to_string());
     label.or_else(comment).map(|text| scene.paint.text(&text))
@@ -190,14 +211,21 @@ pub fn rewritten(scene: &Scene, rewrite: &Rewrite, family: Value) -> String {
                 Got::Absent => "none".to_string(),
                 Got::Unknown => "unknown".to_string(),
             };
-            let means = match (change.field, change.new) {
-                (Field::Mark, Got::Value(v)) => scene.labels.mark(v as u32).join(", "),
-                _ => String::new(),
-            };
-            let means = if means.is_empty() { means } else { format!("  ({})", scene.paint.text(&means)) };
+            let means = meanings(scene, change);
+            let means = if means.is_empty() { means } else { format!("  {}", scene.paint.text(&means)) };
             format!("{} {} => {}{means}", change.field.name(), got(change.old), got(change.new))
         }
     }
+}
+
+/// What the bits of a mark mean that a change sets.
+fn meanings(scene: &Scene, change: &Change) -> String {
+    let (Field::Mark, Got::Value(old), Got::Value(new)) = (change.field, change.old, change.new) else {
+        return String::new();
+    };
+    let before = scene.labels.mark(old as u32);
+    let now = scene.labels.mark(new as u32).into_iter().filter(|m| !before.contains(m));
+    now.collect::<Vec<_>>().join(", ")
 }
 
 /// A built-in step.

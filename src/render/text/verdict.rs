@@ -121,11 +121,7 @@ pub fn line(scene: &Scene, packet: &Packet) -> String {
 /// The verdict in one line, without colour.
 pub fn one_line(scene: &Scene, answer: &Answer, ending: &Ending) -> String {
     let (word, tone) = word(answer, ending);
-    let painted = match tone {
-        Tone::Good => scene.paint.good(word),
-        Tone::Bad => scene.paint.bad(word),
-        Tone::Open => scene.paint.open(word),
-    };
+    let painted = paint(scene, word, tone);
     join(&[&painted, &details(scene, ending)], " ")
 }
 
@@ -133,16 +129,10 @@ pub fn one_line(scene: &Scene, answer: &Answer, ending: &Ending) -> String {
 pub fn head(scene: &Scene, answer: &Answer) -> String {
     let mut out = String::new();
     let Some(first) = answer.endings.first() else { return out };
-    for e in &answer.endings {
-        let likely = odds(answer, e);
-        let how = conditions(scene, e);
-        let verdict = one_line(scene, answer, e);
-        if answer.endings.len() > 1 {
-            let left = if likely.is_empty() { how } else { join(&[&likely, &how], " ") };
-            out.push_str(&format!("{verdict}\n    {}\n", scene.paint.open(&left)));
-        } else {
-            out.push_str(&format!("{verdict}\n"));
-        }
+    if answer.endings.len() == 1 {
+        out.push_str(&format!("{}\n", one_line(scene, answer, first)));
+    } else {
+        out.push_str(&several(scene, answer));
     }
     let start = &first.start;
     let device = match start.get(Field::Iif) {
@@ -159,10 +149,60 @@ pub fn head(scene: &Scene, answer: &Answer) -> String {
         };
         out.push_str(&format!("  {label:<8} {seen}\n"));
     }
+    if let Some(label) = service(scene, first) {
+        out.push_str(&format!("  service  {label}\n"));
+    }
     if let Some((_, reply)) = &first.reply {
         out.push_str(&format!("  answer   {}\n", reply_line(scene, reply)));
     }
     out
+}
+
+/// `FORWARDED or DROPPED, by chance`, and a line for each ending.
+fn several(scene: &Scene, answer: &Answer) -> String {
+    let mut words: Vec<(&'static str, Tone)> = Vec::new();
+    for e in &answer.endings {
+        let word = word(answer, e);
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    let painted: Vec<String> = words.iter().map(|(word, tone)| paint(scene, word, *tone)).collect();
+    let chance = answer.endings.iter().all(|e| e.odds.is_some());
+    let why = if chance { "by chance" } else { "depending on what the inputs do not tell" };
+    let mut out = format!("{}, {why}\n", painted.join(" or "));
+    for e in answer.endings.iter().take(SHOWN) {
+        let said = if words.len() == 1 { details(scene, e) } else { one_line(scene, answer, e) };
+        let (likely, how) = (odds(answer, e), conditions(scene, e));
+        out.push_str(&format!("  {}\n", join(&[&likely, &said], "  ")));
+        if !how.is_empty() {
+            out.push_str(&format!("      {}\n", scene.paint.open(&how)));
+        }
+    }
+    match answer.endings.len().saturating_sub(SHOWN) {
+        0 => {}
+        more => out.push_str(&format!("  and {more} more (--all)\n")),
+    }
+    out
+}
+
+/// Endings listed at the top.
+const SHOWN: usize = 12;
+
+fn paint(scene: &Scene, word: &str, tone: Tone) -> String {
+    match tone {
+        Tone::Good => scene.paint.good(word),
+        Tone::Bad => scene.paint.bad(word),
+        Tone::Open => scene.paint.open(word),
+    }
+}
+
+/// What the rewritten destination was, in the words of the program that wrote the rules: `NodePort of shop/web:http`.
+fn service(scene: &Scene, ending: &Ending) -> Option<String> {
+    let rules = super::rows::rules(ending);
+    let labels = rules.iter().filter_map(|r| scene.labels.rule(*r));
+    let named = |l: &String| l.starts_with("NodePort of") || l.contains(" of ") && l.starts_with("service");
+    labels.into_iter().find(named).map(|l| scene.paint.text(&l))
 }
 
 /// The packet at the end, where that differs from the start.
