@@ -3,3 +3,4 @@
 //! Left out: reading files, and everything that happens to a packet.
 
 pub mod iptables;
+pub mod nft;

@@ -55,7 +55,7 @@ pub(super) enum Tail {
     Option,
     /// `ct original [ip] FIELD`
     Direction,
-    /// `rt ip nexthop`
+    /// `rt ip nexthop`, `arp saddr ip`
     Word,
     /// `ipsec in [spnum N] [ip] FIELD`
     Ipsec,
@@ -232,7 +232,7 @@ const PAIRS: &[(&str, &[&str])] = &[
     ("ct", CT),
     ("ether", &["daddr", "saddr", "type"]),
     ("vlan", &["id", "dei", "cfi", "pcp", "type"]),
-    ("arp", &["htype", "ptype", "hlen", "plen", "operation", "saddr", "daddr"]),
+    ("arp", &["htype", "ptype", "hlen", "plen", "operation"]),
     (
         "ip",
         &[
@@ -305,6 +305,7 @@ const LONGER: &[(&str, &[&str], Tail)] = &[
     ("dccp", &["option"], Tail::Option),
     ("ct", &["original", "reply"], Tail::Direction),
     ("rt", &["ip", "ip6"], Tail::Word),
+    ("arp", &["saddr", "daddr"], Tail::Word),
     ("ipsec", &["in", "out"], Tail::Ipsec),
     ("socket", &["cgroupv2"], Tail::Level),
     ("osf", &["ttl"], Tail::Osf),

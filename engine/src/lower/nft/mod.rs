@@ -1,0 +1,35 @@
+//! nft's syntax tree to the model: `tcp dport 80 accept` becomes `proto tcp`, `dport 80`, `accept`.
+//!
+//! What nft tests silently in front of a statement (semantics.md 9.2) becomes an explicit test. What is not understood costs
+//! that condition or statement: an opaque test, or an opaque op. Also lowers into a model that has rules already, which is
+//! how typed commands change a ruleset. Left out: meta data of sets that no packet can notice.
+
+mod cx;
+mod expr;
+mod fields;
+mod kind;
+mod matches;
+mod names;
+mod rule;
+mod sets;
+mod special;
+mod status;
+mod stmts;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use nettrace_grammar::Diagnostic;
+use nettrace_grammar::nft::tree::Tree;
+
+use crate::model::Model;
+
+pub use status::{Construct, constructs};
+
+/// Adds what `tree` says to `model`: tables, chains, sets and rules of a listing, or the changes of typed commands.
+pub fn lower(tree: &Tree, model: &mut Model) -> Vec<Diagnostic> {
+    let mut cx = cx::Cx::new(tree, model);
+    cx.run();
+    cx.diagnostics
+}

@@ -1,0 +1,394 @@
+//! Tables, chains, sets and objects, and typed commands: `table inet t { … }`, `add rule ip t c …`, `flush ruleset`.
+//!
+//! A table's chains are registered first and its rules read then, as a transaction does (semantics.md 1.3, 3.1). A chain or
+//! set may be declared in several blocks.
+
+use nettrace_grammar::nft::print::expr_text;
+use nettrace_grammar::nft::tree::{
+    Base as WrittenBase, BinOp, Body, Chain as WrittenChain, Expr as Written, ExprId, Item, Line, StmtKind,
+};
+use nettrace_grammar::{Name, Span};
+
+use super::cx::Cx;
+use super::kind::Kind;
+use crate::field::Value;
+use crate::model::*;
+
+impl Cx<'_> {
+    /// Reads the whole input.
+    pub(super) fn run(&mut self) {
+        let tree = self.tree;
+        for item in tree.roots() {
+            self.item(item);
+        }
+    }
+
+    fn item(&mut self, item: &Item) {
+        let verb = item.verb.map_or("add", |v| self.text(v));
+        match (verb, self.text(item.kind)) {
+            ("add" | "create", "table") => self.table_item(item),
+            (_, "define" | "redefine") => self.define(item),
+            ("add" | "create" | "insert" | "replace", _) => self.add(verb, item),
+            ("delete" | "destroy", _) => self.delete(item),
+            ("flush", _) => self.flush(item),
+            _ => {}
+        }
+    }
+
+    fn define(&mut self, item: &Item) {
+        if let Body::Value(value) = item.body
+            && let Some(name) = self.first_name(item)
+        {
+            self.defines.insert(name, value);
+        }
+    }
+
+    /// The name of an item in a table: the last word of its path.
+    fn first_name(&self, item: &Item) -> Option<Name> {
+        let id = *item.path.of(&self.tree.lists).last()?;
+        match self.tree.expr(self.resolve(id)) {
+            Written::Word(n) | Written::Str(n) | Written::Var(n) => Some(n),
+            _ => None,
+        }
+    }
+
+    /// The words of a path.
+    fn path_words(&self, item: &Item) -> Vec<String> {
+        let path = item.path.of(&self.tree.lists).iter();
+        path.map(|e| {
+            let e = self.resolve(*e);
+            self.tree.word(e).map_or_else(|| expr_text(self.tree, e), str::to_owned)
+        })
+        .collect()
+    }
+
+    /// Takes family and table from a path; the rest are the names in the table.
+    fn enter(&mut self, item: &Item, make: bool) -> Option<Vec<String>> {
+        let mut words = self.path_words(item);
+        let family = words.first().and_then(|w| Family::from_name(w));
+        if family.is_some() {
+            words.remove(0);
+        }
+        let family = family.unwrap_or(Family::Ip);
+        if words.is_empty() {
+            return None;
+        }
+        let name = words.remove(0);
+        let known = self.table_named(family, &name);
+        if known.is_none() && !make {
+            self.warn(item.span, format!("there is no table `{} {name}`", family.name()));
+            return None;
+        }
+        self.table = known.unwrap_or_else(|| self.model.add_table(family, &name, Dialect::Nft, item.span));
+        self.family = family;
+        Some(words)
+    }
+
+    /// The nft table of this family and name; an iptables table of the same name is another one.
+    fn table_named(&self, family: Family, name: &str) -> Option<TableId> {
+        let name = self.model.names.find(name)?;
+        let fits = |t: &Table| t.family == family && t.name == name && t.dialect != Dialect::Legacy;
+        self.model.tables.iter().position(fits).map(|i| TableId(i as u32))
+    }
+
+    fn table_item(&mut self, item: &Item) {
+        if self.enter(item, true).is_none() {
+            return;
+        }
+        let Body::Table(run) = item.body else { return };
+        let items = run.of(&self.tree.items);
+        for i in items {
+            self.declare(i);
+        }
+        for i in items {
+            self.fill_item(i);
+        }
+    }
+
+    /// First pass over a table: names.
+    fn declare(&mut self, item: &Item) {
+        let kind = self.text(item.kind);
+        match (kind, self.first_name(item)) {
+            ("define" | "redefine", _) => self.define(item),
+            ("flags", _) => {
+                let flags = expr_text_list(self, item);
+                if flags.contains("dormant") {
+                    self.model.tables[self.table.0 as usize].dormant = true;
+                }
+            }
+            ("chain", Some(name)) => {
+                self.declare_chain(item, name);
+            }
+            ("set" | "map", Some(name)) => self.declare_set(item, name),
+            ("counter" | "quota" | "limit" | "ct helper", Some(name)) => self.declare_object(item, kind, name),
+            _ => {}
+        }
+    }
+
+    /// Second pass: elements and rules.
+    fn fill_item(&mut self, item: &Item) {
+        match (self.text(item.kind), self.first_name(item)) {
+            ("chain", Some(name)) => self.fill_chain(item, name),
+            ("set" | "map", Some(name)) => self.fill_set(item, name),
+            _ => {}
+        }
+    }
+
+    /// The chain of this name in the rule's table.
+    pub(super) fn chain_named(&mut self, name: Name) -> Option<ChainId> {
+        let known = self.chains.get(&(self.table, name)).copied();
+        known.or_else(|| self.model.find_chain(self.table, self.text(name)))
+    }
+
+    fn declare_chain(&mut self, item: &Item, name: Name) -> ChainId {
+        let tree = self.tree;
+        let body = match item.body {
+            Body::Chain(id) => tree.chains.get(id as usize),
+            _ => None,
+        };
+        let base = body.and_then(|c| self.base_chain(c, item.span));
+        if let Some(id) = self.chain_named(name) {
+            if let Some(base) = base
+                && self.model.chain(id).base.is_none()
+            {
+                let order = self.model.register();
+                self.model.chains[id.0 as usize].base = Some(BaseChain { order, ..base });
+            }
+            return id;
+        }
+        let id = self.model.add_chain(self.table, self.text(name), base, item.span);
+        self.chains.insert((self.table, name), id);
+        id
+    }
+
+    fn fill_chain(&mut self, item: &Item, name: Name) {
+        let tree = self.tree;
+        let (Body::Chain(body), Some(chain)) = (item.body, self.chain_named(name)) else { return };
+        let Some(body) = tree.chains.get(body as usize) else { return };
+        for rule in body.rules.of(&tree.rules) {
+            self.append(chain, rule);
+        }
+    }
+
+    fn base_chain(&mut self, chain: &WrittenChain, span: Span) -> Option<BaseChain> {
+        let written = chain.base?;
+        let Some((hook, priority)) = self.hook_and_priority(&written) else {
+            self.warn(
+                span,
+                "the chain's hook or priority is not understood; it is taken for a chain without a hook".into(),
+            );
+            return None;
+        };
+        let kind = match self.text(written.kind) {
+            "nat" => ChainKind::Nat,
+            "route" => ChainKind::Route,
+            _ => ChainKind::Filter,
+        };
+        let policy = if self.policy(chain) == Some("drop") { Verdict::Drop } else { Verdict::Accept };
+        let devices = written.devices.map_or_else(Vec::new, |d| self.devices(d));
+        Some(BaseChain { hook, kind, priority, policy, devices, order: 0 })
+    }
+
+    fn hook_and_priority(&mut self, base: &WrittenBase) -> Option<(Hook, i32)> {
+        Some((Hook::from_name(self.text(base.hook))?, self.priority(base.priority)?))
+    }
+
+    fn policy(&self, chain: &WrittenChain) -> Option<&str> {
+        chain.props.of(&self.tree.stmts).iter().find_map(|s| match s.kind {
+            StmtKind::Keyword { word, args } if self.text(word) == "policy" => {
+                self.tree.word(self.resolve(*args.of(&self.tree.lists).first()?))
+            }
+            _ => None,
+        })
+    }
+
+    fn priority(&self, id: ExprId) -> Option<i32> {
+        match self.tree.expr(self.resolve(id)) {
+            Written::Num(n) => i32::try_from(n).ok(),
+            Written::Neg(n) => i32::try_from(n).ok().and_then(i32::checked_neg),
+            Written::Bin(BinOp::Add, _, a, b) => self.priority(a)?.checked_add(self.priority(b)?),
+            Written::Bin(BinOp::Sub, _, a, b) => self.priority(a)?.checked_sub(self.priority(b)?),
+            Written::Word(n) | Written::Str(n) => named_priority(self.family, self.text(n)),
+            _ => None,
+        }
+    }
+
+    fn devices(&mut self, id: ExprId) -> Vec<Value> {
+        let ranges = self.ranges(Kind::Ifname, id).unwrap_or_default();
+        ranges.into_iter().map(|(lo, _)| lo).collect()
+    }
+
+    fn declare_object(&mut self, item: &Item, kind: &str, name: Name) {
+        let Body::Lines(lines) = item.body else { return };
+        let text = self.text(name);
+        let shared =
+            format!("{kind} {text} of {} {}", self.family.name(), self.model.name(self.model.table(self.table).name));
+        let (shared, name) = (self.model.names.intern(&shared), self.model.names.intern(text));
+        for line in lines.of(&self.tree.lines) {
+            let Line::Words(words) = *line else { continue };
+            let words = words.of(&self.tree.lists);
+            if kind == "ct helper" {
+                self.need_conntrack();
+                if let [word, helper, ..] = words
+                    && self.tree.word(*word) == Some("type")
+                    && let Some(helper) = self.tree.word(*helper)
+                {
+                    let helper = self.model.names.intern(helper);
+                    self.helpers.insert((self.table, name), helper);
+                }
+            } else if let Some(state) = self.stateful(kind, words) {
+                self.model.objects.push((self.table, name, Stateful { shared: Some(shared), ..state }));
+            }
+        }
+    }
+
+    /// The helper that a `ct helper` object attaches.
+    pub(super) fn helper_type(&self, name: Name) -> Option<Name> {
+        self.helpers.get(&(self.table, name)).copied()
+    }
+
+    /// `add chain …`, `insert rule …`, `add element …`, outside of a table's block.
+    fn add(&mut self, verb: &str, item: &Item) {
+        let kind = self.text(item.kind);
+        if matches!(kind, "include" | "") || kind.starts_with('#') {
+            return;
+        }
+        let Some(rest) = self.enter(item, true) else { return };
+        match (kind, item.body) {
+            ("rule", Body::Rule(rule)) => self.add_rule(verb, &rest, rule, item.span),
+            ("element", Body::Elements(run)) => {
+                if let Some(name) = self.first_name(item) {
+                    self.add_elements(name, run, item.span);
+                }
+            }
+            _ => {
+                self.declare(item);
+                self.fill_item(item);
+            }
+        }
+    }
+
+    fn add_rule(&mut self, verb: &str, rest: &[String], rule: u32, span: Span) {
+        let tree = self.tree;
+        let Some(rule) = tree.rules.get(rule as usize) else { return };
+        let Some(chain) = rest.first().and_then(|name| self.model.find_chain(self.table, name)) else {
+            let name = rest.first().map_or("", String::as_str);
+            return self.warn(span, format!("there is no chain `{name}` in this table"));
+        };
+        let id = self.rule(chain, rule);
+        let at = self.place(chain, &rest[1..]);
+        let rules = &mut self.model.chains[chain.0 as usize].rules;
+        match (verb, at) {
+            ("replace", Some(at)) if at < rules.len() => rules[at] = id,
+            ("insert", at) => rules.insert(at.unwrap_or(0).min(rules.len()), id),
+            (_, Some(at)) => rules.insert((at + 1).min(rules.len()), id),
+            (_, None) => rules.push(id),
+        }
+    }
+
+    /// The index that `handle N`, `position N` or `index N` names.
+    fn place(&self, chain: ChainId, words: &[String]) -> Option<usize> {
+        let [word, number, ..] = words else { return None };
+        let number: u32 = number.parse().ok()?;
+        match word.as_str() {
+            "index" => Some(number as usize),
+            "handle" | "position" => {
+                self.model.chain(chain).rules.iter().position(|r| self.model.rule(*r).handle == number)
+            }
+            _ => None,
+        }
+    }
+
+    fn delete(&mut self, item: &Item) {
+        let Some(rest) = self.enter(item, false) else { return };
+        let chain = rest.first().and_then(|name| self.model.find_chain(self.table, name));
+        match (self.text(item.kind), item.body, chain) {
+            ("rule", _, Some(chain)) => match self.place(chain, &rest[1..]) {
+                Some(at) => {
+                    self.model.chains[chain.0 as usize].rules.remove(at);
+                }
+                None => self.warn(item.span, "there is no rule with this handle".into()),
+            },
+            ("element", Body::Elements(run), _) => {
+                if let Some(name) = self.first_name(item) {
+                    self.remove_elements(name, run);
+                }
+            }
+            ("chain", _, Some(chain)) => self.unhook(chain),
+            ("table", ..) => self.empty_table(self.table, true),
+            _ => {}
+        }
+    }
+
+    fn flush(&mut self, item: &Item) {
+        if self.text(item.kind) == "ruleset" {
+            let words = self.path_words(item);
+            let family = words.first().and_then(|w| Family::from_name(w));
+            for i in 0..self.model.tables.len() {
+                let table = &self.model.tables[i];
+                if table.dialect == Dialect::Nft && family.is_none_or(|f| f == table.family) {
+                    self.empty_table(TableId(i as u32), true);
+                }
+            }
+            return;
+        }
+        let Some(rest) = self.enter(item, false) else { return };
+        match self.text(item.kind) {
+            "table" => self.empty_table(self.table, false),
+            "chain" => {
+                if let Some(chain) = rest.first().and_then(|n| self.model.find_chain(self.table, n)) {
+                    self.model.chains[chain.0 as usize].rules.clear();
+                }
+            }
+            "set" | "map" => {
+                if let Some(id) = rest.first().and_then(|n| self.model.find_set(Some(self.table), n))
+                    && let Contents::Elements(e) = &self.model.set(id).contents
+                {
+                    let empty = Contents::Elements(Elements::new(e.arity()));
+                    self.model.sets[id.0 as usize].contents = empty;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn empty_table(&mut self, table: TableId, unhook: bool) {
+        for i in 0..self.model.chains.len() {
+            if self.model.chains[i].table == table {
+                if unhook {
+                    self.unhook(ChainId(i as u32));
+                } else {
+                    self.model.chains[i].rules.clear();
+                }
+            }
+        }
+    }
+
+    fn unhook(&mut self, chain: ChainId) {
+        let chain = &mut self.model.chains[chain.0 as usize];
+        chain.base = None;
+        chain.rules.clear();
+    }
+}
+
+fn expr_text_list(cx: &Cx, item: &Item) -> String {
+    let words = item.path.of(&cx.tree.lists).iter();
+    words.map(|e| expr_text(cx.tree, *e)).collect::<Vec<_>>().join(" ")
+}
+
+/// The number behind a priority's name (semantics.md 1.2).
+fn named_priority(family: Family, name: &str) -> Option<i32> {
+    Some(match (family, name) {
+        (Family::Bridge, "dstnat") => -300,
+        (Family::Bridge, "filter") => -200,
+        (Family::Bridge, "out") => 100,
+        (Family::Bridge, "srcnat") => 300,
+        (_, "raw") => -300,
+        (_, "mangle") => -150,
+        (_, "dstnat") => -100,
+        (_, "filter") => 0,
+        (_, "security") => 50,
+        (_, "srcnat") => 100,
+        (_, text) => return text.parse().ok(),
+    })
+}
