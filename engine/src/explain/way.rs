@@ -230,12 +230,13 @@ impl Builder<'_> {
         }
     }
 
-    /// The hook that the packet is in.
+    /// The hook that the packet is in; routing again inside of it stands behind it.
     fn hook(&mut self) -> Option<&mut HookPart> {
-        match self.way.parts.last_mut() {
-            Some(Part::Hook(h)) if h.exit.is_none() => Some(h),
+        let last = self.way.parts.iter_mut().rev().find_map(|p| match p {
+            Part::Hook(h) => Some(h),
             _ => None,
-        }
+        });
+        last.filter(|h| h.exit.is_none())
     }
 
     fn pass(&mut self) -> Option<&mut Pass> {
@@ -332,14 +333,17 @@ impl Builder<'_> {
     /// Adds to the built-in step that ran last, or begins a new one.
     fn built(&mut self, at: usize, step: Step, add: impl FnOnce(&mut Built)) {
         let mut new = Built { event: at, step, changes: Vec::new(), notes: Vec::new() };
-        match self.way.parts.last_mut() {
-            Some(Part::Hook(h)) if h.exit.is_none() => match h.runs.last_mut() {
+        if let Some(h) = self.hook() {
+            match h.runs.last_mut() {
                 Some(Run::Built(b)) if b.step == step => add(b),
                 _ => {
                     add(&mut new);
                     h.runs.push(Run::Built(new));
                 }
-            },
+            }
+            return;
+        }
+        match self.way.parts.last_mut() {
             Some(Part::Built(b)) if b.step == step => add(b),
             _ => {
                 add(&mut new);

@@ -1,13 +1,13 @@
 //! `-m conntrack --ctstate NEW,SNAT --ctorigdst 10.0.0.1 …` and `-m state`: the connection that the packet belongs to.
 //!
-//! Without a connection only the state can hold; all else fails, negated or not.
+//! Without a connection only the state is asked: where it holds all else does too, where none is named all else fails, negated or not.
 
 use crate::field::{Field, Value, ct_state, ct_status};
 use crate::lower::iptables::args::{Arg, Given};
 use crate::lower::iptables::cx::{Bad, Cx, Lowered};
 use crate::lower::iptables::registry::{Extension, Opt, Read, opt};
 use crate::lower::iptables::{fields, values};
-use crate::model::Test;
+use crate::model::{Op, Test};
 
 const OPTIONS: [Opt; 13] = [
     opt("--ctstate").neg(),
@@ -64,14 +64,36 @@ fn lower(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Lowered {
         match arg.opt.name {
             "--ctstate" => state(cx, arg, STATES_AND_STATUS)?,
             "--state" => state(cx, arg, STATES)?,
-            "--ctstatus" => {
-                let bits = arg.value(|t| values::bits(t, STATUSES))?;
-                meets(cx, Field::CtStatus, arg.neg, bits);
-            }
             _ => {}
         }
     }
-    fields::lower(cx, given)
+    let rest = cx.draft.ops.len();
+    if let Some(arg) = given.get("--ctstatus") {
+        let bits = arg.value(|t| values::bits(t, STATUSES))?;
+        meets(cx, Field::CtStatus, arg.neg, bits);
+    }
+    fields::lower(cx, given)?;
+    if given.get("--ctstate").is_some() {
+        unless_no_connection(cx, rest);
+    }
+    Ok(())
+}
+
+/// `xt_conntrack` is done behind the state where there is no connection: the conditions from op `rest` on then hold.
+fn unless_no_connection(cx: &mut Cx<'_>, rest: usize) {
+    let tests: Vec<Test> = cx.draft.ops.split_off(rest).iter().filter_map(test_of).collect();
+    if tests.is_empty() {
+        return;
+    }
+    let status = cx.model.field_expr(Field::CtStatus);
+    let no_connection = cx.model.not(Test::Exists(status));
+    let all = cx.model.all_of(&tests);
+    let test = cx.model.any_of(&[no_connection, all]);
+    cx.test(test);
+}
+
+fn test_of(op: &Op) -> Option<Test> {
+    if let Op::Test(test) = op { Some(*test) } else { None }
 }
 
 /// Adds a test that one of the bits is set; no bits never hold, negated or not.
