@@ -118,6 +118,10 @@ impl Machine<'_> {
         let site = r.ops.start;
         let mut verdict = match self.run_ops(rule, base, matches, site) {
             RuleEnd::Matched(v) => v,
+            RuleEnd::End(fate @ Fate::Stolen { .. }) => {
+                self.events.push(event(Verdict::Continue));
+                return RuleEnd::End(fate);
+            }
             other => return other,
         };
         let at = self.events.len();

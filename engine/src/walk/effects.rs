@@ -10,11 +10,11 @@ use crate::trace::Cause;
 
 impl Machine<'_> {
     /// Runs an effect; `None`: on to the next op.
-    pub(super) fn effect(&mut self, rule: RuleId, base: ChainId, id: EffectId, site: u32) -> Option<RuleEnd> {
+    pub(super) fn effect(&mut self, rule: RuleId, id: EffectId, site: u32) -> Option<RuleEnd> {
         let model = self.world.model;
         let own_site = u64::from(id.0);
         match model.effect(id) {
-            Effect::Nat(nat) => Some(self.nat_target((rule, base), *nat, site)),
+            Effect::Nat(nat) => Some(self.nat_target(rule, *nat, site)),
             Effect::Notrack => {
                 self.notrack(rule);
                 None
@@ -36,7 +36,7 @@ impl Machine<'_> {
                 let done = self.set_update(rule, u, own_site);
                 (!done && u.miss).then_some(RuleEnd::Miss)
             }
-            Effect::Tproxy { mark, drops, .. } => self.tproxy((rule, base), *mark, *drops),
+            Effect::Tproxy { mark, drops, .. } => self.tproxy(rule, *mark, *drops),
             Effect::Synproxy => self.synproxy(rule),
             Effect::Fwd { .. } => Some(RuleEnd::End(Self::stolen(rule))),
             Effect::Stateful(s) => (!self.stateful(rule, s, own_site)).then_some(RuleEnd::Miss),
@@ -62,13 +62,12 @@ impl Machine<'_> {
     }
 
     /// xt TPROXY accepts when a socket is there and drops when not; nft's goes on, or misses.
-    fn tproxy(&mut self, (rule, base): (RuleId, ChainId), mark: Option<(u32, u32)>, drops: bool) -> Option<RuleEnd> {
+    fn tproxy(&mut self, rule: RuleId, mark: Option<(u32, u32)>, drops: bool) -> Option<RuleEnd> {
         let found = self.answer(Fact::Listener) != 0;
         match (found, drops) {
             (false, true) => Some(RuleEnd::Matched(Verdict::Drop)),
             (false, false) => Some(RuleEnd::Miss),
             (true, _) => {
-                let _ = base;
                 if let Some((mask, value)) = mark {
                     let old = self.packet.or_zero(Field::Mark) as u32;
                     self.set(Field::Mark, ((old & !mask) ^ value).into(), Cause::Rule(rule));

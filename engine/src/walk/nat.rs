@@ -9,7 +9,7 @@ use super::hooks::{HookKey, nat_chains};
 use crate::eval::{jhash2, scale, words6};
 use crate::fact::Fact;
 use crate::field::{Field, Value, address, ct_state, ct_status, device_name, to_address};
-use crate::model::{ChainId, Hook, Nat, NatKind, RuleId, Verdict};
+use crate::model::{Hook, Nat, NatKind, RuleId, Verdict};
 use crate::state::Tuple;
 use crate::trace::{Cause, Fate, Step};
 
@@ -104,7 +104,7 @@ impl Machine<'_> {
     }
 
     /// A NAT target or statement.
-    pub(super) fn nat_target(&mut self, (rule, base): (RuleId, ChainId), nat: Nat, site: u32) -> RuleEnd {
+    pub(super) fn nat_target(&mut self, rule: RuleId, nat: Nat, site: u32) -> RuleEnd {
         if nat.family != 0 && Value::from(nat.family) != self.packet.family() {
             return RuleEnd::Miss;
         }
@@ -137,7 +137,7 @@ impl Machine<'_> {
             NatKind::Masquerade => range.addr = Some(self.masquerade_address()),
             NatKind::Redirect => match self.redirect_address() {
                 Some(addr) => range.addr = Some((addr, addr)),
-                None => return RuleEnd::End(self.dropped(rule, base, false)),
+                None => return RuleEnd::Matched(Verdict::Drop),
             },
             _ => {}
         }

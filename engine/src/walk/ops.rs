@@ -39,7 +39,7 @@ impl Machine<'_> {
                     }
                     self.count_numgen(expr);
                 }
-                Op::Effect(id) => match self.effect(rule, base, id, at) {
+                Op::Effect(id) => match self.effect(rule, id, at) {
                     None => {}
                     Some(end) => return end,
                 },
