@@ -53,7 +53,8 @@ impl Flows {
             self.state = self.fresh.clone();
         }
         self.flow = packet.flow;
-        if let Some(conns) = spec::connections(packet) {
+        if let Some(mut conns) = spec::connections(packet) {
+            conns.inherit(&self.state.conns);
             self.state.conns = conns;
         }
         let explored = explore(OUTCOME_BOUND, &fixed.pins, |ask| {

@@ -10,7 +10,7 @@ use crate::field::{Field, Value, device, device_name, to_address};
 use crate::host::{Family, Mac, PortLookup};
 use crate::model::Hook;
 use crate::packet::Got;
-use crate::trace::{Cause, Decision, Fate, Step};
+use crate::trace::{Cause, Decision, Event, Fate, Step};
 
 /// Where the bridge sends a frame.
 #[derive(Clone, Copy)]
@@ -30,6 +30,9 @@ impl Machine<'_> {
         let mut assumed = Vec::new();
         let filtered = self.world.host.bridge_nf_call(family, &mut assumed);
         self.note_assumed(&assumed);
+        if self.packet.value(Field::EtherDaddr).is_some_and(|m| m >> 40 & 1 == 1) {
+            return self.group_frame(filtered);
+        }
         let port = self.frame_port();
         match (filtered, port) {
             (false, Port::Host) => {
@@ -43,6 +46,27 @@ impl Machine<'_> {
             (true, Port::Host) => self.arrive_at_ip(),
             (true, port) => self.bridge_with_hooks(port),
         }
+    }
+
+    /// A frame to all or to a group: a copy by every other port, the last port first, and one for the host.
+    fn group_frame(&mut self, filtered: bool) -> Result<Fate, Fate> {
+        if !filtered {
+            self.write(Field::PhysIn, Got::Absent, Cause::Step(Step::Bridge));
+            return self.arrive_at_ip();
+        }
+        self.run_hook(Hook::Prerouting)?;
+        let bridge = device_name(self.packet.or_zero(Field::Iif));
+        let from = self.packet.or_zero(Field::PhysIn);
+        let ports = self.world.host.bridge_ports(&bridge).unwrap_or_default();
+        let taken = ports.iter().rev().filter(|p| device(&p.dev) != from || p.hairpin == Some(true));
+        let original = self.packet.clone();
+        for port in taken {
+            // What becomes of a copy does not matter to the others.
+            let copy = self.bridge_on(Port::Out(Some(device(&port.dev))));
+            self.events.push(Event::Fate(copy.unwrap_or_else(|f| f)));
+            self.restore(&original);
+        }
+        self.route_and_go()
     }
 
     /// PREROUTING of a frame that is bridged; a destination that NAT changed is looked up again.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::World;
 use crate::eval::ABSENT;
 use crate::fact::{Choice, Fact, Options};
-use crate::field::{Field, Value};
+use crate::field::{Field, Value, device, device_name};
 use crate::model::*;
 use crate::packet::Packet;
 
@@ -24,6 +24,7 @@ pub(super) fn of(world: World, packet: &Packet, fact: &Fact) -> Options {
             options.choices.push(Choice::new(ABSENT, "no socket"));
             options.or_assume(ABSENT, "no socket list is an input")
         }
+        Fact::Field(Field::PhysOut, _) => ports(world, packet),
         Fact::Field(..) => field(world, packet, fact),
         Fact::Member(..) | Fact::Opaque(_) => Options::yes_no(),
         Fact::Target(_) => {
@@ -115,6 +116,21 @@ fn modulus(model: &Model, expr: ExprId) -> Option<u32> {
     }
 }
 
+/// The ports that a bridge may send a frame by: not back by its own, except in hairpin mode to its own sender.
+fn ports(world: World, packet: &Packet) -> Options {
+    let bridge = device_name(packet.or_zero(Field::Oif));
+    let own = packet.or_zero(Field::PhysIn);
+    let to_itself = packet.value(Field::Saddr) == packet.value(Field::Daddr);
+    let list = world.host.bridge_ports(&bridge).unwrap_or_default();
+    let fits = |p: &&crate::host::BridgePort| (device(&p.dev) == own) == to_itself;
+    let choices: Vec<_> = list.iter().filter(fits).map(|p| Choice::new(device(&p.dev), p.dev.to_string())).collect();
+    if choices.is_empty() {
+        Options::of(vec![Choice::new(device("other-port"), "another port")])
+    } else {
+        Options::of(choices)
+    }
+}
+
 /// The values of an unknown field that the rules tell apart, and one that none of them names.
 fn field(world: World, packet: &Packet, fact: &Fact) -> Options {
     let Fact::Field(field, _) = fact else { return Options::yes_no() };
@@ -133,11 +149,12 @@ fn field(world: World, packet: &Packet, fact: &Fact) -> Options {
         // A device always has a name; one that no rule names stands for all others.
         list.retain(|v| *v != 0);
         let mut choices: Vec<_> = list.iter().map(|v| Choice::new(*v, field.print(*v, packet.family()))).collect();
-        choices.push(Choice::new(crate::field::device("other-device"), "another device"));
+        choices.push(Choice::new(device("other-device"), "another device"));
         return Options { open, ..Options::of(choices) };
     }
-    let mut choices: Vec<_> = list.iter().map(|v| Choice::new(*v, field.print(*v, packet.family()))).collect();
-    choices.push(Choice::new(other, "another value"));
+    // Most values are none that a rule names, so that answer comes first.
+    let mut choices = vec![Choice::new(other, "another value")];
+    choices.extend(list.iter().map(|v| Choice::new(*v, field.print(*v, packet.family()))));
     Options { open, ..Options::of(choices) }
 }
 

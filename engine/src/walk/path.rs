@@ -132,6 +132,9 @@ impl Machine<'_> {
         self.note(Step::LoopedCopy, "the original goes on");
         self.restore(&original);
         self.sync_ct(Cause::Step(Step::LoopedCopy));
+        if self.way.oif == Some(device(LOOPBACK)) {
+            return copy;
+        }
         self.leave(copy.is_ok())
     }
 
@@ -156,7 +159,8 @@ impl Machine<'_> {
         }
     }
 
-    fn restore(&mut self, to: &Packet) {
+    /// Back to an earlier state of the packet: the next copy.
+    pub(super) fn restore(&mut self, to: &Packet) {
         let now = self.packet.clone();
         for (field, _, new) in now.changes(to).collect::<Vec<_>>() {
             self.write(field, new, Cause::Step(Step::LoopedCopy));
