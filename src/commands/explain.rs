@@ -105,9 +105,23 @@ fn draw(loaded: &Loaded, packet: &Packet, heading: Option<(usize, &str)>, how: H
                 if heading.is_some() { serde_json::to_string(&answer) } else { serde_json::to_string_pretty(&answer) };
             json.map(|j| j + "\n").map_err(|e| Failure::new(e.to_string()))
         }
-        Format::Trace => Ok(packet.outcomes.list.first().map_or(String::new(), |o| kernel::render(texts, &o.result))),
+        Format::Trace => Ok(logged(texts, packet, how.level.all)),
         _ => Ok(read(loaded, packet, heading, how)),
     }
+}
+
+/// The kernel's log of the most likely way, or of all, each under a comment.
+fn logged(texts: Texts, packet: &Packet, all: bool) -> String {
+    let ways = &packet.outcomes.list;
+    let mut out = String::new();
+    for (i, way) in ways.iter().enumerate().take(if all { ways.len() } else { 1 }) {
+        if all && ways.len() > 1 {
+            let odds = way.odds.map_or(String::new(), |p| format!(", {:.1} %", p * 100.0));
+            out.push_str(&format!("# way {} of {}{odds}\n", i + 1, ways.len()));
+        }
+        out.push_str(&kernel::render(texts, &way.result));
+    }
+    out
 }
 
 /// The answer for reading.

@@ -11,7 +11,7 @@ mod xtables;
 use nettrace_engine::explain::way::{ChainStep, Pass, Way, What};
 use nettrace_engine::field::{Field, Value, device_name};
 use nettrace_engine::model::Dialect;
-use nettrace_engine::packet::Packet;
+use nettrace_engine::packet::{Got, Packet};
 use nettrace_engine::trace::Trace;
 
 use super::json::Texts;
@@ -19,9 +19,11 @@ use crate::output::safe;
 
 /// The log lines of a walk.
 pub fn render(texts: Texts, trace: &Trace) -> String {
-    let way = Way::of(texts.model, trace);
+    let mut way = Way::of(texts.model, trace);
+    let on = switched_on(&way);
     let mut out = String::new();
-    for pass in way.passes() {
+    for pass in way.passes_mut() {
+        traced(texts, on, pass);
         let log = Log { texts, trace, pass };
         match texts.model.table_of(pass.base).dialect {
             Dialect::Legacy => legacy::pass(&log, &mut out),
@@ -30,6 +32,19 @@ pub fn render(texts: Texts, trace: &Trace) -> String {
         }
     }
     out
+}
+
+/// The step that switches tracing on, where the rules themselves do (`-j TRACE`, `meta nftrace set 1`).
+fn switched_on(way: &Way) -> Option<usize> {
+    let on = |s: &&ChainStep| s.changes.iter().any(|c| c.field == Field::NfTrace && c.new == Got::Value(1));
+    way.passes().flat_map(|p| &p.steps).find(on).map(|s| s.event)
+}
+
+/// Leaves out what the kernel does not log because tracing was not on yet. Legacy does not log the rule itself.
+fn traced(texts: Texts, on: Option<usize>, pass: &mut Pass) {
+    let Some(on) = on else { return };
+    let legacy = texts.model.table_of(pass.base).dialect == Dialect::Legacy;
+    pass.steps.retain(|s| s.event > on || (s.event == on && !legacy));
 }
 
 /// A run of a base chain, to be logged.

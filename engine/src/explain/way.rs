@@ -156,6 +156,18 @@ impl Way {
         })
     }
 
+    /// The runs of base chains, to change them.
+    pub fn passes_mut(&mut self) -> impl Iterator<Item = &mut Pass> {
+        let runs = self.parts.iter_mut().filter_map(|p| match p {
+            Part::Hook(h) => Some(&mut h.runs),
+            _ => None,
+        });
+        runs.flatten().filter_map(|r| match r {
+            Run::Chain(p) => Some(p),
+            _ => None,
+        })
+    }
+
     /// The routing decisions with their events.
     pub fn routes(&self) -> impl Iterator<Item = (usize, &Decision)> {
         self.parts.iter().flat_map(|p| match p {

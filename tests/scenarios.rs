@@ -1,0 +1,163 @@
+//! The recorded hosts in `../shared/scenarios`: for every case the trace log equals the kernel's, line for line.
+//!
+//! Compared with `expected.json` are table, chain, kind and number of each step, and the header shown with it. Skipped
+//! where `../shared` is not there.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+/// The scenarios that were recorded with iptables, and the dump that decides.
+const SCENARIOS: &[&str] = &["nodeport-drop", "ipv6-nodeport", "cilium-host-firewall"];
+
+/// One step as `TABLE:CHAIN:KIND:N in out src dst dport mark`.
+type Step = String;
+
+#[test]
+fn every_step_of_every_iptables_scenario_is_the_kernels() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/scenarios");
+    if !root.is_dir() {
+        println!("skipped: {} is not there", root.display());
+        return;
+    }
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for name in SCENARIOS {
+        let text = std::fs::read_to_string(root.join(name).join("expected.json")).expect("expected.json is readable");
+        let cases: Vec<Value> = serde_json::from_str(&text).expect("expected.json is a list");
+        for case in cases.iter().filter(|c| c["packet"].is_object()) {
+            count += 1;
+            wrong.extend(compare(&root.join(name), case).err().map(|e| format!("{name} {}: {e}", title(case))));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {count} cases differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn title(case: &Value) -> String {
+    format!("{} / {}", case["variant"].as_str().unwrap_or("?"), case["case"].as_str().unwrap_or("?"))
+}
+
+/// Whether one of the ways is the kernel's.
+fn compare(folder: &Path, case: &Value) -> Result<(), String> {
+    let expect: Vec<Step> = case["steps"].as_array().into_iter().flatten().map(expected_step).collect();
+    let ways = ways(folder, case)?;
+    if ways.iter().any(|ours| same(&expect, ours)) {
+        return Ok(());
+    }
+    let ours = ways.first().cloned().unwrap_or_default();
+    let at = expect.iter().zip(&ours).position(|(a, b)| a != b).unwrap_or(expect.len().min(ours.len()));
+    let show = |list: &[Step]| list.get(at).cloned().unwrap_or_else(|| "(end)".to_string());
+    Err(format!("step {} of {}\n    kernel {}\n    ours   {}", at + 1, expect.len(), show(&expect), show(&ours)))
+}
+
+/// Equal, but for two habits of the recording: a client that was refused tried again, and the second half of a trip over
+/// loopback counted as another packet.
+fn same(expect: &[Step], ours: &[Step]) -> bool {
+    let again =
+        !ours.is_empty() && expect.len().is_multiple_of(ours.len()) && expect.chunks(ours.len()).all(|c| c == ours);
+    let looped = ours.strip_prefix(expect).is_some_and(|rest| {
+        rest.first().is_some_and(|s| s.starts_with("raw:PREROUTING:") && s.split(' ').nth(1) == Some("lo"))
+    });
+    expect == ours || again || looped
+}
+
+fn expected_step(step: &Value) -> Step {
+    let text = |key: &str| step[key].as_str().unwrap_or("").to_string();
+    let number = |key: &str| step[key].as_u64().map_or("-".to_string(), |n| n.to_string());
+    let head = format!("{}:{}:{}:{}", text("table"), text("chain"), text("kind"), number("n"));
+    let mark = if text("mark").is_empty() { "0x0".to_string() } else { text("mark") };
+    format!("{head} {} {} {} {} {} {mark}", text("in"), text("out"), text("src"), text("dst"), number("dport"))
+}
+
+/// The ways that the command finds, each as its steps.
+fn ways(folder: &Path, case: &Value) -> Result<Vec<Vec<Step>>, String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nettrace"));
+    command.arg("explain").args(inputs(folder, case)).args(["--format", "trace", "--all", "--packet"]);
+    let packet = tempfile(folder, case);
+    std::fs::write(&packet, packet_json(&case["packet"]).to_string()).map_err(|e| e.to_string())?;
+    let out = command.arg(&packet).output().map_err(|e| e.to_string())?;
+    let _ = std::fs::remove_file(&packet);
+    if !out.status.success() {
+        return Err(String::from_utf8_lossy(&out.stderr).into_owned());
+    }
+    let mut ways: Vec<Vec<Step>> = vec![Vec::new()];
+    for line in String::from_utf8_lossy(&out.stdout).lines() {
+        if line.starts_with("# way") && ways.last().is_some_and(|w| !w.is_empty()) {
+            ways.push(Vec::new());
+        }
+        if let (Some(step), Some(way)) = (our_step(line), ways.last_mut()) {
+            way.push(step);
+        }
+    }
+    Ok(ways)
+}
+
+fn tempfile(folder: &Path, case: &Value) -> PathBuf {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let title: String = title(case).chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{title}.json"))
+}
+
+/// The folder, and the variant's own files over it.
+fn inputs(folder: &Path, case: &Value) -> Vec<PathBuf> {
+    let variant = case["variant"].as_str().unwrap_or("base");
+    let named = [&case["dump"], &case["ipset"]].into_iter().filter_map(Value::as_str).map(str::to_string);
+    let sysctl = format!("sysctl.{variant}");
+    let files = named.chain([sysctl]).map(|f| folder.join(f));
+    let mut out = vec![folder.to_path_buf()];
+    out.extend(files.filter(|f| f.is_file() && std::fs::metadata(f).is_ok_and(|m| m.len() > 0)));
+    out
+}
+
+/// The case's packet in the words of `packets/NN.json`.
+fn packet_json(p: &Value) -> Value {
+    let mut out = serde_json::Map::new();
+    let local = p["origin"] == "local";
+    for (to, from) in
+        [("proto", "proto"), ("saddr", "src"), ("daddr", "dst"), ("sport", "sport"), ("dport", "dport"), ("ttl", "ttl")]
+    {
+        if !p[from].is_null() {
+            out.insert(to.to_string(), p[from].clone());
+        }
+    }
+    let flags: Vec<String> = p["tcp_flags"]
+        .as_str()
+        .unwrap_or("")
+        .split([' ', ','])
+        .filter(|f| !f.is_empty())
+        .map(str::to_lowercase)
+        .collect();
+    if p["proto"] == "tcp" {
+        out.insert("tcp_flags".to_string(), json!(flags));
+    }
+    out.insert("origin".to_string(), json!(if local { "node" } else { "remote" }));
+    if let Some(uid) = p["uid"].as_str().and_then(|u| u.parse::<u32>().ok()).filter(|_| local) {
+        out.insert("uid".to_string(), json!(uid));
+    }
+    if !local {
+        out.insert("iif".to_string(), p["in"].clone());
+        if p["physin"].is_string() {
+            out.insert("physin".to_string(), p["physin"].clone());
+        }
+        let mac: Vec<&str> = p["mac"].as_str().unwrap_or("").split(':').collect();
+        if mac.len() >= 12 {
+            out.insert("dst_mac".to_string(), json!(mac[..6].join(":")));
+            out.insert("src_mac".to_string(), json!(mac[6..12].join(":")));
+        }
+    }
+    Value::Object(out)
+}
+
+/// A line of the kernel's log, as ours.
+fn our_step(line: &str) -> Option<Step> {
+    let rest = line.strip_prefix("TRACE: ")?;
+    let (head, body) = rest.split_once(' ')?;
+    let fields: BTreeMap<&str, &str> = body.split(' ').filter_map(|w| w.split_once('=')).collect();
+    let get = |key: &str| fields.get(key).copied().unwrap_or("");
+    let address = |text: &str| text.parse::<std::net::IpAddr>().map_or(text.to_string(), |a| a.to_string());
+    let mark = if get("MARK").is_empty() { "0x0" } else { get("MARK") };
+    let dport = if get("DPT").is_empty() { "-" } else { get("DPT") };
+    Some(format!("{head} {} {} {} {} {dport} {mark}", get("IN"), get("OUT"), address(get("SRC")), address(get("DST"))))
+}
