@@ -4,10 +4,10 @@
 
 use nettrace_engine::fact::Assumption;
 use nettrace_engine::host::{self, Family as HostFamily, Part, Parts};
-use nettrace_engine::lower::iptables as xt;
+use nettrace_engine::lower::{iptables as xt, nft as nf};
 use nettrace_engine::model::{Dialect, Family, Model};
 use nettrace_engine::state::State;
-use nettrace_grammar::{Diagnostic, Source, Sources, iptables};
+use nettrace_grammar::{Diagnostic, Source, Sources, iptables, nft};
 
 use super::files::{Found, Input};
 use super::kinds::Kind;
@@ -62,6 +62,11 @@ impl Composer {
         match input.kind {
             Kind::Iptables => self.iptables(input, source, Family::Ip),
             Kind::Ip6tables => self.iptables(input, source, Family::Ip6),
+            Kind::Nft => {
+                let parsed = nft::parse(source);
+                self.diagnostics.extend(parsed.diagnostics);
+                self.diagnostics.extend(nf::lower(&parsed.tree, &mut self.model));
+            }
             Kind::Conntrack => {
                 let (conns, diagnostics) = host::connections(source);
                 conns.into_iter().for_each(|c| {

@@ -181,7 +181,7 @@ proptest! {
     fn generated_rules_come_back(rules in prop::collection::vec(prop::collection::vec(statement(), 1..6), 1..8)) {
         let mut text = "table inet t {\n\tchain c {\n\t\ttype filter hook input priority filter - 5; policy drop;\n".to_owned();
         for (i, r) in rules.iter().enumerate() {
-            text += &format!("\t\t{} # handle {}\n", r.join(" "), i + 2);
+            text.extend(["\t\t", &r.join(" "), " # handle ", &(i + 2).to_string(), "\n"]);
         }
         text.push_str("\t}\n}\n");
         check(&text, "");

@@ -103,9 +103,14 @@ impl<'a> Cx<'a> {
         *self.statements.entry(name).or_insert_with(|| stmts::find(text))
     }
 
+    /// Something is not understood.
     pub(super) fn warn(&mut self, span: Span, message: String) {
+        self.warn_as("NT301", span, message);
+    }
+
+    pub(super) fn warn_as(&mut self, code: &'static str, span: Span, message: String) {
         if self.diagnostics.len() < MOST_WARNINGS {
-            self.diagnostics.push(Diagnostic::warning("NT301", span, message));
+            self.diagnostics.push(Diagnostic::warning(code, span, message));
         }
     }
 

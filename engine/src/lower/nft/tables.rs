@@ -95,6 +95,12 @@ impl Cx<'_> {
         if self.enter(item, true).is_none() {
             return;
         }
+        if self.model.table(self.table).dialect == Dialect::IptablesNft && matches!(item.body, Body::Table(_)) {
+            let name = self.model.name(self.model.table(self.table).name);
+            let family = self.family.name();
+            let text = format!("table {family} {name} is taken from iptables-save: nft's listing of it is lossy");
+            return self.warn_as("NT302", item.span, text);
+        }
         let Body::Table(run) = item.body else { return };
         let items = run.of(&self.tree.items);
         for i in items {
