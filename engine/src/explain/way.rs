@@ -93,6 +93,7 @@ pub struct Built {
 
 /// What ran within a hook.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant)] // a way has few parts
 pub enum Run {
     /// A base chain.
     Chain(Pass),
@@ -119,6 +120,7 @@ pub struct HookPart {
 
 /// A part of the way.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant)] // a way has few parts
 pub enum Part {
     /// A hook.
     Hook(HookPart),
