@@ -157,6 +157,43 @@ pub struct ExplainArgs {
     /// Walk a conversation: syn, synack, ack, fin, rst, data, request, reply; separated by commas.
     #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Conversation", conflicts_with = "reply")]
     pub packets: Vec<String>,
+    /// Questions about rules.
+    #[command(flatten)]
+    pub why: WhyArgs,
+    /// Edits.
+    #[command(flatten)]
+    pub what_if: WhatIfArgs,
+}
+
+/// Questions about rules.
+#[derive(Args, Clone, Debug, Default)]
+pub struct WhyArgs {
+    /// Say why a rule had no effect: `filter/INPUT#1`, its text, or its place in the dump (`iptables-save:35`).
+    #[arg(long, value_name = "RULE", help_heading = "Why, and where instead", allow_hyphen_values = true)]
+    pub why_not: Vec<String>,
+    /// Look for places where a rule would drop (or accept) the packet, and walk each before it is told.
+    #[arg(long, value_enum, value_name = "VERDICT", help_heading = "Why, and where instead")]
+    pub want: Option<WantArg>,
+}
+
+/// What is wanted for the packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WantArg {
+    /// It is to be dropped.
+    Drop,
+    /// It is to be accepted.
+    Accept,
+}
+
+/// Edits before the walk.
+#[derive(Args, Clone, Debug, Default)]
+pub struct WhatIfArgs {
+    /// Carry out a command first: iptables, ip6tables, nft, ipset, ip route, sysctl -w; repeatable.
+    #[arg(long, value_name = "COMMAND", help_heading = "What if")]
+    pub with: Vec<String>,
+    /// Take a rule out first, given as for --why-not; repeatable.
+    #[arg(long, value_name = "RULE", help_heading = "What if", allow_hyphen_values = true)]
+    pub without: Vec<String>,
 }
 
 /// `nettrace replay`.

@@ -9,19 +9,24 @@ use nettrace_engine::state::State;
 use nettrace_engine::trace::Trace;
 
 use super::conversation::{self, Leg, Walked};
+use super::edits;
 use super::facts::{Facts, Fixed};
+use super::reasons::{self, Bench, Questions, Reasons};
 use crate::cli::{ExplainArgs, Format, LevelArgs};
 use crate::load::{self, Failure, Loaded};
 use crate::output::{self, Paint};
 use crate::render::json::{self, Texts};
 use crate::render::kernel;
+use crate::render::reasons::Desk;
 use crate::render::text::{self, Level, Scene};
 
 /// Runs it.
 pub fn run(args: &ExplainArgs, paint: Paint) -> Result<(), Failure> {
     let described = args.packet.spec()?;
-    let loaded = load::load(&args.input)?;
+    let mut loaded = load::load(&args.input)?;
     super::complain(&loaded, paint);
+    let questions = Questions::read(&args.why, &loaded)?;
+    let before = edits::apply(&mut loaded, &args.what_if, paint)?;
     let host = super::host(&loaded, &args.facts)?;
     let world = World { model: &loaded.model, host: &host };
     let mut start = spec::complete(&described, world).map_err(|e| Failure::new(e.to_string()))?;
@@ -31,7 +36,9 @@ pub fn run(args: &ExplainArgs, paint: Paint) -> Result<(), Failure> {
         state.conns = conns;
     }
     let legs = legs(args, &start)?;
-    let talk = walk(world, &start, &legs, &state, &Fixed::read(&args.facts)?);
+    let fixed = Fixed::read(&args.facts)?;
+    let walks = |world| split(walk(world, &start, &legs, &state, &fixed));
+    let old = before.as_ref().map(|b| walks(World { model: &b.model, host: &b.host }));
     let format = if args.json { Format::Json } else { args.format };
     let how = How { format, level: args.level, paint };
     let mut out = String::new();
@@ -39,10 +46,14 @@ pub fn run(args: &ExplainArgs, paint: Paint) -> Result<(), Failure> {
         let said = "No input given: this is the built-in sample, a Kubernetes node.";
         out.push_str(&format!("{}\n\n", paint.dim(said)));
     }
-    let parts = split(talk);
+    let parts = walks(world);
     for (i, packet) in parts.iter().enumerate() {
         let heading = (parts.len() > 1).then_some((i + 1, packet.name));
-        out.push_str(&draw(&loaded, packet, heading, how)?);
+        let bench = (i == 0).then_some(Bench { start: &start, state: &state, pins: &fixed.pins });
+        let old = old.as_ref().and_then(|o| o.get(i)).map(|o| &o.outcomes);
+        let said = reasons::reasons(world, &questions, &packet.outcomes, old, bench);
+        let said = Said { reasons: said.as_ref(), asked: questions.asked() };
+        out.push_str(&draw(&loaded, packet, heading, how, said)?);
     }
     if format == Format::Text && (args.level.verbose || args.level.all) {
         out.push_str(&inputs(&loaded, paint));
@@ -95,18 +106,33 @@ struct How {
     paint: Paint,
 }
 
-fn draw(loaded: &Loaded, packet: &Packet, heading: Option<(usize, &str)>, how: How) -> Result<String, Failure> {
+/// What is said of rules besides.
+#[derive(Clone, Copy)]
+struct Said<'a> {
+    reasons: Option<&'a Reasons<'a>>,
+    /// A question about rules was asked: the way is not the answer.
+    asked: bool,
+}
+
+fn draw(
+    loaded: &Loaded,
+    packet: &Packet,
+    heading: Option<(usize, &str)>,
+    how: How,
+    said: Said,
+) -> Result<String, Failure> {
     let labels = Labels::build(&loaded.model);
     let texts = Texts { model: &loaded.model, sources: &loaded.sources, labels: &labels };
     match how.format {
         Format::Json => {
-            let answer = json::answer(texts, packet.local, &packet.outcomes);
+            let reasons = said.reasons.map(|r| desk(loaded, how).json(r));
+            let answer = json::answer(texts, packet.local, &packet.outcomes).with_reasons(reasons);
             let json =
                 if heading.is_some() { serde_json::to_string(&answer) } else { serde_json::to_string_pretty(&answer) };
             json.map(|j| j + "\n").map_err(|e| Failure::new(e.to_string()))
         }
         Format::Trace => Ok(logged(texts, packet, how.level.all)),
-        _ => Ok(read(loaded, packet, heading, how)),
+        _ => Ok(read(loaded, packet, heading, how, said)),
     }
 }
 
@@ -125,8 +151,9 @@ fn logged(texts: Texts, packet: &Packet, all: bool) -> String {
 }
 
 /// The answer for reading.
-fn read(loaded: &Loaded, packet: &Packet, heading: Option<(usize, &str)>, how: How) -> String {
+fn read(loaded: &Loaded, packet: &Packet, heading: Option<(usize, &str)>, how: How, said: Said) -> String {
     let (detail, level) = match how.level {
+        LevelArgs { all: false, verbose: false, .. } if said.asked => (Detail::Effects, Level::Short),
         LevelArgs { short: true, .. } => (Detail::Effects, Level::Short),
         LevelArgs { all: true, .. } => (Detail::All, Level::Full),
         LevelArgs { verbose: true, .. } => (Detail::Steps, Level::Full),
@@ -138,7 +165,24 @@ fn read(loaded: &Loaded, packet: &Packet, heading: Option<(usize, &str)>, how: H
         let gap = if n > 1 { "\n" } else { "" };
         format!("{gap}{}\n", how.paint.bold(&format!("Packet {n}: {name}")))
     });
-    title.unwrap_or_default() + &text::render(&mut scene, &answer, level)
+    let mut out = title.unwrap_or_default() + &text::render(&mut scene, &answer, level);
+    if let Some(reasons) = said.reasons.filter(|_| !how.level.short) {
+        if let Some((before, _)) = &reasons.before {
+            let old = answer::answer(&loaded.model, packet.local, detail, before);
+            let was = text::render(&mut scene, &old, Level::Short);
+            out.push_str(&format!("\n{}\n", how.paint.bold("What the edits change")));
+            out.push_str(&format!("  before: {}", was.replace('\n', "\n          ").trim_end()));
+            out.push('\n');
+            out.push_str(&desk(loaded, how).difference(reasons));
+        }
+        out.push_str(&desk(loaded, how).render(reasons));
+    }
+    out
+}
+
+fn desk(loaded: &Loaded, how: How) -> Desk<'_> {
+    let verbose = how.level.verbose || how.level.all;
+    Desk { model: &loaded.model, sources: &loaded.sources, paint: how.paint, verbose }
 }
 
 /// What was read and what was not.

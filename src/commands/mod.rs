@@ -2,8 +2,10 @@
 
 mod chains;
 mod conversation;
+mod edits;
 mod explain;
 mod facts;
+mod reasons;
 mod replay;
 
 use std::process::ExitCode;
@@ -15,6 +17,8 @@ use crate::cli::{Cli, Command, FactArgs};
 use crate::load::{Failure, Loaded};
 use crate::output::{self, Paint};
 use crate::render;
+
+pub use reasons::Reasons;
 
 /// Runs the command: exit status 0 when it answered, 2 when it could not.
 pub fn run(cli: &Cli) -> ExitCode {

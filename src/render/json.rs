@@ -33,6 +33,17 @@ pub struct Answer {
     assumptions: Vec<Assumption>,
     complete: bool,
     outcomes: Vec<OutcomeJson>,
+    /// What is said of rules beyond the way ([`super::reasons`]); `replay` has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rules: Option<Json>,
+}
+
+impl Answer {
+    /// The same with what is said of rules.
+    pub fn with_reasons(mut self, reasons: Option<Json>) -> Self {
+        self.rules = reasons;
+        self
+    }
 }
 
 #[derive(PartialEq, Serialize)]
@@ -69,6 +80,7 @@ pub fn answer(texts: Texts, local: bool, outcomes: &Outcomes<Trace>) -> Answer {
         assumptions,
         complete: outcomes.complete,
         outcomes: merged(outcomes.list.iter().map(|o| outcome(texts, o))),
+        rules: None,
     }
 }
 

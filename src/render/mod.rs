@@ -3,4 +3,5 @@
 pub mod diagnostics;
 pub mod json;
 pub mod kernel;
+pub mod reasons;
 pub mod text;

@@ -185,6 +185,11 @@ impl<'a> Inquiry<'a> {
         }
     }
 
+    /// The walk.
+    pub fn trace(&self) -> &'a Trace {
+        self.recall.trace
+    }
+
     fn events(&self) -> &'a [Event] {
         &self.recall.trace.events
     }

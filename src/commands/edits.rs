@@ -1,0 +1,59 @@
+//! `--with 'iptables -I INPUT …'` and `--without filter/INPUT#1`: the rules and the host after edits, and before them.
+//!
+//! Commands are carried out in order, then rules are taken out; numbers in `--without` are those of the dump.
+
+use nettrace_engine::explain::rules;
+use nettrace_engine::host::{Host, Parts};
+use nettrace_engine::model::{Edit, Model};
+use nettrace_engine::whatif;
+
+use crate::cli::WhatIfArgs;
+use crate::load::{Failure, Loaded};
+use crate::output::Paint;
+use crate::render::diagnostics;
+
+/// Rules and host as they were.
+pub struct Before {
+    /// The rules.
+    pub model: Model,
+    /// The host.
+    pub host: Host,
+}
+
+/// Carries out the edits; `None` when there are none.
+pub fn apply(loaded: &mut Loaded, args: &WhatIfArgs, paint: Paint) -> Result<Option<Before>, Failure> {
+    if args.with.is_empty() && args.without.is_empty() {
+        return Ok(None);
+    }
+    let before = Before { model: loaded.model.clone(), host: Host::new(loaded.parts.clone()) };
+    let mut removed = Vec::new();
+    for cited in &args.without {
+        removed.push(one_rule(loaded, cited)?);
+    }
+    for command in &args.with {
+        let parts: &mut Parts = &mut loaded.parts;
+        if let Err(found) = whatif::apply(&mut loaded.model, parts, &mut loaded.sources, command) {
+            crate::output::note(&diagnostics::render(&loaded.sources, &found, paint));
+            return Err(Failure::new(format!("--with {command}: it was not carried out")));
+        }
+    }
+    for rule in removed {
+        let _undo = loaded.model.apply(Edit::Remove(rule));
+    }
+    Ok(Some(before))
+}
+
+/// The one rule that a citation means.
+pub fn one_rule(loaded: &Loaded, cited: &str) -> Result<nettrace_engine::model::RuleId, Failure> {
+    match rules::find(&loaded.model, &loaded.sources, cited)[..] {
+        [rule] => Ok(rule),
+        [] => {
+            let help = "give it as filter/INPUT#1, as its text, or as FILE:LINE";
+            Err(Failure::new(format!("there is no rule `{cited}` in these inputs; {help}")))
+        }
+        [first, ..] => {
+            let name = nettrace_engine::explain::whynot::rule_name(&loaded.model, first);
+            Err(Failure::new(format!("`{cited}` means several rules; give it as {name} or as FILE:LINE")))
+        }
+    }
+}
