@@ -4,10 +4,10 @@
 
 use nettrace_engine::fact::Assumption;
 use nettrace_engine::host::{self, Family as HostFamily, Part, Parts};
-use nettrace_engine::lower::{iptables as xt, nft as nf};
+use nettrace_engine::lower::iptables as xt;
 use nettrace_engine::model::{Dialect, Family, Model};
 use nettrace_engine::state::State;
-use nettrace_grammar::{Diagnostic, Source, Sources, iptables, nft};
+use nettrace_grammar::{Diagnostic, Source, Sources, iptables};
 
 use super::files::{Found, Input};
 use super::kinds::Kind;
@@ -62,11 +62,7 @@ impl Composer {
         match input.kind {
             Kind::Iptables => self.iptables(input, source, Family::Ip),
             Kind::Ip6tables => self.iptables(input, source, Family::Ip6),
-            Kind::Nft => {
-                let parsed = nft::parse(source);
-                self.diagnostics.extend(parsed.diagnostics);
-                self.diagnostics.extend(nf::lower(&parsed.tree, &mut self.model));
-            }
+            Kind::Nft => self.nft(source),
             Kind::Conntrack => {
                 let (conns, diagnostics) = host::connections(source);
                 conns.into_iter().for_each(|c| {
@@ -80,6 +76,22 @@ impl Composer {
                     self.diagnostics.extend(found);
                 }
             }
+        }
+    }
+
+    fn nft(&mut self, source: &Source) {
+        let parsed = nettrace_grammar::nft::parse(source);
+        let (found, both) = super::mixed::lower(parsed.tree, &mut self.model);
+        self.diagnostics.extend(parsed.diagnostics);
+        self.diagnostics.extend(found);
+        if !both.is_empty() {
+            self.assumptions.push(Assumption {
+                fact: format!("{}: rules as in", both.join(", ")),
+                value: "iptables-save".to_string(),
+                why: "nft's listing of an iptables-nft table leaves things out; the order of chains is the listing's"
+                    .to_string(),
+                flag: String::new(),
+            });
         }
     }
 

@@ -6,6 +6,7 @@
 mod compose;
 mod files;
 mod kinds;
+mod mixed;
 mod packets;
 mod sample;
 
