@@ -10,6 +10,7 @@ mod expr;
 mod rule;
 mod set;
 mod show;
+mod show_effect;
 mod test;
 mod values;
 

@@ -72,6 +72,10 @@ impl Model {
         if mask == full || mask == ones(width) {
             return format!("{} {}{}", field.name(), no(neg), field.print(value, family));
         }
+        if value == 0 && mask != 0 && matches!(field.show(), Show::CtState | Show::CtStatus) {
+            // `(state & mask) != 0` is how "one of these states" is stored.
+            return format!("{} {}{}", field.name(), no(!neg), field.print(mask, family));
+        }
         let bits = (mask << (128 - width)).leading_ones();
         let prefix = bits + mask.trailing_zeros().min(width) == width;
         match field.show() {
@@ -148,7 +152,7 @@ impl Model {
         }
     }
 
-    fn show_key(&self, key: &LookupKey, family: Value) -> String {
+    pub(super) fn show_key(&self, key: &LookupKey, family: Value) -> String {
         match key {
             LookupKey::Exprs(parts) => parts.iter().map(|e| self.show_expr(*e, family)).collect::<Vec<_>>().join(" . "),
             LookupKey::Dims { dims, .. } => dims.iter().map(|d| side(*d)).collect::<Vec<_>>().join(","),
@@ -172,7 +176,7 @@ impl Model {
             Op::Test(t) => self.show_test(t, family),
             Op::Need(h) => format!("need {h:?}").to_lowercase(),
             Op::Set { field, expr, .. } => format!("{} := {}", field.name(), self.show_expr(expr, family)),
-            Op::Effect(e) => format!("{:?}", self.effect(e)),
+            Op::Effect(e) => self.show_effect(self.effect(e), family),
             Op::Verdict(v) => self.show_verdict(v),
             Op::VerdictMap(l) => {
                 let l = self.lookup(l);

@@ -3,7 +3,7 @@
 use nettrace_grammar::Diagnostic;
 
 use crate::field::{Field, Value, device};
-use crate::model::{Test, Values};
+use crate::model::{Hook, Test, Values};
 
 use super::cx::Cx;
 use super::values;
@@ -35,6 +35,15 @@ pub fn lower(cx: &mut Cx<'_>, given: &Builtin<'_>, diagnostics: &mut Vec<Diagnos
 
 fn interface(cx: &mut Cx<'_>, given: &Builtin<'_>, field: Field, option: &str, diagnostics: &mut Vec<Diagnostic>) {
     let (neg, name) = (given.neg, given.value);
+    let refused = match cx.hook {
+        Some(Hook::Output | Hook::Postrouting) => field == Field::Iif,
+        Some(Hook::Prerouting | Hook::Input) => field == Field::Oif,
+        _ => false,
+    };
+    if refused {
+        let message = format!("iptables refuses `{option}` in this built-in chain");
+        diagnostics.push(Diagnostic::error("NT112", given.span, message));
+    }
     if name.is_empty() || name.len() > 15 {
         return opaque(cx, given, option, "a device's name has 1 to 15 bytes", diagnostics);
     }

@@ -2,11 +2,13 @@
 
 use nettrace_grammar::{Name, Span};
 
-use crate::field::{Field, Value};
+use crate::field::{Field, Show, Value};
 use crate::model::{
-    BinOp, Dialect, Draft, Effect, ExprId, Family, Header, Model, Op, Stateful, StatefulKind, TableId, Test, Values,
-    Verdict,
+    BinOp, Dialect, Draft, Effect, ExprId, Family, Header, Hook, Model, Op, Stateful, StatefulKind, TableId, Test,
+    Values, Verdict, ones,
 };
+
+use super::values::addr_bits;
 
 /// Why an option could not be lowered.
 #[derive(Clone, Debug)]
@@ -41,6 +43,8 @@ pub struct Cx<'m> {
     pub dialect: Dialect,
     /// The table.
     pub table: TableId,
+    /// The hook, in a built-in chain.
+    pub hook: Option<Hook>,
     /// `-p`: the protocol, and whether it is negated.
     pub proto: Option<(u8, bool)>,
 }
@@ -131,7 +135,8 @@ impl Cx<'_> {
     /// The expression `field & mask`.
     pub fn masked_expr(&mut self, field: Field, mask: Value) -> ExprId {
         let field_expr = self.model.field_expr(field);
-        if mask == crate::model::ones(field.bits()) {
+        let width = if field.show() == Show::Addr { addr_bits(self.family) } else { field.bits() };
+        if mask == ones(width) {
             return field_expr;
         }
         let mask = self.model.const_expr(mask);

@@ -5,7 +5,7 @@ use crate::model::{Test, Values};
 
 use super::args::{Arg, Given};
 use super::cx::{Bad, Cx, Lowered};
-use super::registry::{Extension, Opt, Read, opt};
+use super::registry::{Extension, Opt, Read, Status, opt};
 use super::values;
 
 const BYTE: u64 = 0xff;
@@ -198,3 +198,35 @@ pub const DSCP: Extension =
         cx.test(Test::Masked { field: Field::Tos, neg, mask: 0xfc, value: value << 2 });
         Ok(())
     });
+
+/// `-m cpu`.
+pub const CPU: Extension =
+    Extension::of_fields("cpu", &[opt("--cpu").neg().must().reads(Field::Cpu, Read::Number(LONG))])
+        .note(Status::Assumed, "which processor it will be is a fact");
+
+/// `-m devgroup`.
+pub const DEVGROUP: Extension = Extension::of_fields(
+    "devgroup",
+    &[
+        opt("--src-group").neg().reads(Field::IifGroup, Read::Masked),
+        opt("--dst-group").neg().reads(Field::OifGroup, Read::Masked),
+    ],
+)
+.note(Status::Full, "groups by number");
+
+/// `-m realm`.
+pub const REALM: Extension =
+    Extension::of_fields("realm", &[opt("--realm").neg().must().reads(Field::Realm, Read::Masked)])
+        .v4()
+        .note(Status::Full, "realms by number");
+
+/// `-m tcpmss`: no such option fails it, and `!` then holds.
+pub const TCPMSS: Extension = Extension::of_match("tcpmss", &[opt("--mss").neg().must()], |cx, given| {
+    for arg in given.args() {
+        let (lo, hi) = arg.value(|t| values::range(t, SHORT))?;
+        let test = cx.model.field_test(Field::TcpMss, false, Values::new([(lo.into(), hi.into())]));
+        cx.loose(arg.neg, test);
+    }
+    Ok(())
+})
+.protos(&[6]);

@@ -4,7 +4,7 @@
 //! of [`super::fields`]; those with behaviour of their own have a file. Adding one is an item and a line here.
 
 use crate::field::{Field, Value};
-use crate::model::Family;
+use crate::model::{Family, Hook};
 
 use super::args::Given;
 use super::cx::{Cx, Lowered};
@@ -156,6 +156,8 @@ pub struct Extension {
     pub some: bool,
     /// It needs `-p` with one of these.
     pub protos: &'static [u8],
+    /// It is refused in a built-in chain of another hook; empty for any.
+    pub hooks: &'static [Hook],
     /// Turns what was given into ops.
     pub lower: fn(&mut Cx<'_>, &Given<'_, '_>) -> Lowered,
     /// How well it is understood.
@@ -179,6 +181,7 @@ impl Extension {
             options,
             some: false,
             protos: &[],
+            hooks: &[],
             lower,
             status: Status::Full,
             note: "",
@@ -229,6 +232,12 @@ impl Extension {
         Extension { protos, ..self }
     }
 
+    /// The same, and it is refused in a built-in chain of another hook.
+    #[must_use]
+    pub const fn hooks(self, hooks: &'static [Hook]) -> Self {
+        Extension { hooks, ..self }
+    }
+
     /// The same with a word for documentation.
     #[must_use]
     pub const fn note(self, status: Status, note: &'static str) -> Self {
@@ -252,9 +261,37 @@ pub const MATCHES: &[&Extension] = &[
     &matches::bytes::BPF,
     &matches::bytes::STRING,
     &matches::bytes::U32,
+    &matches::connection::CLUSTER,
+    &matches::connection::CONNBYTES,
+    &matches::connection::CONNLABEL,
+    &matches::connection::CONNLIMIT,
+    &matches::connection::HELPER,
     &matches::conntrack::CONNTRACK,
     &matches::conntrack::STATE,
     &matches::ecn::MATCH,
+    &matches::headers::AH4,
+    &matches::headers::AH6,
+    &matches::headers::DST,
+    &matches::headers::ESP,
+    &matches::headers::EUI64,
+    &matches::headers::FRAG,
+    &matches::headers::HBH,
+    &matches::headers::IPCOMP,
+    &matches::headers::IPV6HEADER,
+    &matches::headers::MH,
+    &matches::headers::RT,
+    &matches::headers::SRH,
+    &matches::host::CGROUP,
+    &matches::host::IPVS,
+    &matches::host::NFACCT,
+    &matches::host::OSF,
+    &matches::host::POLICY,
+    &matches::host::QUOTA,
+    &matches::host::RATEEST,
+    &matches::host::RECENT,
+    &matches::host::RPFILTER,
+    &matches::host::SOCKET,
+    &matches::host::TIME,
     &matches::icmp::ICMP,
     &matches::icmp::ICMP6,
     &matches::limit::HASHLIMIT,
@@ -270,6 +307,8 @@ pub const MATCHES: &[&Extension] = &[
     &matches::statistic::MATCH,
     &fields::COMMENT,
     &fields::CONNMARK,
+    &fields::CPU,
+    &fields::DEVGROUP,
     &fields::DSCP,
     &fields::HL,
     &fields::IPRANGE,
@@ -277,6 +316,8 @@ pub const MATCHES: &[&Extension] = &[
     &fields::MAC,
     &fields::MARK,
     &fields::PKTTYPE,
+    &fields::REALM,
+    &fields::TCPMSS,
     &fields::TOS,
     &fields::TTL,
 ];
@@ -309,6 +350,20 @@ pub const TARGETS: &[&Extension] = &[
     &targets::other::SET,
     &targets::other::TEE,
     &targets::other::TPROXY,
+    &targets::rare::AUDIT,
+    &targets::rare::CLUSTERIP,
+    &targets::rare::CONNSECMARK,
+    &targets::rare::DNPT,
+    &targets::rare::HMARK,
+    &targets::rare::IDLETIMER,
+    &targets::rare::LED,
+    &targets::rare::MIRROR,
+    &targets::rare::RATEEST,
+    &targets::rare::SECMARK,
+    &targets::rare::SNPT,
+    &targets::rare::SYNPROXY,
+    &targets::rare::TCPOPTSTRIP,
+    &targets::rare::ULOG,
 ];
 
 /// The match of that name.

@@ -68,6 +68,7 @@ impl Lowerer<'_, '_> {
             family: place.family,
             dialect,
             table: place.table,
+            hook: self.model.chain(place.chain).base.as_ref().map(|b| b.hook),
             proto: None,
             model: self.model,
         }
@@ -99,7 +100,10 @@ impl Lowerer<'_, '_> {
                 cx.verdict(verdict);
             }
             Some((_, Target::Extension)) => extensions(&mut cx, parsed, Kind::Target, diagnostics),
-            Some((jump, Target::Unknown)) => diagnostics.push(unknown_target(&mut cx, &jump, &names)),
+            Some((jump, Target::Unknown)) => {
+                let text = parsed.unknown_target.clone();
+                diagnostics.push(unknown_target(&mut cx, &jump, text, &names));
+            }
             None => {}
         }
         let counters = line.counters.map(|c| (c.packets, c.bytes));
@@ -132,9 +136,10 @@ impl Lowerer<'_, '_> {
     }
 }
 
-fn unknown_target(cx: &mut Cx<'_>, jump: &Jump<'_>, names: &[String]) -> Diagnostic {
+fn unknown_target(cx: &mut Cx<'_>, jump: &Jump<'_>, text: Option<String>, names: &[String]) -> Diagnostic {
     let name = jump.name.escape_debug();
-    let text = cx.model.push_text(format!("{} {name}", if jump.goto { "-g" } else { "-j" }));
+    let text = text.unwrap_or_else(|| format!("{} {name}", if jump.goto { "-g" } else { "-j" }));
+    let text = cx.model.push_text(text);
     cx.draft.ops.push(Op::Opaque(text));
     let message = format!("`{name}` is neither a chain of this table nor a target that is known");
     let mut diagnostic =
@@ -198,11 +203,14 @@ fn check(cx: &Cx<'_>, given: &Given<'_, '_>) -> Result<(), Bad> {
     if !ext.protos.is_empty() && !proto.is_some_and(|p| ext.protos.contains(&p)) {
         return Err(given.bad(format!("`{}` needs a `-p` that goes with it", ext.name)));
     }
+    if let Some(hook) = cx.hook.filter(|h| !ext.hooks.is_empty() && !ext.hooks.contains(h)) {
+        return Err(given.bad(format!("`{}` is refused at {}", ext.name, hook.name())));
+    }
     Ok(())
 }
 
 /// An extension as it was written.
-fn spelled(load: &Load, given: &Given<'_, '_>) -> String {
+pub(super) fn spelled(load: &Load, given: &Given<'_, '_>) -> String {
     let mut out = format!("{} {}", if load.ext.kind == Kind::Match { "-m" } else { "-j" }, load.ext.name);
     for arg in given.args() {
         out.push_str(if arg.neg { " ! " } else { " " });

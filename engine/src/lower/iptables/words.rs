@@ -15,7 +15,7 @@ use super::values;
 
 /// iptables' own options: short, long, long again, how many words belong to them.
 const GLOBALS: &[(&str, &str, &str, Global, u8)] = &[
-    ("-p", "--protocol", "--proto", Global::Protocol, 1),
+    ("-p", "--protocol", "", Global::Protocol, 1),
     ("-s", "--source", "--src", Global::Source, 1),
     ("-d", "--destination", "--dst", Global::Destination, 1),
     ("-i", "--in-interface", "", Global::In, 1),
@@ -119,6 +119,8 @@ pub struct Parsed<'t> {
     pub counters: Option<(u64, u64)>,
     /// `-j` or `-g`.
     pub jump: Option<Jump<'t>>,
+    /// `-j` with what follows it, when that is neither a chain nor known.
+    pub unknown_target: Option<String>,
     /// What was wrong.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -132,6 +134,7 @@ impl Parsed<'_> {
         self.table = None;
         self.counters = None;
         self.jump = None;
+        self.unknown_target = None;
         self.diagnostics.clear();
     }
 }
@@ -309,7 +312,7 @@ impl<'t> Reader<'t, '_> {
             Global::Jump | Global::Goto if self.out.jump.is_some() => {
                 self.error("NT105", from, "a rule has one `-j` or `-g`");
             }
-            Global::Jump | Global::Goto => self.jump(value, what == Global::Goto, span),
+            Global::Jump | Global::Goto => self.jump(value, what == Global::Goto, from),
             Global::Table => self.out.table = Some(value),
             Global::Counters => self.counters(value, from),
             Global::Nothing | Global::Wait => {}
@@ -366,9 +369,14 @@ impl<'t> Reader<'t, '_> {
         }
     }
 
-    fn jump(&mut self, name: &'t str, goto: bool, span: Span) {
+    fn jump(&mut self, name: &'t str, goto: bool, from: usize) {
         let standard = matches!(name, "ACCEPT" | "DROP" | "RETURN" | "QUEUE");
         let ext = if goto || standard || (self.is_chain)(name) { None } else { find_target(name, self.family) };
+        if ext.is_none() && !goto && !standard && !(self.is_chain)(name) {
+            self.skip_options();
+            self.out.unknown_target = Some(self.join(from, self.at));
+        }
+        let span = self.span(from, self.at);
         let load = ext.map(|ext| {
             self.out.loads.push(Load { ext, span });
             self.out.loads.len() as u16 - 1

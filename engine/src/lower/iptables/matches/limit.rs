@@ -13,7 +13,7 @@ const NOTE: &str = "buckets start full, and no time passes between packets unles
 pub const LIMIT: Extension =
     Extension::of_match("limit", &[opt("--limit"), opt("--limit-burst")], lower_limit).note(Status::Assumed, NOTE);
 
-const HASHLIMIT_OPTIONS: [Opt; 14] = [
+const HASHLIMIT_OPTIONS: [Opt; 13] = [
     opt("--hashlimit-upto").alias("--hashlimit").neg(),
     opt("--hashlimit-above").neg(),
     opt("--hashlimit-burst"),
@@ -27,7 +27,6 @@ const HASHLIMIT_OPTIONS: [Opt; 14] = [
     opt("--hashlimit-htable-gcinterval"),
     flag("--hashlimit-rate-match"),
     opt("--hashlimit-rate-interval"),
-    flag("--hashlimit-all"),
 ];
 
 /// `-m hashlimit`.
@@ -121,8 +120,7 @@ fn key(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Result<Vec<ExprId>, Bad> {
             other => return Err(arg.bad_value(other)),
         };
         ports |= mask == 0xffff;
-        let whole = mask == ones(width) || mask == 0xffff;
-        key.push(if whole { cx.model.field_expr(field) } else { cx.masked_expr(field, mask) });
+        key.push(cx.masked_expr(field, mask));
     }
     if ports {
         cx.need(Header::Ports);

@@ -2,8 +2,11 @@
 
 pub mod addrtype;
 pub mod bytes;
+pub mod connection;
 pub mod conntrack;
 pub mod ecn;
+pub mod headers;
+pub mod host;
 pub mod icmp;
 pub mod limit;
 pub mod multiport;

@@ -11,8 +11,8 @@ use crate::model::{Header, Values};
 pub const MATCH: Extension = Extension::of_match(
     "multiport",
     &[
-        opt("--source-ports").alias("--sports").neg(),
-        opt("--destination-ports").alias("--dports").neg(),
+        opt("--sports").alias("--source-ports").neg(),
+        opt("--dports").alias("--destination-ports").neg(),
         opt("--ports").neg(),
     ],
     lower,
@@ -37,8 +37,8 @@ fn lower(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Lowered {
         }
         let set = Values::new(ranges.into_iter().map(|(lo, hi)| (lo.into(), hi.into())));
         match arg.opt.name {
-            "--source-ports" => cx.within(Field::Sport, arg.neg, set),
-            "--destination-ports" => cx.within(Field::Dport, arg.neg, set),
+            "--sports" => cx.within(Field::Sport, arg.neg, set),
+            "--dports" => cx.within(Field::Dport, arg.neg, set),
             _ => {
                 let either = [Field::Sport, Field::Dport].map(|f| cx.model.field_test(f, false, set.clone()));
                 let test = cx.model.any_of(&either);

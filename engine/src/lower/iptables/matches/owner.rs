@@ -6,7 +6,7 @@ use crate::lower::iptables::args::{Arg, Given};
 use crate::lower::iptables::cx::{Bad, Cx, Lowered};
 use crate::lower::iptables::registry::{Extension, Status, flag, opt};
 use crate::lower::iptables::values;
-use crate::model::{Test, Values};
+use crate::model::{Hook, Test, Values};
 
 /// `-m owner`.
 pub const MATCH: Extension = Extension::of_match(
@@ -15,6 +15,7 @@ pub const MATCH: Extension = Extension::of_match(
     lower,
 )
 .some()
+.hooks(&[Hook::Output, Hook::Postrouting])
 .note(Status::Assumed, "needs --uid, --gid; user names other than root are not resolved");
 
 /// An id or a range of ids: `0`, `1000-1999`, `root`.

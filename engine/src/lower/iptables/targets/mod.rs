@@ -6,3 +6,4 @@ pub mod log;
 pub mod mark;
 pub mod nat;
 pub mod other;
+pub mod rare;

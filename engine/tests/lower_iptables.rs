@@ -1,0 +1,155 @@
+//! What iptables' own test lists and the corpus say about lowering: lines marked OK are understood, lines marked FAIL are
+//! refused, and the dumps' conditions that stay opaque are counted. Skipped where `../shared` is not there.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nettrace_engine::lower::iptables::{Options, detect, lower, registry};
+use nettrace_engine::model::{Dialect, Family, Model, Op, Test};
+use nettrace_grammar::{Diagnostic, Severity, Sources};
+
+fn shared(path: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(path);
+    if path.exists() {
+        return Some(path);
+    }
+    println!("skipped: {} is not there", path.display());
+    None
+}
+
+fn model(text: &str, family: Family, dialect: Option<Dialect>) -> (Model, Vec<Diagnostic>) {
+    let mut sources = Sources::default();
+    let source = sources.add("f", text).unwrap().clone();
+    let (tree, mut diagnostics) = nettrace_grammar::iptables::parse(&source);
+    let dialect = dialect.or(detect(&tree).1).unwrap_or(Dialect::Legacy);
+    let mut model = Model::default();
+    diagnostics.extend(lower(&tree, Options { family, dialect }, &mut model));
+    (model, diagnostics)
+}
+
+/// The texts of conditions and targets that are only understood as text.
+fn opaque(model: &Model) -> Vec<&str> {
+    let of_op = |op: &Op| match op {
+        Op::Opaque(text) | Op::Test(Test::Opaque(text)) => Some(*text),
+        _ => None,
+    };
+    let of_test = |test: &Test| if let Test::Opaque(text) = test { Some(*text) } else { None };
+    let all = model.ops.iter().filter_map(of_op).chain(model.tests.iter().filter_map(of_test));
+    all.map(|t| model.text(t)).collect()
+}
+
+/// Whether the table of extensions says that this condition is only understood as text.
+fn is_text_only(text: &str) -> bool {
+    let opaque = registry::table().into_iter().filter(|r| r.status == registry::Status::Opaque);
+    text.contains("--dccp-option") || opaque.into_iter().any(|r| text.starts_with(&format!("-m {} ", r.name)))
+}
+
+/// One line of a `.t` file.
+struct Line {
+    table: String,
+    chain: String,
+    rule: String,
+    ok: bool,
+    legacy_only: bool,
+}
+
+fn lines(text: &str) -> Vec<Line> {
+    let (mut table, mut chain, mut out) = ("filter".to_owned(), "INPUT".to_owned(), Vec::new());
+    for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with(['#', '@', '%'])) {
+        if let Some(chains) = line.strip_prefix(':') {
+            chain = chains.split(',').next().unwrap_or("INPUT").to_owned();
+            continue;
+        }
+        if let Some(name) = line.strip_prefix('*') {
+            table = name.to_owned();
+            continue;
+        }
+        let fields: Vec<_> = line.split(';').collect();
+        let Some(result) = fields.iter().rposition(|f| matches!(*f, "OK" | "FAIL")) else { continue };
+        out.push(Line {
+            table: table.clone(),
+            chain: chain.clone(),
+            rule: fields[0].to_owned(),
+            ok: fields[result] == "OK",
+            legacy_only: fields[result..].contains(&"LEGACY"),
+        });
+    }
+    out
+}
+
+#[test]
+fn iptables_own_test_lists() {
+    let Some(root) = shared("corpus/C-iptables-upstream/iptables-ext-t") else { return };
+    let (mut wrong, mut right, mut text_only, mut unsaid) = (Vec::new(), 0, 0, Vec::new());
+    for entry in fs::read_dir(root).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let of = |part: &str| name.contains(part);
+        if of("libebt_") || of("libarpt_") || !of(".t") {
+            continue;
+        }
+        let families: &[Family] = match () {
+            () if of("libip6t_") => &[Family::Ip6],
+            () if of("libipt_") || of("iptables.t") => &[Family::Ip],
+            () => &[Family::Ip, Family::Ip6],
+        };
+        for line in lines(&fs::read_to_string(&path).unwrap()) {
+            for family in families {
+                let text = format!("*{}\n-A {} {}\nCOMMIT\n", line.table, line.chain, line.rule);
+                let (model, diagnostics) = model(&text, *family, Some(Dialect::Legacy));
+                let opaque = opaque(&model);
+                let told = diagnostics.iter().any(|d| d.severity == Severity::Error);
+                let shown = format!(
+                    "{name} {}: {}: {opaque:?} {:?}",
+                    family.name(),
+                    line.rule,
+                    diagnostics.first().map(|d| &d.message)
+                );
+                match line.ok {
+                    true if !told && !opaque.is_empty() && opaque.iter().all(|t| is_text_only(t)) => text_only += 1,
+                    true if told || !opaque.is_empty() => wrong.push(shown),
+                    false if !told && !line.legacy_only => unsaid.push(shown),
+                    _ => right += 1,
+                }
+            }
+        }
+    }
+    println!("{right} lines right, {text_only} taken as text, {} marked FAIL but taken", unsaid.len());
+    assert!(wrong.is_empty(), "marked OK, not understood:\n{}", wrong.join("\n"));
+    // Only what depends on objects of a running kernel may be taken: an nfacct object, an ipset.
+    unsaid.retain(|l| !l.contains("nfacct") && !l.contains("-j SET"));
+    assert!(unsaid.is_empty(), "marked FAIL, taken:\n{}", unsaid.join("\n"));
+}
+
+#[test]
+fn the_corpus() {
+    let Some(root) = shared("corpus") else { return };
+    let manifest = fs::read_to_string(root.join("MANIFEST.tsv")).unwrap();
+    let (mut texts, mut said, mut files, mut rules) = (BTreeMap::new(), BTreeMap::new(), 0, 0);
+    for row in manifest.lines().skip(1).map(|l| l.split('\t').collect::<Vec<_>>()) {
+        if !row[3].starts_with("iptables-save") || !(row[6] == "yes" || row[7] == "yes") {
+            continue;
+        }
+        let Ok(bytes) = fs::read(root.join(row[0])) else { continue };
+        let family = if row[5] == "v6" { Family::Ip6 } else { Family::Ip };
+        let (model, diagnostics) = model(&String::from_utf8_lossy(&bytes), family, None);
+        files += 1;
+        rules += model.rules.len();
+        for text in opaque(&model) {
+            *texts.entry(text.to_owned()).or_insert(0) += 1;
+        }
+        for d in diagnostics.iter().filter(|d| d.severity == Severity::Error) {
+            said.entry(format!("{}: {}", d.code, d.message)).or_insert_with(Vec::new).push(row[0].to_owned());
+        }
+    }
+    println!("{files} files, {rules} rules; opaque: {}", texts.values().sum::<i32>());
+    texts.iter().for_each(|(t, n)| println!("  {n} {t}"));
+    said.iter().for_each(|(t, f)| println!("  {} {t} e.g. {}", f.len(), f[0]));
+    // What is left: jumps to chains that a partial dump does not have, and a rule that the kernel refuses.
+    let odd: Vec<_> =
+        texts.keys().filter(|t| !t.starts_with("-j ") && !t.starts_with("-g ") && *t != "-m tcp").collect();
+    assert!(odd.is_empty(), "{odd:?}");
+}
