@@ -60,11 +60,11 @@ fn lines(text: &str) -> Vec<Line> {
     let (mut table, mut chain, mut out) = ("filter".to_owned(), "INPUT".to_owned(), Vec::new());
     for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with(['#', '@', '%'])) {
         if let Some(chains) = line.strip_prefix(':') {
-            chain = chains.split(',').next().unwrap_or("INPUT").to_owned();
+            chains.split(',').next().unwrap_or("INPUT").clone_into(&mut chain);
             continue;
         }
         if let Some(name) = line.strip_prefix('*') {
-            table = name.to_owned();
+            name.clone_into(&mut table);
             continue;
         }
         let fields: Vec<_> = line.split(';').collect();
@@ -146,8 +146,12 @@ fn the_corpus() {
         }
     }
     println!("{files} files, {rules} rules; opaque: {}", texts.values().sum::<i32>());
-    texts.iter().for_each(|(t, n)| println!("  {n} {t}"));
-    said.iter().for_each(|(t, f)| println!("  {} {t} e.g. {}", f.len(), f[0]));
+    for (t, n) in &texts {
+        println!("  {n} {t}");
+    }
+    for (t, f) in &said {
+        println!("  {} {t} e.g. {}", f.len(), f[0]);
+    }
     // What is left: jumps to chains that a partial dump does not have, and a rule that the kernel refuses.
     let odd: Vec<_> =
         texts.keys().filter(|t| !t.starts_with("-j ") && !t.starts_with("-g ") && *t != "-m tcp").collect();
