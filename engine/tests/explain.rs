@@ -278,3 +278,22 @@ fn every_reason_is_true() {
         }
     }
 }
+
+#[test]
+fn an_nft_host_gets_nft_commands() {
+    let s = sample("kube-proxy-nftables");
+    let packet = r#"{"iif":"eth0","proto":"tcp","saddr":"192.168.20.9","daddr":"192.168.20.21","dport":31080}"#;
+    let found = advice(&s, packet, Want::Drop);
+    let table = "nft add table ip guard";
+    let chain = "nft add chain ip guard raw-prerouting '{ type filter hook prerouting priority -300; }'";
+    let rule = "nft add rule ip guard raw-prerouting fib daddr type local tcp dport 31080 drop";
+    let tried = found.tried.iter().find(|p| p.commands == [table, chain, rule]).unwrap();
+    assert_eq!(tried.fares[0], Fare::Blocked);
+    assert_eq!(tried.also, Vec::<String>::new());
+    let f = sample("firewalld-nft");
+    let packet = r#"{"iif":"eth0","proto":"tcp","saddr":"192.168.30.9","daddr":"192.168.30.21","dport":9100}"#;
+    let found = advice(&f, packet, Want::Accept);
+    let best = found.best()[0];
+    assert!(best.commands[0].starts_with("nft insert rule inet firewalld filter_INPUT "), "{best:?}");
+    assert!(best.warnings[0].starts_with("firewalld rebuilds"), "{best:?}");
+}

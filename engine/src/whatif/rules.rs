@@ -1,6 +1,6 @@
 //! `iptables -I INPUT …`, `nft add rule …`, `ipset add …`: read by what reads the dumps, lowered into the model there is.
 
-use nettrace_grammar::{Diagnostic, Sources, iptables};
+use nettrace_grammar::{Diagnostic, Sources, iptables, nft};
 
 use super::{checked, keep, refused};
 use crate::lower;
@@ -14,10 +14,11 @@ pub(super) fn apply(
 ) -> Result<(), Vec<Diagnostic>> {
     match program {
         p if p.starts_with("iptables") || p.starts_with("ip6tables") => xt(model, sources, (p, command)),
+        "nft" => nft_command(model, sources, command),
         other => {
             let (_, span) = keep(sources, command)?;
             let message = format!("`{}` is not a program whose commands are understood", other.escape_debug());
-            Err(refused(span, message, "iptables, ip6tables, ip route, sysctl"))
+            Err(refused(span, message, "iptables, ip6tables, nft, ip route, sysctl"))
         }
     }
 }
@@ -43,4 +44,19 @@ fn xt(model: &mut Model, sources: &mut Sources, (program, command): (&str, &str)
         found = lower::iptables::lower(&tree, options, model);
     }
     checked(found)
+}
+
+/// What a shell would take away around nft's words.
+fn unquoted(command: &str) -> String {
+    let text = command.strip_prefix("nft").unwrap_or(command).trim();
+    let whole = ['\'', '"'].iter().find_map(|q| text.strip_prefix(*q)?.strip_suffix(*q));
+    let outer = whole.filter(|t| !t.contains('\''));
+    outer.unwrap_or(text).replace('\'', "").replace("\\;", ";")
+}
+
+fn nft_command(model: &mut Model, sources: &mut Sources, command: &str) -> Result<(), Vec<Diagnostic>> {
+    let (source, _) = keep(sources, &unquoted(command))?;
+    let parsed = nft::parse(&source);
+    checked(parsed.diagnostics)?;
+    checked(lower::nft::lower(&parsed.tree, model))
 }

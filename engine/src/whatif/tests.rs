@@ -47,3 +47,20 @@ fn routes_and_sysctls_change_the_host() {
     assert_eq!(p.routes6.unwrap().len(), 1);
     assert_eq!(p.sysctls.unwrap().number("net.ipv4.ip_forward"), Some(0));
 }
+
+#[test]
+fn nft_commands_are_read_as_a_shell_would_hand_them_over() {
+    let (mut m, mut p, mut s) = (Model::default(), Parts::default(), Sources::default());
+    for command in [
+        "nft add table ip guard",
+        "nft add chain ip guard in '{ type filter hook input priority 0; }'",
+        "nft add rule ip guard in tcp dport 80 drop",
+        "nft 'insert rule ip guard in tcp dport 81 drop'",
+    ] {
+        assert_eq!(apply(&mut m, &mut p, &mut s, command), Ok(()), "{command}");
+    }
+    let shown = chain(&m, &s, "in");
+    assert_eq!(shown.len(), 2);
+    assert!(shown[0].contains("dport 81") && shown[1].contains("dport 80"), "{shown:?}");
+    assert!(m.chains[0].base.is_some());
+}

@@ -12,7 +12,7 @@ use nettrace_engine::spec::{PacketSpec, Start, complete};
 use nettrace_engine::state::State;
 use nettrace_engine::trace::Trace;
 use nettrace_engine::walk::walk;
-use nettrace_grammar::{Sources, iptables};
+use nettrace_grammar::{Sources, iptables, nft};
 
 /// A host as dumped.
 pub struct Sample {
@@ -51,6 +51,9 @@ pub fn load(dir: &Path, variant: &str) -> Sample {
             let dialect = lower::iptables::detect(&tree).1.unwrap_or(Dialect::Legacy);
             lower::iptables::lower(&tree, lower::iptables::Options { family, dialect }, &mut model);
         }
+    }
+    if let Some(s) = text("nft-ruleset") {
+        lower::nft::lower(&nft::parse(&s).tree, &mut model);
     }
     for (name, part) in [
         ("ip-addr.json", Part::Addresses),

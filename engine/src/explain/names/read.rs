@@ -34,9 +34,11 @@ impl<'m> Labels<'m> {
         self.callers(chain)
     }
 
-    /// The chain that a rule jumps or goes to.
+    /// The chain that a rule jumps or goes to, where it is always the same one.
     pub(super) fn jump(&self, rule: RuleId) -> Option<ChainId> {
-        graph::jumps(self.model, rule).next()
+        let mut to = graph::jumps(self.model, rule);
+        let first = to.next()?;
+        to.all(|c| c == first).then_some(first)
     }
 
     /// The target of the first DNAT in a chain: `10.244.166.136:8200`.
