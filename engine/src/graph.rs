@@ -26,7 +26,7 @@ pub fn jumps(model: &Model, rule: RuleId) -> impl Iterator<Item = ChainId> + '_ 
 fn map_targets(model: &Model, set: SetId) -> impl Iterator<Item = ChainId> + '_ {
     let elements = match &model.set(set).contents {
         Contents::Elements(e) => Some(e),
-        Contents::Unknown => None,
+        Contents::Unknown | Contents::Ipset(_) => None,
     };
     elements.into_iter().flat_map(|e| (0..e.len() as u32).map(|i| e.data(i))).filter_map(|d| match d {
         Data::Verdict(v) => target(*v),

@@ -11,6 +11,7 @@ pub mod host;
 pub mod lower;
 pub mod model;
 pub mod packet;
+pub mod sets;
 pub mod spec;
 pub mod state;
 pub mod trace;

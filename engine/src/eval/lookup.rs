@@ -23,7 +23,13 @@ pub enum Hit {
 /// Finds the element for the packet.
 pub fn find(view: View, id: LookupId) -> Hit {
     let lookup = view.world.model.lookup(id);
-    let LookupKey::Exprs(exprs) = &lookup.key else { return Hit::Absent };
+    let LookupKey::Exprs(exprs) = &lookup.key else {
+        return match super::ipset::test(view, lookup.set, &lookup.key) {
+            Ok(tested) if tested.matches => Hit::Added(Vec::new()),
+            Ok(_) => Hit::None,
+            Err(fact) => Hit::Ask(fact),
+        };
+    };
     let key = match keys(view, exprs) {
         Ok(key) => key,
         Err(Eval::Ask(fact)) => return Hit::Ask(fact),
@@ -34,6 +40,7 @@ pub fn find(view: View, id: LookupId) -> Hit {
     }
     match &view.world.model.set(lookup.set).contents {
         Contents::Elements(elements) => elements.find(&key).map_or(Hit::None, Hit::Element),
+        Contents::Ipset(_) => Hit::None,
         Contents::Unknown => {
             let fact = Fact::Member(lookup.set, key);
             match view.facts.get(&fact) {
@@ -69,7 +76,7 @@ pub(super) fn data(view: View, id: LookupId, part: u8, upper: bool) -> Eval {
                 }
                 _ => Eval::Absent,
             },
-            Contents::Unknown => Eval::Absent,
+            Contents::Unknown | Contents::Ipset(_) => Eval::Absent,
         },
         Hit::Added(values) => values.get(part as usize).map_or(Eval::Absent, |v| Eval::Value(*v)),
         Hit::None | Hit::Absent => Eval::Absent,

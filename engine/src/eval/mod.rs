@@ -6,6 +6,7 @@
 mod bytes;
 mod hash;
 mod image;
+pub mod ipset;
 mod lookup;
 mod route;
 

@@ -37,6 +37,8 @@ pub enum Contents {
     Unknown,
     /// nft elements.
     Elements(Elements),
+    /// An ipset's entries.
+    Ipset(Box<crate::sets::Ipset>),
 }
 
 /// What an element maps to.

@@ -23,11 +23,11 @@ impl Machine<'_> {
                 self.attach_template(ct, site);
                 None
             }
-            Effect::Log { .. }
-            | Effect::Dup { .. }
-            | Effect::Offload { .. }
-            | Effect::Strip(_)
-            | Effect::SetMap { .. } => None,
+            Effect::Log { .. } | Effect::Dup { .. } | Effect::Offload { .. } | Effect::Strip(_) => None,
+            Effect::SetMap { lookup, mark, prio, .. } => {
+                self.ipset_map(rule, *lookup, *mark, *prio);
+                None
+            }
             Effect::Reject(with) => {
                 self.reject(rule, *with);
                 Some(RuleEnd::Matched(Verdict::Drop))

@@ -9,6 +9,7 @@ mod chain;
 mod conntrack;
 mod effects;
 pub mod hooks;
+mod ipset;
 mod nat;
 mod ops;
 mod options;
@@ -56,6 +57,7 @@ pub fn walk(world: World, start: &Start, state: &mut State, ask: &mut dyn Choose
         local: start.local,
         given_ct: start.ct_state,
         way: route::Way::default(),
+        sets_count: ipset::any_counts(world.model),
     };
     let fate = m.travel();
     m.store_connection();
@@ -88,6 +90,8 @@ struct Machine<'a> {
     given_ct: Option<Value>,
     /// The route the packet has now.
     way: route::Way,
+    /// Lookups in ipsets may leave something behind.
+    sets_count: bool,
 }
 
 impl Machine<'_> {

@@ -58,6 +58,14 @@ impl Machine<'_> {
 
     /// A run of pure tests: `false` as soon as one definitely fails; only then is anything asked.
     fn tests(&mut self, run: &[Op], site: u32) -> bool {
+        let held = self.all_hold(run, site);
+        if self.sets_count {
+            self.count_lookups(run, site);
+        }
+        held
+    }
+
+    fn all_hold(&mut self, run: &[Op], site: u32) -> bool {
         loop {
             let mut open = None;
             for (i, op) in run.iter().enumerate() {

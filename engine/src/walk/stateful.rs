@@ -157,7 +157,10 @@ impl Machine<'_> {
 
     /// A set update from the packet path; `false`: it could not be made.
     pub(super) fn set_update(&mut self, rule: RuleId, u: &SetUpdate, site: u64) -> bool {
-        let LookupKey::Exprs(exprs) = &u.key else { return false };
+        let exprs = match &u.key {
+            LookupKey::Exprs(exprs) => exprs,
+            LookupKey::Dims { dims, .. } => return self.ipset_update(u.set, dims, u.op),
+        };
         let Some(key) = self.keys(exprs) else { return false };
         let mut data = Vec::new();
         for e in &u.data {
@@ -168,7 +171,7 @@ impl Machine<'_> {
         }
         let known = match &self.world.model.set(u.set).contents {
             Contents::Elements(e) => e.find(&key).is_some(),
-            Contents::Unknown => false,
+            Contents::Unknown | Contents::Ipset(_) => false,
         };
         let delta = self.state.sets.entry(u.set).or_default();
         let there = delta.get(&key).map_or(known, Option::is_some);
@@ -182,7 +185,7 @@ impl Machine<'_> {
                 let size = self.world.model.set(u.set).size as usize;
                 let held = match &self.world.model.set(u.set).contents {
                     Contents::Elements(e) => e.len(),
-                    Contents::Unknown => 0,
+                    Contents::Unknown | Contents::Ipset(_) => 0,
                 };
                 let added = delta.values().filter(|v| v.is_some()).count();
                 if size != 0 && held + added >= size {

@@ -269,7 +269,7 @@ impl Cx<'_> {
     fn guessed_type(&mut self, id: SetId, run: Run) -> SetType {
         let arity = match &self.model.set(id).contents {
             Contents::Elements(e) => e.arity(),
-            Contents::Unknown => 1,
+            Contents::Unknown | Contents::Ipset(_) => 1,
         };
         let data = match run.of(&self.tree.elements).first().and_then(|e| e.data) {
             None => DataKind::None,
@@ -326,7 +326,7 @@ fn join(old: Contents, added: Contents, gone: Option<Contents>) -> Contents {
     }
     let gone = match gone {
         Some(Contents::Elements(e)) => Some(e),
-        Some(Contents::Unknown) => return Contents::Unknown,
+        Some(_) => return Contents::Unknown,
         None => None,
     };
     let mut all = Elements::new(old.arity());

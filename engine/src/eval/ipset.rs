@@ -1,0 +1,112 @@
+//! Whether an ipset matches a packet: the set's own contents, what packets changed, and facts where nothing tells.
+//!
+//! A `list:set` asks its members in order; the first that matches decides. Left out: applying what a lookup changes
+//! (counters), which is the walk's.
+
+use super::{Eval, View, read};
+use crate::fact::Fact;
+use crate::field::{Field, Value};
+use crate::model::{Contents, Dim, LookupKey, SetId};
+use crate::sets::{Ask, Hit, SetType};
+
+/// How deep sets of sets are followed; the kernel allows one level.
+const DEPTH: u8 = 4;
+
+/// A lookup that nothing stopped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tested {
+    /// Whether the set matches.
+    pub matches: bool,
+    /// The set and the entry that decided, if an entry did.
+    pub hit: Option<(SetId, Hit)>,
+    /// Entries that the lookup changes: set, key, and what it carries then.
+    pub changes: Vec<(SetId, Vec<Value>, Vec<Value>)>,
+}
+
+/// Tests a set for the packet.
+///
+/// # Errors
+/// The fact to ask for.
+pub fn test(view: View, set: SetId, key: &LookupKey) -> Result<Tested, Fact> {
+    let LookupKey::Dims { dims, return_nomatch, counters, update } = key else { return Ok(Tested::default()) };
+    let count = update.then(|| view.packet.or_zero(Field::Length) as u64);
+    let ask = Ask { counters, count, return_nomatch: *return_nomatch };
+    test_set(view, set, dims, ask, DEPTH)
+}
+
+fn test_set(view: View, id: SetId, dims: &[Dim], ask: Ask, depth: u8) -> Result<Tested, Fact> {
+    let delta = view.state.sets.get(&id);
+    let set = match &view.world.model.set(id).contents {
+        Contents::Ipset(set) => set,
+        Contents::Elements(_) => return Ok(Tested::default()),
+        Contents::Unknown => {
+            let mut key = raw_key(view, dims)?;
+            match delta.and_then(|d| d.get(&key)) {
+                Some(change) => return Ok(Tested { matches: change.is_some(), ..Tested::default() }),
+                None => key.extend(ask.return_nomatch.then_some(1)),
+            }
+            return is_member(view, id, key);
+        }
+    };
+    if set.kind == SetType::List {
+        let inner = Ask { counters: &[], ..ask };
+        let mut changes = Vec::new();
+        for member in set.members.iter().filter(|_| depth > 0) {
+            let mut tested = test_set(view, *member, dims, inner, depth - 1)?;
+            changes.append(&mut tested.changes);
+            if tested.matches {
+                return Ok(Tested { changes, ..tested });
+            }
+        }
+        return Ok(Tested { changes, ..Tested::default() });
+    }
+    let Some(key) = set.key(dims, |field| field_of(view, field))? else { return Ok(Tested::default()) };
+    let found = set.find(&key, ask, delta);
+    let changes = found.changes.into_iter().map(|(key, data)| (id, key, data)).collect();
+    match found.matches {
+        Some(matches) => Ok(Tested { matches, hit: found.hit.map(|h| (id, h)), changes }),
+        None => is_member(view, id, key),
+    }
+}
+
+fn is_member(view: View, id: SetId, key: Vec<Value>) -> Result<Tested, Fact> {
+    let fact = Fact::Member(id, key);
+    match view.facts.get(&fact) {
+        Some(answer) => Ok(Tested { matches: answer != 0, ..Tested::default() }),
+        None => Err(fact),
+    }
+}
+
+/// The key of a set whose type is not known: addresses by the first and third flag, the port by the second.
+///
+/// # Errors
+/// The fact to ask for, where a field of the packet is not known.
+pub fn raw_key(view: View, dims: &[Dim]) -> Result<Vec<Value>, Fact> {
+    let field = |(i, dim): (usize, &Dim)| match (i, *dim) {
+        (1, Dim::Src) => Field::Sport,
+        (1, Dim::Dst) => Field::Dport,
+        (_, Dim::Src) => Field::Saddr,
+        (_, Dim::Dst) => Field::Daddr,
+    };
+    dims.iter().enumerate().map(|dim| field_of(view, field(dim)).map(|v| v.unwrap_or(0))).collect()
+}
+
+fn field_of(view: View, field: Field) -> Result<Option<Value>, Fact> {
+    match read(view, field) {
+        Eval::Value(value) => Ok(Some(value)),
+        Eval::Absent => Ok(None),
+        Eval::Ask(fact) => Err(fact),
+    }
+}
+
+/// The key that the SET target adds to a set or takes out; `Ok(None)`: the packet has none.
+///
+/// # Errors
+/// The fact to ask for, where a field of the packet is not known.
+pub fn update_key(view: View, id: SetId, dims: &[Dim]) -> Result<Option<Vec<Value>>, Fact> {
+    match &view.world.model.set(id).contents {
+        Contents::Ipset(set) => set.key(dims, |field| field_of(view, field)),
+        Contents::Elements(_) => Ok(None),
+        Contents::Unknown => raw_key(view, dims).map(Some),
+    }
+}

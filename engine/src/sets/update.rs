@@ -1,0 +1,56 @@
+//! What the SET target does: adding a packet's key to a set and taking it out, as a change beside the dump.
+//!
+//! Example: `SET --add-set scanners src` on a packet from 10.0.0.9. In a set of networks the new entry gets the longest
+//! prefix length in use, else that of a single host, as the kernel does. Left out: which entry a full `forceadd` set
+//! gives up.
+
+use crate::field::Value;
+use crate::model::ones;
+use crate::state::SetDelta;
+
+use super::{Dimension, Ext, Ipset, SetType};
+
+impl Ipset {
+    /// The entry that a packet's key (see [`Ipset::key`]) would be added as.
+    pub fn entry_for(&self, key: &[Value]) -> Vec<Value> {
+        let host = self.host_length();
+        let mut entry = Vec::with_capacity(6);
+        for (i, (dimension, value)) in self.kind.dimensions().iter().zip(key).enumerate() {
+            match dimension {
+                Dimension::Net => {
+                    let length = self.lengths[self.net_number(i)].first().copied().unwrap_or(host);
+                    entry.extend([value & !ones(u32::from(host.saturating_sub(length))), length.into()]);
+                }
+                Dimension::Iface => entry.extend([*value, 0]),
+                Dimension::Mac if self.kind == SetType::BitmapIpMac => {}
+                _ => entry.push(*value),
+            }
+        }
+        entry
+    }
+
+    /// Adds the key to the changes; `false`: the set is full, and nothing happens. An entry that is there stays as it is.
+    pub fn add(&self, key: &[Value], delta: &mut SetDelta) -> bool {
+        let entry = self.entry_for(key);
+        if self.current(&entry, Some(delta)).is_some() {
+            return true;
+        }
+        let added = delta.values().filter(|v| v.is_some()).count();
+        if self.max != 0 && self.len() + added >= self.max as usize && !self.force_add {
+            return false;
+        }
+        let mac = if self.kind == SetType::BitmapIpMac { key.get(1).copied() } else { None };
+        delta.insert(entry, Some(Ext { mac, ..Ext::default() }.data()));
+        true
+    }
+
+    /// Takes the key out; `false`: it was not there.
+    pub fn remove(&self, key: &[Value], delta: &mut SetDelta) -> bool {
+        let entry = self.entry_for(key);
+        if self.current(&entry, Some(delta)).is_none() {
+            return false;
+        }
+        delta.insert(entry, None);
+        true
+    }
+}
