@@ -165,11 +165,12 @@ fn read(loaded: &Loaded, packet: &Packet, heading: Option<(usize, &str)>, how: H
         let gap = if n > 1 { "\n" } else { "" };
         format!("{gap}{}\n", how.paint.bold(&format!("Packet {n}: {name}")))
     });
-    let mut out = title.unwrap_or_default() + &text::render(&mut scene, &answer, level);
+    let drawn = text::render(&mut scene, &answer, level);
+    let mut out = title.unwrap_or_default() + &drawn.way;
     if let Some(reasons) = said.reasons.filter(|_| !how.level.short) {
         if let Some((before, _)) = &reasons.before {
             let old = answer::answer(&loaded.model, packet.local, detail, before);
-            let was = text::render(&mut scene, &old, Level::Short);
+            let was = text::render(&mut scene, &old, Level::Short).way;
             out.push_str(&format!("\n{}\n", how.paint.bold("What the edits change")));
             out.push_str(&format!("  before: {}", was.replace('\n', "\n          ").trim_end()));
             out.push('\n');
@@ -177,7 +178,7 @@ fn read(loaded: &Loaded, packet: &Packet, heading: Option<(usize, &str)>, how: H
         }
         out.push_str(&desk(loaded, how).render(reasons));
     }
-    out
+    out + &drawn.assumed
 }
 
 fn desk(loaded: &Loaded, how: How) -> Desk<'_> {

@@ -74,10 +74,18 @@ fn base_name(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 
+/// An answer in two parts, between which more can be said.
+pub struct Drawn {
+    /// The verdict and the way.
+    pub way: String,
+    /// What was taken for granted.
+    pub assumed: String,
+}
+
 /// The whole answer.
-pub fn render(scene: &mut Scene, answer: &Answer, level: Level) -> String {
+pub fn render(scene: &mut Scene, answer: &Answer, level: Level) -> Drawn {
     if level == Level::Short {
-        return short(scene, answer);
+        return Drawn { way: short(scene, answer), assumed: String::new() };
     }
     scene.file = only_file(scene, answer);
     let mut out = verdict::head(scene, answer);
@@ -94,8 +102,7 @@ pub fn render(scene: &mut Scene, answer: &Answer, level: Level) -> String {
     if told < answer.endings.len() {
         out.push_str(&ending::others(scene, answer));
     }
-    out.push_str(&assumptions(scene, answer, level));
-    out
+    Drawn { way: out, assumed: assumptions(scene, answer, level) }
 }
 
 fn short(scene: &Scene, answer: &Answer) -> String {

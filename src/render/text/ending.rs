@@ -15,7 +15,9 @@ pub fn way(scene: &Scene, ending: &Ending) -> String {
     let family = ending.start.family();
     let p = scene.paint;
     let mut out = String::new();
-    let mut heading = scene.file.as_deref().map(|f| format!("lines of {}", p.text(f)));
+    let width = rows::label_width(scene, ending);
+    let mut heading = scene.file.as_deref().map(|f| format!("lines of {}", p.text(super::base_name(f))));
+    out.push('\n');
     for stage in &ending.stages {
         match stage {
             Stage::Hook { hook, rows: list } => {
@@ -23,11 +25,11 @@ pub fn way(scene: &Scene, ending: &Ending) -> String {
                 let note = heading.take().unwrap_or_default();
                 let gap = crate::output::WIDTH.saturating_sub(name.len() + note.chars().count()).max(1);
                 let note = if note.is_empty() { note } else { format!("{:gap$}{}", "", p.dim(&note)) };
-                out.push_str(&format!("\n{}{note}\n", p.bold(&name)));
-                out.push_str(&rows::hook(scene, list, family));
+                out.push_str(&format!("{}{note}\n", p.bold(&name)));
+                out.push_str(&rows::hook(scene, list, width, family));
             }
-            Stage::Route(routed) => out.push_str(&format!("\n{}  {}\n", p.bold("routing"), route(scene, routed))),
-            Stage::Built(told) => out.push_str(&built(scene, told, family, 11)),
+            Stage::Route(routed) => out.push_str(&format!("{}  {}\n", p.bold("routing"), route(scene, routed))),
+            Stage::Built(told) => out.push_str(&built(scene, told, family, width)),
         }
     }
     out
@@ -132,8 +134,7 @@ fn differing(scene: &Scene, first: &Ending, other: &Ending) -> Vec<String> {
     let mut out = Vec::new();
     for ((hook, chain, what), rewrites) in new.iter().take(6) {
         let What::Rule { rule, number, .. } = *what else { continue };
-        let text: Vec<String> =
-            rewrites.iter().map(|r| scene.paint.change(&rows::rewritten(scene, r, family))).collect();
+        let text: Vec<String> = rewrites.iter().map(|r| scene.paint.change(&rows::rewritten(r, family))).collect();
         let place = scene.short_place(scene.model.rule(rule).span);
         let said = format!(
             "{} {} #{number}  {}  {}",

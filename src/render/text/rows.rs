@@ -11,8 +11,11 @@ use super::Scene;
 use super::verdict::pair;
 use crate::output::WIDTH;
 
-/// Column of a row's text, behind the table's name.
-const TEXT: usize = 11;
+/// Narrowest and widest first column, which holds the table's name.
+const LABEL: (usize, usize) = (8, 14);
+
+/// Longest chain name that is shown whole.
+const NAME: usize = 36;
 
 /// The rules that an ending tells of.
 pub fn rules(ending: &Ending) -> Vec<RuleId> {
@@ -30,18 +33,31 @@ pub fn rules(ending: &Ending) -> Vec<RuleId> {
     out
 }
 
-/// One hook's rows.
-pub fn hook(scene: &Scene, rows: &[Row], family: Value) -> String {
+/// The width of the first column for these rows.
+pub fn label_width(scene: &Scene, ending: &Ending) -> usize {
+    let hooks = ending.stages.iter().filter_map(|s| match s {
+        Stage::Hook { rows, .. } => Some(rows),
+        _ => None,
+    });
+    let names = hooks.flatten().filter_map(|r| match r {
+        Row::Pass { base, .. } => Some(table(scene, *base).chars().count()),
+        _ => None,
+    });
+    names.max().unwrap_or(0).clamp(LABEL.0, LABEL.1)
+}
+
+/// One hook's rows, the first column `width` wide.
+pub fn hook(scene: &Scene, rows: &[Row], width: usize, family: Value) -> String {
     let mut out = String::new();
     for row in rows {
         match row {
-            Row::Pass { base, steps, .. } => pass(scene, *base, steps, family, &mut out),
-            Row::Quiet { bases, rules } => out.push_str(&quiet(scene, bases, *rules)),
+            Row::Pass { base, steps, .. } => Table { scene, width, family }.pass(*base, steps, &mut out),
+            Row::Quiet { bases, rules } => out.push_str(&quiet(scene, bases, *rules, width)),
             Row::Route(routed) => {
                 let said = super::ending::route(scene, routed);
-                out.push_str(&format!("  {:<w$} {said}\n", "routing", w = TEXT - 3));
+                out.push_str(&format!("  {:<width$} {said}\n", "routing"));
             }
-            Row::Built(told) => out.push_str(&built(scene, told, family, TEXT)),
+            Row::Built(told) => out.push_str(&built(scene, told, family, width)),
         }
     }
     out
@@ -54,7 +70,7 @@ fn table(scene: &Scene, base: ChainId) -> String {
     scene.paint.text(model.name(t.name))
 }
 
-fn quiet(scene: &Scene, bases: &[ChainId], rules: usize) -> String {
+fn quiet(scene: &Scene, bases: &[ChainId], rules: usize, width: usize) -> String {
     let mut names: Vec<String> = bases.iter().map(|b| table(scene, *b)).collect();
     names.dedup();
     let matched = match rules {
@@ -63,29 +79,72 @@ fn quiet(scene: &Scene, bases: &[ChainId], rules: usize) -> String {
         n => format!("{n} rules match, without effect"),
     };
     let label = names.join(", ");
-    scene.paint.dim(&format!("  {label:<w$} {matched}", w = TEXT - 3)) + "\n"
+    let label = if label.chars().count() > width { label + " " } else { label };
+    scene.paint.dim(&format!("  {label:<width$} {matched}")) + "\n"
 }
 
-fn pass(scene: &Scene, base: ChainId, steps: &[Kept], family: Value, out: &mut String) {
-    let label = table(scene, base);
-    let name_width = steps.iter().map(|s| left(scene, s).chars().count()).max().unwrap_or(0).min(30);
-    for (i, step) in steps.iter().enumerate() {
-        let first = if i == 0 { label.as_str() } else { "" };
-        out.push_str(&step_row(scene, first, name_width, (step, family)));
-        let indent = TEXT + 2;
-        let own_row = if inline(step).is_some() { 1 } else { 0 };
-        for rewrite in &step.rewrites[own_row..] {
-            out.push_str(&format!("{:indent$}{}\n", "", scene.paint.change(&rewritten(scene, rewrite, family))));
+/// Draws the steps of base chains.
+struct Table<'a> {
+    scene: &'a Scene<'a>,
+    /// Width of the first column.
+    width: usize,
+    family: Value,
+}
+
+impl Table<'_> {
+    fn pass(&self, base: ChainId, steps: &[Kept], out: &mut String) {
+        let (scene, p) = (self.scene, self.scene.paint);
+        let label = table(scene, base);
+        let name_width = steps.iter().map(|s| left(scene, s).chars().count()).max().unwrap_or(0).min(30);
+        for (i, step) in steps.iter().enumerate() {
+            let first = if i == 0 { label.as_str() } else { "" };
+            out.push_str(&self.row(first, name_width, step));
+            let indent = self.width + 5;
+            let own_row = usize::from(inline(step).is_some());
+            for rewrite in &step.rewrites[own_row..] {
+                out.push_str(&format!("{:indent$}{}\n", "", p.change(&rewritten(rewrite, self.family))));
+            }
+            for note in &step.notes {
+                out.push_str(&format!("{:indent$}{}\n", "", p.dim(&p.text(note))));
+            }
         }
-        for note in &step.notes {
-            out.push_str(&format!("{:indent$}{}\n", "", scene.paint.dim(&scene.paint.text(note))));
-        }
+    }
+
+    fn row(&self, label: &str, name_width: usize, step: &Kept) -> String {
+        let (scene, p) = (self.scene, self.scene.paint);
+        let (action, tone) = match inline(step) {
+            Some(rewrite) => (rewritten(rewrite, self.family), Tone::Change),
+            None => action(scene, step),
+        };
+        let place = match step.what {
+            What::Rule { rule, .. } | What::Missed { rule } => scene.short_place(scene.model.rule(rule).span),
+            What::Policy { .. } => scene.short_place(scene.model.chain(step.chain).span),
+            What::Return => String::new(),
+        };
+        let head = format!("  {label:<w$} {:<name_width$}  ", left(scene, step), w = self.width);
+        let head = if head.chars().count() + action.chars().count() > WIDTH {
+            head.trim_end().to_string() + " "
+        } else {
+            head
+        };
+        let used = head.chars().count() + action.chars().count();
+        let note = hint(scene, step).unwrap_or_default();
+        let room = WIDTH.saturating_sub(used + place.chars().count() + 3);
+        let note = if note.is_empty() || room < 8 { String::new() } else { format!("  {}", cut(&note, room, p.ascii)) };
+        let gap = WIDTH.saturating_sub(used + note.chars().count() + place.chars().count()).max(1);
+        let painted = match tone {
+            Tone::Good => p.good(&action),
+            Tone::Bad => p.bad(&action),
+            Tone::Change => p.change(&action),
+            Tone::Plain => action,
+        };
+        format!("{head}{painted}{}{:gap$}{}\n", p.dim(&note), "", p.dim(&place))
     }
 }
 
 /// `KUBE-SEP-VKIPXDQHDOL5KL3V #2`.
 fn left(scene: &Scene, step: &Kept) -> String {
-    let chain = scene.chain(step.chain);
+    let chain = name(scene, step.chain);
     match step.what {
         What::Rule { number, .. } => format!("{chain} #{number}"),
         What::Missed { rule } => format!("{chain} #{}", scene.model.position(rule).unwrap_or(0)),
@@ -94,39 +153,24 @@ fn left(scene: &Scene, step: &Kept) -> String {
     }
 }
 
+/// A chain's name, a long one without its middle.
+fn name(scene: &Scene, chain: ChainId) -> String {
+    let name = scene.chain(chain);
+    let length = name.chars().count();
+    if length <= NAME {
+        return name;
+    }
+    let head: String = name.chars().take(NAME / 2 - 1).collect();
+    let tail: String = name.chars().skip(length - NAME / 2).collect();
+    format!("{head}{}{tail}", scene.paint.pick("…", "~"))
+}
+
 /// The rewrite that says all that a step does: a mark that is set.
 fn inline(step: &Kept) -> Option<&Rewrite> {
     match (step.what, step.rewrites.as_slice()) {
         (What::Rule { verdict: Verdict::Continue, .. }, [only @ Rewrite::Field(_)]) => Some(only),
         _ => None,
     }
-}
-
-fn step_row(scene: &Scene, label: &str, name_width: usize, (step, family): (&Kept, Value)) -> String {
-    let p = scene.paint;
-    let left = left(scene, step);
-    let (action, tone) = match inline(step) {
-        Some(rewrite) => (rewritten(scene, rewrite, family), Tone::Change),
-        None => action(scene, step),
-    };
-    let place = match step.what {
-        What::Rule { rule, .. } | What::Missed { rule } => scene.short_place(scene.model.rule(rule).span),
-        What::Policy { .. } => scene.short_place(scene.model.chain(step.chain).span),
-        What::Return => String::new(),
-    };
-    let head = format!("  {label:<w$} {left:<name_width$}  ", w = TEXT - 3);
-    let used = head.chars().count() + action.chars().count();
-    let note = hint(scene, step).unwrap_or_default();
-    let room = WIDTH.saturating_sub(used + place.chars().count() + 4);
-    let note = if note.is_empty() || room < 8 { String::new() } else { format!("  {}", cut(&note, room, p.ascii)) };
-    let gap = WIDTH.saturating_sub(used + note.chars().count() + place.chars().count()).max(1);
-    let painted = match tone {
-        Tone::Good => p.good(&action),
-        Tone::Bad => p.bad(&action),
-        Tone::Change => p.change(&action),
-        Tone::Plain => action,
-    };
-    format!("{head}{painted}{}{:gap$}{}\n", p.dim(&note), "", p.dim(&place))
 }
 
 enum Tone {
@@ -141,8 +185,8 @@ fn action(scene: &Scene, step: &Kept) -> (String, Tone) {
     let arrow = scene.paint.pick("→", "->");
     match step.what {
         What::Rule { rule, verdict, .. } => match verdict {
-            Verdict::Jump(c) => (format!("{arrow} {}", scene.chain(c)), Tone::Plain),
-            Verdict::Goto(c) => (format!("{arrow} {} (goto)", scene.chain(c)), Tone::Plain),
+            Verdict::Jump(c) => (format!("{arrow} {}", name(scene, c)), Tone::Plain),
+            Verdict::Goto(c) => (format!("{arrow} {} (goto)", name(scene, c)), Tone::Plain),
             Verdict::Accept => match target(scene, rule) {
                 Some(word) => (word, Tone::Plain),
                 None => ("ACCEPT".to_string(), Tone::Good),
@@ -172,7 +216,7 @@ fn target(scene: &Scene, rule: RuleId) -> Option<String> {
             Effect::SetUpdate(_) => Some("changes a set".to_string()),
             _ => None,
         },
-        Op::Set { field, .. } => Some(format!("sets {}", field.name())),
+        Op::Set { field, .. } => Some(format!("{} stays", field.name())),
         _ => None,
     })
 }
@@ -190,16 +234,22 @@ fn nat_word(kind: NatKind) -> &'static str {
 /// What helps to understand the step: the label in its owner's words, else the comment.
 fn hint(scene: &Scene, step: &Kept) -> Option<String> {
     let What::Rule { rule, .. } = step.what else { return None };
-    if inline(step).is_some() {
-        return None;
+    if let Some(rewrite) = inline(step) {
+        let Rewrite::Field(change) = rewrite else { return None };
+        return Some(scene.paint.text(&meanings(scene, change))).filter(|m| !m.is_empty());
     }
     let label = scene.labels.rule(rule);
-    let comment = || scene.model.rule(rule).comment.map(|c| scene.model.name(c).to_string());
+    let comment = || scene.model.rule(rule).comment.map(|c| scene.model.name(c).to_string()).filter(|c| !is_hash(c));
     label.or_else(comment).map(|text| scene.paint.text(&text))
 }
 
+/// A comment that only tells its program's rules apart, as Calico's do.
+fn is_hash(comment: &str) -> bool {
+    comment.strip_prefix("cali:").is_some_and(|rest| !rest.contains(' '))
+}
+
 /// `dst 172.16.4.21:31002 => 10.244.166.136:8200`.
-pub fn rewritten(scene: &Scene, rewrite: &Rewrite, family: Value) -> String {
+pub fn rewritten(rewrite: &Rewrite, family: Value) -> String {
     match rewrite {
         Rewrite::Endpoint { source, old, new } => {
             let side = if *source { "src" } else { "dst" };
@@ -211,9 +261,7 @@ pub fn rewritten(scene: &Scene, rewrite: &Rewrite, family: Value) -> String {
                 Got::Absent => "none".to_string(),
                 Got::Unknown => "unknown".to_string(),
             };
-            let means = meanings(scene, change);
-            let means = if means.is_empty() { means } else { format!("  {}", scene.paint.text(&means)) };
-            format!("{} {} => {}{means}", change.field.name(), got(change.old), got(change.new))
+            format!("{} {} => {}", change.field.name(), got(change.old), got(change.new))
         }
     }
 }
@@ -229,7 +277,7 @@ fn meanings(scene: &Scene, change: &Change) -> String {
 }
 
 /// A built-in step.
-pub fn built(scene: &Scene, told: &Told, family: Value, indent: usize) -> String {
+pub fn built(scene: &Scene, told: &Told, family: Value, width: usize) -> String {
     let name = match told.step {
         Step::Start => "start",
         Step::Defrag => "defrag",
@@ -244,9 +292,8 @@ pub fn built(scene: &Scene, told: &Told, family: Value, indent: usize) -> String
         Step::Bridge => "bridge",
     };
     let mut out = String::new();
-    let width = indent.saturating_sub(3);
     let mut label = name;
-    let said = told.rewrites.iter().map(|r| scene.paint.change(&rewritten(scene, r, family)));
+    let said = told.rewrites.iter().map(|r| scene.paint.change(&rewritten(r, family)));
     for text in said.chain(told.notes.iter().map(|n| scene.paint.text(n))) {
         out.push_str(&format!("  {label:<width$} {text}\n"));
         label = "";
