@@ -145,8 +145,20 @@ impl Fact {
             Fact::NextHop(_) => "which next hop the route uses".to_string(),
             Fact::Route(_) => "is there a route".to_string(),
             Fact::MixedOrder => "do legacy tables run before nft chains of the same priority".to_string(),
-            Fact::Other(what) => (*what).to_string(),
+            Fact::Other(what) => other_question(what).to_string(),
         }
+    }
+}
+
+/// The questions that the walk names itself.
+fn other_question(what: &str) -> &str {
+    match what {
+        "payload" => "the packet's payload",
+        "nat-port" => "the port that the kernel picks at random for a translated connection",
+        "masquerade-address" => "the address that masquerading takes",
+        "redirect-address" => "the address that REDIRECT takes",
+        "synproxy-cookie" => "is the SYN cookie of this ACK right",
+        other => other,
     }
 }
 
