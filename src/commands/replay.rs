@@ -17,10 +17,16 @@ use crate::load::{self, Failure};
 use crate::output::Paint;
 use crate::render::json::{self, Texts};
 
+/// From so many packets on, indexing the chains pays.
+const INDEX_FROM: usize = 50;
+
 /// Runs it.
 pub fn run(args: &ReplayArgs, paint: Paint) -> Result<(), Failure> {
     let packets = load::packets(args.packets.as_deref(), load::packet_folder(&args.input))?;
-    let loaded = load::load(&args.input)?;
+    let mut loaded = load::load(&args.input)?;
+    if packets.len() >= INDEX_FROM {
+        loaded.model.build_index();
+    }
     super::complain(&loaded, paint);
     let host = super::host(&loaded, &args.facts)?;
     let world = World { model: &loaded.model, host: &host };

@@ -53,7 +53,7 @@ pub struct View<'a> {
     pub state: &'a State,
     /// Index of the op in [`Model::ops`], which tells random draws apart.
     pub site: u32,
-    /// Number of the rule evaluation in this walk, likewise.
+    /// Number of events when the rule began, likewise.
     pub at: u32,
 }
 

@@ -84,6 +84,11 @@ impl Model {
         RuleId(self.rules.len() as u32 - 1)
     }
 
+    /// Indexes the chains: worth it from some fifty packets on.
+    pub fn build_index(&mut self) {
+        self.index = Some(Index::new(self));
+    }
+
     /// Adds a rule and appends it to its chain.
     pub fn append_rule(&mut self, chain: ChainId, draft: &Draft, span: Span) -> RuleId {
         let id = self.add_rule(chain, draft, span);

@@ -44,6 +44,7 @@ pub enum Undo {
 impl Model {
     /// Makes a change and returns what takes it back.
     pub fn apply(&mut self, edit: Edit) -> Undo {
+        self.index = None;
         match edit {
             Edit::Insert { chain, index, rule } => self.insert(chain, index, rule),
             Edit::Remove(rule) => self.remove(rule),
@@ -54,6 +55,7 @@ impl Model {
 
     /// Takes a change back.
     pub fn undo(&mut self, undo: Undo) {
+        self.index = None;
         match undo {
             Undo::Nothing => {}
             Undo::TakeOut(chain, index) => {

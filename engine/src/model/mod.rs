@@ -7,6 +7,7 @@ mod build;
 mod chain;
 mod edit;
 mod expr;
+mod index;
 mod rule;
 mod set;
 mod show;
@@ -22,6 +23,7 @@ pub use build::Draft;
 pub use chain::*;
 pub use edit::{Edit, Undo};
 pub use expr::*;
+pub use index::Index;
 pub use rule::*;
 pub use set::*;
 pub use test::*;
@@ -96,6 +98,8 @@ pub struct Model {
     pub conntrack: [Option<u32>; 2],
     /// Counts registrations.
     pub registrations: u32,
+    /// The decision index, for walks of many packets; [`Model::apply`] drops it.
+    pub index: Option<Index>,
     /// Named nft objects: the rule state that a quota, limit or counter of that name starts with.
     pub objects: Vec<(TableId, Name, Stateful)>,
 }

@@ -41,6 +41,9 @@ impl Machine<'_> {
         let mut from = 0;
         loop {
             let rules = &self.world.model.chain(here.chain).rules;
+            if let Some(index) = &self.world.model.index {
+                here.next = index.next(here.chain, here.next, &self.packet).unwrap_or(rules.len() as u32);
+            }
             let Some(rule) = rules.get(here.next as usize).copied() else {
                 if here.chain == base && stack.is_empty() {
                     return self.policy(base, from);
@@ -107,7 +110,8 @@ impl Machine<'_> {
 
     /// Runs a rule's ops and writes the match down at its dialect's moment.
     fn run_rule(&mut self, rule: RuleId, index: u32, from: u32, depth: u16, base: ChainId) -> RuleEnd {
-        self.evaluation += 1;
+        // Tells random draws apart; the same with and without an index.
+        self.evaluation = self.events.len() as u32;
         let model = self.world.model;
         let r = model.rule(rule);
         let ops = &model.ops[r.ops.range()];

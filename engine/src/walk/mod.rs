@@ -82,7 +82,7 @@ struct Machine<'a> {
     hook: Hook,
     /// Rules looked at.
     steps: u64,
-    /// Rule evaluations so far: tells random draws apart.
+    /// How many events there were when the running rule began: tells random draws apart.
     evaluation: u32,
     /// Made by this host.
     local: bool,
