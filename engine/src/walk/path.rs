@@ -15,6 +15,9 @@ use crate::trace::{Cause, Decision, Event, Fate, Step};
 /// What a broadcast's second pass does not look at again.
 const LOOPBACK: &str = "lo";
 
+/// The priority that a forwarded IPv4 packet gets from its TOS (`ip_tos2prio`).
+const TOS_PRIORITY: [u8; 16] = [0, 0, 0, 0, 2, 2, 2, 2, 6, 6, 6, 6, 4, 4, 4, 4];
+
 impl Machine<'_> {
     /// The whole way.
     pub(super) fn travel(&mut self) -> Fate {
@@ -80,6 +83,10 @@ impl Machine<'_> {
             return refuse("its TTL is used up");
         }
         self.set(Field::Ttl, ttl - 1, Cause::Step(Step::Forward));
+        if self.packet.family() == 2 {
+            let tos = self.packet.or_zero(Field::Tos) as usize;
+            self.set(Field::Priority, TOS_PRIORITY[(tos & 0x1e) >> 1].into(), Cause::Step(Step::Forward));
+        }
         self.decided(Decision::Forward { oif: self.way.oif, nexthop: self.way.nexthop });
         self.show_way(Step::RouteIn);
         self.run_hook(Hook::Forward)?;
