@@ -6,8 +6,9 @@ use nettrace_engine::fact::Assumption;
 use nettrace_engine::host::{self, Family as HostFamily, Part, Parts};
 use nettrace_engine::lower::iptables as xt;
 use nettrace_engine::model::{Dialect, Family, Model};
+use nettrace_engine::sets;
 use nettrace_engine::state::State;
-use nettrace_grammar::{Diagnostic, Source, Sources, iptables};
+use nettrace_grammar::{Diagnostic, Source, Sources, ipset, iptables};
 
 use super::files::{Found, Input};
 use super::kinds::Kind;
@@ -63,6 +64,11 @@ impl Composer {
             Kind::Iptables => self.iptables(input, source, Family::Ip),
             Kind::Ip6tables => self.iptables(input, source, Family::Ip6),
             Kind::Nft => self.nft(source),
+            Kind::Ipset => {
+                let (tree, found) = ipset::parse(source);
+                self.diagnostics.extend(found);
+                self.diagnostics.extend(sets::lower(&tree, &mut self.model));
+            }
             Kind::Conntrack => {
                 let (conns, diagnostics) = host::connections(source);
                 conns.into_iter().for_each(|c| {
