@@ -1,5 +1,6 @@
 //! `iptables -I INPUT …`, `nft add rule …`, `ipset add …`: read by what reads the dumps, lowered into the model there is.
 
+use nettrace_grammar::ipset::{self, tree::LineKind};
 use nettrace_grammar::{Diagnostic, Sources, iptables, nft};
 
 use super::{checked, keep, refused};
@@ -15,10 +16,11 @@ pub(super) fn apply(
     match program {
         p if p.starts_with("iptables") || p.starts_with("ip6tables") => xt(model, sources, (p, command)),
         "nft" => nft_command(model, sources, command),
+        "ipset" => ipset_command(model, sources, command),
         other => {
             let (_, span) = keep(sources, command)?;
             let message = format!("`{}` is not a program whose commands are understood", other.escape_debug());
-            Err(refused(span, message, "iptables, ip6tables, nft, ip route, sysctl"))
+            Err(refused(span, message, "iptables, ip6tables, nft, ipset, ip route, sysctl"))
         }
     }
 }
@@ -44,6 +46,17 @@ fn xt(model: &mut Model, sources: &mut Sources, (program, command): (&str, &str)
         found = lower::iptables::lower(&tree, options, model);
     }
     checked(found)
+}
+
+fn ipset_command(model: &mut Model, sources: &mut Sources, command: &str) -> Result<(), Vec<Diagnostic>> {
+    let (source, span) = keep(sources, command)?;
+    let (tree, found) = ipset::parse(&source);
+    checked(found)?;
+    let asks = |kind| matches!(kind, LineKind::Test | LineKind::Save | LineKind::List);
+    if tree.lines.is_empty() || tree.lines.iter().any(|l| asks(l.kind)) {
+        return Err(refused(span, "this `ipset` command changes nothing", "`ipset add blocked 10.0.0.1`"));
+    }
+    checked(crate::sets::lower(&tree, model))
 }
 
 /// What a shell would take away around nft's words.

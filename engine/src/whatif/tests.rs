@@ -4,7 +4,7 @@ use nettrace_grammar::Sources;
 
 use super::apply;
 use crate::host::{Parts, Table};
-use crate::model::Model;
+use crate::model::{Contents, Model};
 
 fn chain(model: &Model, sources: &Sources, name: &str) -> Vec<String> {
     let chain = model.chains.iter().find(|c| model.name(c.name) == name);
@@ -26,6 +26,26 @@ fn rules_go_where_the_command_says() {
     let shown = chain(&m, &s, "INPUT");
     assert_eq!(shown.len(), 2);
     assert!(shown[0].contains("--dport 82") && shown[1].contains("--dport 80"), "{shown:?}");
+}
+
+#[test]
+fn sets_take_entries() {
+    let (mut m, mut p, mut s) = (Model::default(), Parts::default(), Sources::default());
+    for (command, ok) in [
+        ("ipset create blocked hash:net", true),
+        ("ipset add blocked 10.0.0.0/8", true),
+        ("ipset -exist add blocked 10.0.0.0/8", true),
+        ("ipset add blocked 11.0.0.0/8 -exist", true),
+        ("sudo ipset del blocked 10.0.0.0/8", true),
+        ("ipset add blocked nonsense", false),
+        ("ipset add unheard 10.0.0.1", false),
+        ("ipset list", false),
+    ] {
+        assert_eq!(apply(&mut m, &mut p, &mut s, command).is_ok(), ok, "{command}");
+    }
+    let Contents::Ipset(set) = &m.set(m.find_set(None, "blocked").unwrap()).contents else { panic!("no set") };
+    let entries: Vec<String> = set.entries().map(|e| set.show(&e)).collect();
+    assert_eq!(entries, ["11.0.0.0/8"]);
 }
 
 #[test]
