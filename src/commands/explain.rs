@@ -16,9 +16,9 @@ use crate::cli::{ExplainArgs, Format, LevelArgs};
 use crate::load::{self, Failure, Loaded};
 use crate::output::{self, Paint};
 use crate::render::json::{self, Texts};
-use crate::render::kernel;
 use crate::render::reasons::Desk;
 use crate::render::text::{self, Level, Scene};
+use crate::render::{flow, kernel, markdown};
 
 /// Runs it.
 pub fn run(args: &ExplainArgs, paint: Paint) -> Result<(), Failure> {
@@ -132,7 +132,8 @@ fn draw(
             json.map(|j| j + "\n").map_err(|e| Failure::new(e.to_string()))
         }
         Format::Trace => Ok(logged(texts, packet, how.level.all)),
-        _ => Ok(read(loaded, packet, heading, how, said)),
+        Format::Markdown | Format::Mermaid | Format::Dot => Ok(chart(loaded, packet, how)),
+        Format::Text => Ok(read(loaded, packet, heading, how, said)),
     }
 }
 
@@ -148,6 +149,18 @@ fn logged(texts: Texts, packet: &Packet, all: bool) -> String {
         out.push_str(&kernel::render(texts, &way.result));
     }
     out
+}
+
+/// The answer for documents and slides.
+fn chart(loaded: &Loaded, packet: &Packet, how: How) -> String {
+    let answer = answer::answer(&loaded.model, packet.local, Detail::Effects, &packet.outcomes);
+    let plain = Paint { color: false, ..how.paint };
+    let scene = Scene::new(&loaded.model, &loaded.sources, plain);
+    match how.format {
+        Format::Mermaid => flow::mermaid(&scene, &answer),
+        Format::Dot => flow::dot(&scene, &answer),
+        _ => markdown::render(&scene, &answer),
+    }
 }
 
 /// The answer for reading.

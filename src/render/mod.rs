@@ -1,7 +1,9 @@
 //! Draws answers, traces and diagnostics. Nothing here evaluates a rule.
 
 pub mod diagnostics;
+pub mod flow;
 pub mod json;
 pub mod kernel;
+pub mod markdown;
 pub mod reasons;
 pub mod text;

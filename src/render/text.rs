@@ -15,7 +15,9 @@ use nettrace_grammar::{Sources, Span};
 
 use crate::output::Paint;
 
-pub use verdict::one_line;
+pub use ending::{off, route};
+pub use rows::parts;
+pub use verdict::{line as packet_line, one_line};
 
 /// What the renderer reads besides the answer.
 pub struct Scene<'a> {
@@ -70,7 +72,7 @@ impl<'a> Scene<'a> {
 }
 
 /// The last part of a path.
-fn base_name(name: &str) -> &str {
+pub fn base_name(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 
@@ -132,7 +134,7 @@ fn odds(answer: &Answer, ending: &Ending) -> String {
 }
 
 /// Under which answers an ending comes about: `if 10.0.0.9 is in set web`.
-fn conditions(scene: &Scene, ending: &Ending) -> String {
+pub fn conditions(scene: &Scene, ending: &Ending) -> String {
     let open = |list: &Vec<Chosen>| -> String {
         let said: Vec<String> = list.iter().filter(|c| !c.chance).map(|c| condition(scene, c)).collect();
         said.join(" and ")

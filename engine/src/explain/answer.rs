@@ -228,7 +228,42 @@ pub fn answer(model: &Model, local: bool, detail: Detail, outcomes: &Outcomes<Tr
         }
     }
     endings.sort_by(|a, b| b.odds.unwrap_or(0.0).total_cmp(&a.odds.unwrap_or(0.0)));
+    for ending in &mut endings {
+        ending.choices = reduced(std::mem::take(&mut ending.choices));
+    }
+    if let ([only], true) = (endings.as_mut_slice(), outcomes.complete) {
+        (only.odds, only.choices) = (Some(1.0), vec![Vec::new()]);
+    }
     Answer { endings, complete: outcomes.complete, assumptions, local }
+}
+
+/// Lists of answers without what made no difference: lists that differ in one fact only, and have all its answers, are
+/// one list without it.
+fn reduced(mut lists: Vec<Vec<Chosen>>) -> Vec<Vec<Chosen>> {
+    while let Some(shorter) = lists.iter().find_map(|list| list.iter().find_map(|c| without(&lists, list, c))) {
+        lists = shorter;
+    }
+    lists
+}
+
+/// The lists with those that differ from `list` in `fact` only made one, when they have all its answers.
+fn without(lists: &[Vec<Chosen>], list: &[Chosen], fact: &Chosen) -> Option<Vec<Vec<Chosen>>> {
+    let others = |l: &[Chosen]| -> Vec<(String, String)> {
+        l.iter().filter(|c| c.key != fact.key).map(|c| (c.key.clone(), c.answer.clone())).collect()
+    };
+    let rest = others(list);
+    let alike = |l: &&Vec<Chosen>| l.iter().any(|c| c.key == fact.key) && others(l) == rest;
+    let (same, mut kept): (Vec<_>, Vec<_>) = lists.iter().partition(alike);
+    let mut answers: Vec<&str> =
+        same.iter().flat_map(|l| l.iter()).filter(|c| c.key == fact.key).map(|c| c.answer.as_str()).collect();
+    answers.sort_unstable();
+    answers.dedup();
+    if answers.len() < fact.options {
+        return None;
+    }
+    let merged: Vec<Chosen> = list.iter().filter(|c| c.key != fact.key).cloned().collect();
+    kept.push(&merged);
+    Some(kept.into_iter().cloned().collect())
 }
 
 /// Whether two packets look alike to whoever gets them.
@@ -445,5 +480,32 @@ fn rewriter(way: &Way, at: usize) -> Option<RuleId> {
     match steps.filter(wrote).last()?.what {
         What::Rule { rule, .. } | What::Missed { rule } => Some(rule),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lists as `a=yes b=no`, separated by commas; every fact has two answers.
+    fn check(lists: &str, expect: &str) {
+        let chosen = |word: &str| {
+            let (key, answer) = word.split_once('=').unwrap_or((word, ""));
+            let (key, answer) = (key.to_string(), answer.to_string());
+            Chosen { question: key.clone(), key, answer, options: 2, chance: false }
+        };
+        let all = lists.split(',').map(|l| l.split_whitespace().map(chosen).collect()).collect();
+        let show = |l: &Vec<Chosen>| l.iter().map(|c| format!("{}={}", c.key, c.answer)).collect::<Vec<_>>().join(" ");
+        let mut shown: Vec<_> = reduced(all).iter().map(show).collect();
+        shown.sort();
+        assert_eq!(shown.join(","), expect);
+    }
+
+    #[test]
+    fn answers_that_made_no_difference_are_left_out() {
+        check("a=yes,a=no", "");
+        check("a=yes b=yes,a=yes b=no", "a=yes");
+        check("a=yes b=yes,a=no", "a=no,a=yes b=yes");
+        check("a=yes b=yes,a=yes b=no,a=no b=yes,a=no b=no", "");
     }
 }

@@ -173,6 +173,37 @@ fn inline(step: &Kept) -> Option<&Rewrite> {
     }
 }
 
+/// A step in pieces, for other layouts.
+pub struct Parts {
+    /// `KUBE-SEP-VKIPXDQHDOL5KL3V #2`.
+    pub rule: String,
+    /// What it does, with what its program says of it.
+    pub action: String,
+    /// `dst a => b`.
+    pub rewrites: Vec<String>,
+    /// File and line.
+    pub place: Option<(String, u32)>,
+}
+
+/// A step in pieces.
+pub fn parts(scene: &Scene, step: &Kept, family: Value) -> Parts {
+    let (says, _) = action(scene, step);
+    let hint = match step.what {
+        What::Rule { rule, .. } => scene.labels.rule(rule).map(|l| scene.paint.text(&l)),
+        _ => None,
+    };
+    let span = match step.what {
+        What::Rule { rule, .. } | What::Missed { rule } => scene.model.rule(rule).span,
+        What::Return | What::Policy { .. } => scene.model.chain(step.chain).span,
+    };
+    Parts {
+        rule: left(scene, step),
+        action: hint.map_or(says.clone(), |h| format!("{says} ({h})")),
+        rewrites: step.rewrites.iter().map(|r| rewritten(r, family)).collect(),
+        place: scene.sources.locate(span).map(|at| (at.name.to_string(), at.line)),
+    }
+}
+
 enum Tone {
     Good,
     Bad,
@@ -216,7 +247,7 @@ fn target(scene: &Scene, rule: RuleId) -> Option<String> {
             Effect::SetUpdate(_) => Some("changes a set".to_string()),
             _ => None,
         },
-        Op::Set { field, .. } => Some(format!("{} stays", field.name())),
+        Op::Set { field, .. } => Some(format!("sets {}", field.name())),
         _ => None,
     })
 }
