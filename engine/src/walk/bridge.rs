@@ -43,7 +43,6 @@ impl Machine<'_> {
             (false, Port::Nowhere) => {
                 Err(stack_drop(None, "the bridge does not send a frame back out of its own port"))
             }
-            (true, Port::Host) => self.arrive_at_ip(),
             (true, port) => self.bridge_with_hooks(port),
         }
     }
