@@ -106,7 +106,8 @@ impl Machine<'_> {
     /// A NAT target or statement.
     pub(super) fn nat_target(&mut self, rule: RuleId, nat: Nat, site: u32) -> RuleEnd {
         if nat.family != 0 && Value::from(nat.family) != self.packet.family() {
-            return RuleEnd::Miss;
+            // `nft_nat_inet_eval`: another family's statement does nothing, and the rule has matched.
+            return RuleEnd::Matched(Verdict::Continue);
         }
         if self.attached.is_none() {
             return RuleEnd::Matched(Verdict::Accept);

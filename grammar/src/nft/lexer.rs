@@ -27,9 +27,11 @@ pub enum Raw {
     /// Digits.
     #[regex(r"[0-9]+", priority = 10)]
     Num,
-    /// A word that begins with a digit: `0x4000`, `1h30m`, `5/second`.
+    /// A word that begins with a digit: `0x4000`, `1h30m`, `5/second`; nft 1.0.6 prints `ct original proto-dst` as
+    /// `0x50 [invalid type]`.
     #[regex(r"[0-9][0-9A-Za-z_]*", priority = 3)]
     #[regex(r"[0-9]+/[a-z]+")]
+    #[regex(r"0x[0-9a-fA-F]+ \[invalid type\]")]
     #[regex(r"[0-9]+\.[0-9]+")]
     #[regex(r"[0-9a-fA-F]{1,4}:[0-9a-fA-F]{1,4}", priority = 9)]
     #[regex(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?", priority = 12)]

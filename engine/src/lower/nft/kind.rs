@@ -220,8 +220,9 @@ pub fn device(text: &str) -> (Value, Value) {
     }
 }
 
-/// A decimal, hexadecimal or octal number.
+/// A decimal or hexadecimal number, also as nft 1.0.6 prints ports of a connection: `0x50 [invalid type]`.
 pub fn number(text: &str) -> Option<Value> {
+    let text = text.strip_suffix(" [invalid type]").unwrap_or(text);
     match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(hex) => Value::from_str_radix(hex, 16).ok(),
         None => text.parse().ok(),

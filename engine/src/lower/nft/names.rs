@@ -166,7 +166,7 @@ fn table(kind: Kind) -> Names {
         Kind::CtDir => &[("original", 0), ("reply", 1)],
         Kind::Bool => &[("exists", 1), ("missing", 0)],
         Kind::ClassId => &[("none", 0)],
-        Kind::Group => &[("default", 0)],
+        Kind::Group => &[("default", 0), ("cosmos", 0)],
         Kind::User => &[("root", 0)],
         _ => &[],
     }
