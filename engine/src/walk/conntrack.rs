@@ -347,7 +347,7 @@ impl Machine<'_> {
             self.set(field, value, by);
         }
         self.write(Field::CtHelper, helper, by);
-        let expires = if a.id.is_some() { Got::Unknown } else { Got::Absent };
+        let expires = if a.id.is_some() { Got::Value(timeout(c)) } else { Got::Absent };
         self.write(Field::CtExpiration, expires, by);
         self.write(Field::CtId, Got::Unknown, by);
     }
@@ -369,6 +369,20 @@ impl Machine<'_> {
 /// A helper's name as a field value.
 pub(super) fn helper_value(name: &str) -> Value {
     device(name)
+}
+
+/// Seconds until a connection that a packet has just refreshed expires: the kernel's defaults (`nf_conntrack_*_timeout`).
+fn timeout(conn: &crate::state::Conn) -> Value {
+    use crate::state::TcpState as T;
+    match (conn.orig.proto, conn.tcp) {
+        (6, T::SynSent | T::SynSent2 | T::FinWait | T::TimeWait) => 120,
+        (6, T::SynRecv | T::CloseWait) => 60,
+        (6, T::Established) => 432_000,
+        (6, T::LastAck) => 30,
+        (6, _) => 10,
+        (1 | 17 | 47 | 58 | 136, _) => 30,
+        _ => 600,
+    }
 }
 
 #[cfg(test)]

@@ -18,11 +18,15 @@ impl Machine<'_> {
             let at = site + i as u32;
             match *op {
                 Op::Test(_) => {
-                    let run = ops[i..].iter().take_while(|o| matches!(o, Op::Test(_))).count();
-                    if !self.tests(&ops[i..i + run], at) {
+                    // A counting test is moved by being reached, so it ends the run of pure ones.
+                    let pure = |o: &&Op| matches!(o, Op::Test(t) if self.counts(*t).is_none());
+                    let run = ops[i..].iter().take_while(pure).count();
+                    if !self.tests(&ops[i..i + run.max(1)], at) {
+                        self.count_test(op, run);
                         return RuleEnd::Miss;
                     }
-                    i += run;
+                    self.count_test(op, run);
+                    i += run.max(1);
                     continue;
                 }
                 Op::Need(header) => {
@@ -54,6 +58,26 @@ impl Machine<'_> {
             i += 1;
         }
         RuleEnd::Matched(Verdict::Continue)
+    }
+
+    /// The counting expression of a test (`numgen inc mod 3 0`).
+    fn counts(&self, test: Test) -> Option<ExprId> {
+        let inc = |e| matches!(self.world.model.expr(e), Expr::Numgen { random: false, .. });
+        match test {
+            Test::In { expr, .. } => inc(expr).then_some(expr),
+            Test::Relation { left, right, .. } => [left, right].into_iter().find(|e| inc(*e)),
+            _ => None,
+        }
+    }
+
+    /// Moves the counter of a test that stood alone.
+    fn count_test(&mut self, op: &Op, run: usize) {
+        if run == 0
+            && let Op::Test(test) = *op
+            && let Some(expr) = self.counts(test)
+        {
+            self.count_numgen(expr);
+        }
     }
 
     /// A run of pure tests: `false` as soon as one definitely fails; only then is anything asked.

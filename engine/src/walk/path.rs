@@ -69,6 +69,7 @@ impl Machine<'_> {
 
     fn deliver(&mut self) -> Result<Fate, Fate> {
         self.decided(Decision::Local);
+        self.show_local();
         self.run_hook(Hook::Input)?;
         Ok(Fate::Local { iif: self.packet.or_zero(Field::Iif) })
     }

@@ -132,6 +132,13 @@ impl Machine<'_> {
         }
     }
 
+    /// A delivered packet has a route too: without realm, its next hop itself.
+    pub(super) fn show_local(&mut self) {
+        let by = Cause::Step(Step::RouteIn);
+        self.set(Field::Realm, 0, by);
+        self.set(Field::RtNexthop, self.packet.or_zero(Field::Daddr), by);
+    }
+
     /// Puts the route's device into the packet, as the next hook sees it.
     pub(super) fn show_way(&mut self, step: Step) {
         let oif = self.way.oif.map_or(Got::Unknown, Got::Value);

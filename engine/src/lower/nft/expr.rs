@@ -81,6 +81,10 @@ impl Cx<'_> {
         if let Some(proto) = needs.proto {
             self.need(Field::Proto, proto.into());
         }
+        if needs.route {
+            let realm = self.model.field_expr(Field::Realm);
+            self.test(Test::Exists(realm));
+        }
         if let Some(family) = needs.ct_family {
             self.need(Field::CtL3Proto, family.into());
         }

@@ -33,6 +33,8 @@ pub struct Needs {
     pub ct_family: Option<u8>,
     /// Connection tracking.
     pub ct: bool,
+    /// A route: the packet was routed already.
+    pub route: bool,
 }
 
 /// A selector.
@@ -48,12 +50,13 @@ pub struct Row {
     pub needs: Needs,
 }
 
-const NONE: Needs = Needs { proto: None, family: None, ether: false, ct_family: None, ct: false };
+const NONE: Needs = Needs { proto: None, family: None, ether: false, ct_family: None, ct: false, route: false };
 const CT: Needs = Needs { ct: true, ..NONE };
 const CT4: Needs = Needs { ct: true, ct_family: Some(2), ..NONE };
 const CT6: Needs = Needs { ct: true, ct_family: Some(10), ..NONE };
 const IP: Needs = Needs { family: Some(2), ..NONE };
 const IP6: Needs = Needs { family: Some(10), ..NONE };
+const ROUTE: Needs = Needs { route: true, ..NONE };
 const ETHER: Needs = Needs { ether: true, ..NONE };
 const ICMP: Needs = Needs { family: Some(2), proto: Some(1), ..NONE };
 const IGMP: Needs = Needs { family: Some(2), proto: Some(2), ..NONE };
@@ -166,7 +169,7 @@ rows! {
     "rt ip nexthop" f(RtNexthop), Ip4, NONE;
     "rt ip6 nexthop" f(RtNexthop), Ip6, NONE;
     "rt mtu" f(RtMtu), Int, NONE;
-    "rt ipsec" f(Ipsec), Bool, NONE;
+    "rt ipsec" f(Ipsec), Bool, ROUTE;
     "socket transparent" f(SockTransparent), Int, NONE;
     "socket mark" f(SockMark), Int, NONE;
     "socket wildcard" f(SockWildcard), Int, NONE;
