@@ -103,11 +103,22 @@ impl Machine<'_> {
             })
     }
 
+    /// `nft_nat_inet_eval`: another family's statement does nothing and the rule has matched, unless a map has no element.
+    fn other_family(&mut self, nat: Nat, site: u32) -> RuleEnd {
+        let ends = [nat.addr, nat.port].into_iter().flatten();
+        for (lo, hi) in ends {
+            if self.value(site, lo).is_none() || self.value(site, hi).is_none() {
+                return RuleEnd::Miss;
+            }
+            self.count_numgen(lo);
+        }
+        RuleEnd::Matched(Verdict::Continue)
+    }
+
     /// A NAT target or statement.
     pub(super) fn nat_target(&mut self, rule: RuleId, nat: Nat, site: u32) -> RuleEnd {
         if nat.family != 0 && Value::from(nat.family) != self.packet.family() {
-            // `nft_nat_inet_eval`: another family's statement does nothing, and the rule has matched.
-            return RuleEnd::Matched(Verdict::Continue);
+            return self.other_family(nat, site);
         }
         if self.attached.is_none() {
             return RuleEnd::Matched(Verdict::Accept);

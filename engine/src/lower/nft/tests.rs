@@ -93,7 +93,7 @@ fn selectors_and_what_they_need_in_front() {
             ("fib daddr oifname \"eth0\"", "fib daddr oifname 0x65746830000000000000000000000000"),
             ("fib daddr type { local, broadcast }", "fib daddr type 0x2-0x3"),
             ("rt classid 0 rt nexthop 192.168.1.1", "realm 0; rt nexthop 192.168.1.1"),
-            ("rt ipsec missing", "ipsec no"),
+            ("rt ipsec missing", "realm exists; ipsec no"),
             ("meta skuid 1000 meta skgid != root", "uid 1000; gid not 0"),
             ("meta skuid nobody drop", "`meta skuid nobody`; drop [NT301]"),
             ("osf name \"Linux\"", "`osf name \"Linux\"` [NT301]"),
