@@ -9,6 +9,7 @@ pub mod mattered;
 pub mod names;
 pub mod place;
 pub mod rules;
+pub mod step;
 pub mod unasked;
 pub mod way;
 pub mod whynot;

@@ -4,6 +4,7 @@
 //! to FORWARD; and even in INPUT *condition-failed*, for dport is 8200 since the DNAT. The codes are stable and documented
 //! in `docs/reference/why-not.md`. Left out: choosing among several outcomes; the caller asks for each trace.
 
+mod conditions;
 mod judge;
 mod path;
 mod words;
@@ -20,6 +21,7 @@ use crate::packet::Packet;
 use crate::trace::{By, Cause, Event, Fate, Step, Trace};
 
 use judge::{End, Recall};
+pub use conditions::Stood;
 pub use words::rule_name;
 
 /// Why a rule did nothing.
