@@ -3,17 +3,16 @@
 
 use crate::moves::same;
 use crate::state::State;
-use nettrace_engine::trace::{Event, Trace};
+use crate::timeline::is_stop;
+use nettrace_engine::trace::Trace;
 
 /// A row: the event without the what-if, and the event with it.
 pub type Pair = (Option<usize>, Option<usize>);
 
 /// The rows for two walks.
 pub fn align(left: &Trace, right: &Trace) -> Vec<Pair> {
-    let steps = |t: &Trace| -> Vec<usize> {
-        let shown = |e: &Event| !matches!(e, Event::HookEnd(_));
-        t.events.iter().enumerate().filter(|(_, e)| shown(e)).map(|(i, _)| i).collect()
-    };
+    let steps =
+        |t: &Trace| -> Vec<usize> { t.events.iter().enumerate().filter(|(_, e)| is_stop(e)).map(|(i, _)| i).collect() };
     let (a, b) = (steps(left), steps(right));
     let equal = |i: usize, j: usize| same(&left.events[i], &right.events[j]);
     let start = a.iter().zip(&b).take_while(|(i, j)| equal(**i, **j)).count();
@@ -31,4 +30,9 @@ pub fn align(left: &Trace, right: &Trace) -> Vec<Pair> {
 pub fn pairs(state: &State) -> Vec<Pair> {
     let before = &state.session.before;
     before.get(state.way).or(before.first()).map_or_else(Vec::new, |w| align(&w.trace, state.trace()))
+}
+
+/// The row at which the two walks part.
+pub fn parting(state: &State) -> usize {
+    pairs(state).iter().position(|p| p.0.is_none() || p.1.is_none()).unwrap_or(0)
 }

@@ -37,7 +37,7 @@ fn draw_too_small(state: &State, buf: &mut Buffer) {
     let (w, h) = state.size;
     let text = format!("nettrace needs {} columns and {} rows; q quits", layout::SMALLEST.0, layout::SMALLEST.1);
     let area = Rect::new(0, 0, w, h).intersection(buf.area);
-    for (y, line) in (0..area.height).zip(wrap(&text, w as usize)) {
+    for (y, line) in (0..area.height).zip(wrap(&text, w as usize, 0)) {
         put(buf, area, y, &[Ink::new(line, Role::Normal)], state.theme, false);
     }
 }
@@ -172,6 +172,7 @@ fn heading(state: &State, popup: &Popup) -> String {
         Popup::Prompt(Typing::Search, _) => "Find".to_string(),
         Popup::Prompt(Typing::Command, _) => "What if: iptables …, nft …, ipset …, ip route …, sysctl -w …".to_string(),
         Popup::Prompt(Typing::Field(_), _) => "Value (empty for the default)".to_string(),
+        Popup::Prompt(Typing::Chain, _) => "Chain to look at (INPUT, filter/INPUT)".to_string(),
         Popup::Prompt(Typing::File, _) => "Save as (.md or .json)".to_string(),
     }
 }
@@ -221,7 +222,7 @@ fn form_rows(fields: &[Asked]) -> Vec<Vec<Ink>> {
 
 fn quiz_head(state: &State) -> Vec<String> {
     let columns = layout::popup_inner(state).width as usize;
-    let mut lines = state.course.as_ref().and_then(|c| c.open()).map_or_else(Vec::new, |q| wrap(&q.ask, columns));
+    let mut lines = state.course.as_ref().and_then(|c| c.open()).map_or_else(Vec::new, |q| wrap(&q.ask, columns, 0));
     lines.push(String::new());
     lines
 }

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use nettrace_engine::field::{Field, Value};
+use nettrace_engine::field::{Field, Value, ct_state};
 use nettrace_engine::model::{ChainId, Dialect, Hook, Model, RuleId, Verdict};
 use nettrace_engine::packet::{Got, Packet};
 use nettrace_engine::trace::{By, Decision, Event, Fate};
@@ -152,7 +152,8 @@ pub fn packet(packet: &Packet) -> String {
             let _ = write!(out, "  {word} {}", show(field));
         }
     }
-    if packet.or_zero(Field::CtState) != 0 {
+    // Before conntrack saw the packet its state reads INVALID; the packet pane shows that one too.
+    if packet.or_zero(Field::CtState) > ct_state::INVALID {
         let _ = write!(out, "  ct {}", show(Field::CtState));
     }
     let _ = write!(out, "  mark {:#x}", packet.or_zero(Field::Mark));

@@ -158,7 +158,7 @@ impl Course {
     pub fn text(&self, model: &Model, trace: &Trace) -> String {
         let mut out = format!("{}\n{}\n", self.lesson.title, "=".repeat(crate::text::width(&self.lesson.title)));
         for text in &self.lesson.intro {
-            let _ = write!(out, "\n{}\n", crate::text::wrap(text, 80).join("\n"));
+            let _ = write!(out, "\n{}\n", crate::text::wrap(text, 80, 0).join("\n"));
         }
         let _ = write!(out, "\nThe packet: {}\n", label::packet(&trace.start));
         let timeline = Timeline::new(model, trace);
@@ -166,7 +166,8 @@ impl Course {
         for (i, item) in self.items.iter().enumerate() {
             out.push_str(&way(model, trace, &timeline, from..item.at));
             from = item.at;
-            let _ = write!(out, "\nQuestion {}. {}\n", i + 1, item.ask);
+            let ask = format!("Question {}. {}", i + 1, item.ask);
+            let _ = write!(out, "\n{}\n", crate::text::wrap(&ask, 80, 0).join("\n"));
             for (n, choice) in item.choices.iter().enumerate() {
                 let _ = writeln!(out, "  {}) {choice}", n + 1);
             }
@@ -175,10 +176,10 @@ impl Course {
         out.push_str("\nAnswers\n-------\n");
         for (i, item) in self.items.iter().enumerate() {
             let answer = format!("{}. {}) {}. {}", i + 1, item.right + 1, item.choices[item.right], item.explain);
-            let _ = writeln!(out, "{}", crate::text::wrap(&answer, 80).join("\n"));
+            let _ = writeln!(out, "{}", crate::text::wrap(&answer, 80, 3).join("\n"));
         }
         for text in &self.lesson.end {
-            let _ = write!(out, "\n{}\n", crate::text::wrap(text, 80).join("\n"));
+            let _ = write!(out, "\n{}\n", crate::text::wrap(text, 80, 0).join("\n"));
         }
         out
     }

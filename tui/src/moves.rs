@@ -1,13 +1,13 @@
 //! Moving: in time (steps, hooks, rewrites, breakpoints), in a pane, and by searching. A lesson stops every way forward
 //! at its next open question.
 
-use nettrace_engine::model::Verdict;
+use nettrace_engine::model::{ChainId, Verdict};
 use nettrace_engine::trace::Event;
 
 use crate::keymap::Action;
-use crate::panes::{packet, path, why};
+use crate::panes::{chain, packet, path, why};
 use crate::rows::{Cursor, Row};
-use crate::state::{Break, Pane, Popup, State};
+use crate::state::{Break, Pane, Pick, Popup, State};
 use crate::timeline::{Mark, Timeline, is};
 use crate::{label, layout};
 
@@ -29,7 +29,32 @@ pub fn to(state: &mut State, target: usize) {
     }
     state.path = None;
     state.rule = None;
+    state.look = None;
     state.why = 0;
+}
+
+/// Shows a chain in the chain pane without going there; the next step shows the walk again.
+pub fn look(state: &mut State, chain: ChainId) {
+    state.look = Some(chain);
+    state.rule = None;
+    state.folds.open.clear();
+    state.focus = Pane::Chain;
+}
+
+/// Looks at the chain of this name (`filter/INPUT`, `INPUT`); offers a choice where several have it.
+pub fn look_for(state: &mut State, name: &str) {
+    let found = nettrace_engine::explain::rules::chains(state.model(), name);
+    match found.as_slice() {
+        [] => state.say(format!("there is no chain {name:?}")),
+        [one] => look(state, *one),
+        many => offer(state, "Which chain?".to_string(), many),
+    }
+}
+
+fn offer(state: &mut State, title: String, chains: &[ChainId]) {
+    let row = |c: &ChainId| (label::chain(state.model(), *c), Pick::Look(*c));
+    let rows = chains.iter().map(row).collect();
+    state.popups.push(Popup::Choice(title, rows, 0));
 }
 
 fn to_or_say(state: &mut State, target: Option<usize>, why: &str) {
@@ -143,7 +168,7 @@ pub fn go(state: &mut State) {
             let row = state.path.unwrap_or_else(|| path::current(state, &rows));
             match rows.get(row).and_then(path::PathRow::event) {
                 Some(event) => to(state, event),
-                None => state.say("this is not on the way"),
+                None => say_skipped(state, rows.get(row).copied()),
             }
         }
         Pane::Packet => {
@@ -152,6 +177,15 @@ pub fn go(state: &mut State) {
             to_or_say(state, since, &format!("{} is as it was at the start", field.name()));
         }
         Pane::Chain | Pane::Why => go_to_rule(state),
+    }
+}
+
+fn say_skipped(state: &mut State, row: Option<path::PathRow>) {
+    if let Some(path::PathRow::Skipped(i)) = row
+        && let Some((hook, why)) = state.shown().skipped.get(i).cloned()
+    {
+        let chains: Vec<_> = chain::bases(state.model(), hook).into_iter().map(|b| b.1).collect();
+        offer(state, format!("{} is not on the path: {why}", label::hook(hook)), &chains);
     }
 }
 
@@ -220,7 +254,7 @@ pub fn find(state: &mut State, forward: bool) {
     }
 }
 
-fn find_rule(state: &mut State, chain: nettrace_engine::model::ChainId, forward: bool) {
+fn find_rule(state: &mut State, chain: ChainId, forward: bool) {
     let rules = &state.model().chain(chain).rules;
     let at = state.cursor(chain, &state.pass()).index as usize;
     let n = rules.len();
@@ -251,10 +285,11 @@ fn find_step(state: &mut State, forward: bool) {
     to_or_say(state, target, &text);
 }
 
-/// Makes the timeline fit the way shown again, and puts the cursors back.
+/// Makes the timeline fit the way shown again, and puts the cursors back. A lesson is about the walk before: it ends.
 pub fn reload(state: &mut State) {
+    state.course = None;
     state.timeline = Timeline::new(&state.session.model, &state.shown().trace);
-    (state.path, state.rule, state.why) = (None, None, 0);
+    (state.path, state.rule, state.look, state.why) = (None, None, None, 0);
     state.folds.open.clear();
 }
 

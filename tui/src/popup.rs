@@ -75,7 +75,7 @@ pub fn len(state: &State) -> usize {
 
 /// A text wrapped to a width.
 pub fn wrapped(lines: &[String], columns: usize) -> Vec<String> {
-    lines.iter().flat_map(|l| crate::text::wrap(l, columns)).collect()
+    lines.iter().flat_map(|l| crate::text::wrap(l, columns, 0)).collect()
 }
 
 fn scroll(state: &mut State, action: Action) {
@@ -142,6 +142,10 @@ fn take(state: &mut State, pick: Pick) -> Effect {
             state.say(format!("another outcome: {summary}"));
             Effect::None
         }
+        Pick::Look(chain) => {
+            moves::look(state, chain);
+            Effect::None
+        }
         Pick::Pin(key, answer) => {
             let mut request = state.session.request.clone();
             request.pins.retain(|p| p.0 != key);
@@ -196,7 +200,8 @@ fn typed(state: &mut State, typing: Typing, text: &str) -> Effect {
             let held = if json { export::json(state) } else { export::markdown(state) };
             return Effect::Save(text.to_string(), held);
         }
-        Typing::Command | Typing::File => {}
+        Typing::Chain if !text.is_empty() => moves::look_for(state, text),
+        Typing::Command | Typing::File | Typing::Chain => {}
     }
     Effect::None
 }

@@ -66,6 +66,8 @@ pub enum Typing {
     Field(usize),
     /// The name of a file.
     File,
+    /// The name of a chain to look at.
+    Chain,
 }
 
 /// What a row of a list does when it is taken.
@@ -75,6 +77,8 @@ pub enum Pick {
     Way(usize),
     /// Answers a fact.
     Pin(String, String),
+    /// Shows a chain without going there.
+    Look(ChainId),
 }
 
 /// A window over the panes.
@@ -126,6 +130,8 @@ pub struct State {
     pub all_steps: bool,
     /// Cursor of the chain; `None` follows the step.
     pub rule: Option<Cursor>,
+    /// A chain that is looked at instead of the step's.
+    pub look: Option<ChainId>,
     /// What is folded in the chain.
     pub folds: Folds,
     /// Row of the packet.
@@ -169,6 +175,7 @@ impl State {
             path: None,
             all_steps: false,
             rule: None,
+            look: None,
             folds: Folds::default(),
             field: 0,
             all_fields: false,
@@ -218,14 +225,10 @@ impl State {
         self.trace().events.get(self.at)
     }
 
-    /// The packet before and after the step.
+    /// The packet behind the step before, and behind this step.
     pub fn packets(&self) -> (Packet, Packet) {
-        let before = self.trace().packet_at(self.at);
-        let mut after = before.clone();
-        if let Some(Event::Write { field, new, .. }) = self.event() {
-            after.put(*field, *new);
-        }
-        (before, after)
+        let before = self.timeline.previous(self.at, |_| true).map_or(0, |i| i + 1);
+        (self.trace().packet_at(before), self.trace().packet_at(self.at + 1))
     }
 
     /// The last event that may be shown: in a lesson what lies ahead stays hidden.
@@ -233,9 +236,9 @@ impl State {
         self.course.as_ref().map_or(usize::MAX, |c| c.shown)
     }
 
-    /// The chain of the step.
+    /// The chain of the step, or the one that is looked at.
     pub fn chain(&self) -> Option<ChainId> {
-        self.timeline.spot(self.at)?.chain
+        self.look.or_else(|| self.timeline.spot(self.at)?.chain)
     }
 
     /// The hook of the step.
@@ -243,8 +246,11 @@ impl State {
         self.timeline.spot(self.at)?.hook
     }
 
-    /// What the pass through the step's chain did up to it.
+    /// What the pass through the step's chain did up to it; nothing for a chain that is only looked at.
     pub fn pass(&self) -> Pass {
+        if self.look.is_some() {
+            return Pass::default();
+        }
         Pass::new(self.model(), self.trace(), &self.timeline, self.at)
     }
 

@@ -69,16 +69,17 @@ pub fn fit(text: &str, columns: usize) -> String {
     out
 }
 
-/// The text in lines of at most `columns` columns, cleaned. The second and later lines of one are indented by two.
-pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+/// The text in lines of at most `columns` columns, cleaned; those behind the first are indented by `indent`.
+pub fn wrap(text: &str, columns: usize, indent: usize) -> Vec<String> {
     let text = clean(text);
-    let columns = columns.max(4);
+    let columns = columns.max(indent + 2);
+    let start = " ".repeat(indent);
     let mut lines = vec![String::new()];
     let mut used = 0;
     for word in text.split_inclusive(' ') {
-        if used + word.trim_end().width() > columns && used > 2 {
-            lines.push("  ".to_string());
-            used = 2;
+        if used + word.trim_end().width() > columns && used > indent {
+            lines.push(start.clone());
+            used = indent;
         }
         for c in word.chars() {
             let w = c.width().unwrap_or(0);
@@ -86,8 +87,8 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
                 if c == ' ' {
                     continue;
                 }
-                lines.push("  ".to_string());
-                used = 2;
+                lines.push(start.clone());
+                used = indent;
             }
             if let Some(line) = lines.last_mut() {
                 line.push(c);
@@ -132,11 +133,11 @@ mod tests {
 
     #[test]
     fn long_lines_wrap_and_no_column_is_exceeded() {
-        assert_eq!(wrap("one two three", 8), ["one two", "  three"]);
-        assert_eq!(wrap("", 8), [""]);
+        assert_eq!(wrap("one two three", 8, 2), ["one two", "  three"]);
+        assert_eq!(wrap("", 8, 2), [""]);
         let words = "日本語".repeat(9);
-        assert!(wrap(&words, 7).iter().all(|l| width(l) <= 7));
-        let joined: String = wrap(&words, 7).iter().map(|l| l.trim_start().to_string()).collect();
+        assert!(wrap(&words, 7, 2).iter().all(|l| width(l) <= 7));
+        let joined: String = wrap(&words, 7, 2).iter().map(|l| l.trim_start().to_string()).collect();
         assert_eq!(joined, words);
     }
 }

@@ -3,8 +3,10 @@
 //! `KUBE-SERVICES #97 → KUBE-NODEPORTS` at level 3 has everything in `KUBE-NODEPORTS` at level 4 behind it, so "over" is
 //! the next step at the same level or above. Built once for a walk; moving is then a search in a list.
 
+use nettrace_engine::field::Field;
 use nettrace_engine::model::{ChainId, Hook, Model, RuleId, Verdict};
-use nettrace_engine::trace::{Cause, Event, Fate, Trace};
+use nettrace_engine::packet::Got;
+use nettrace_engine::trace::{Cause, Event, Fate, Step, Trace};
 
 /// Where one event happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +66,13 @@ impl Builder<'_> {
         1 + self.stack.len() as u16
     }
 
+    /// Leaves the innermost chain; the base chain stays, its policy is still to come.
+    fn pop(&mut self) {
+        if self.stack.len() > 1 {
+            self.stack.pop();
+        }
+    }
+
     fn leave(&mut self) {
         self.stack.clear();
         self.base = None;
@@ -87,6 +96,8 @@ impl Builder<'_> {
                 }
                 0
             }
+            // The mapping that a rule made is carried out behind it: still the rule's doing.
+            Event::Write { by: Cause::Step(Step::Nat), .. } if !self.stack.is_empty() => self.inside(),
             Event::HookEnd(_) | Event::Note { .. } | Event::Write { by: Cause::Step(_), .. } => {
                 self.leave();
                 1
@@ -112,12 +123,10 @@ impl Builder<'_> {
         match event {
             Event::Rule { verdict: Verdict::Jump(c), .. } => self.stack.push((*c, i)),
             Event::Rule { verdict: Verdict::Goto(c), .. } => {
-                self.stack.pop();
+                self.pop();
                 self.stack.push((*c, i));
             }
-            Event::Return { .. } => {
-                self.stack.pop();
-            }
+            Event::Return { .. } | Event::Rule { verdict: Verdict::Return, .. } => self.pop(),
             _ => {}
         }
     }
@@ -132,7 +141,7 @@ impl Timeline {
             let level = b.before(event, i);
             let (chain, visit) = b.stack.last().map_or((None, i), |s| (Some(s.0), s.1));
             timeline.spots.push(Spot { level, hook: b.hook, base: b.base, chain, visit });
-            if !matches!(event, Event::HookEnd(_)) {
+            if is_stop(event) {
                 timeline.stops.push(i);
             }
             b.after(event, i);
@@ -217,7 +226,7 @@ impl Timeline {
 pub fn is(event: &Event, mark: Mark) -> bool {
     match mark {
         Mark::Hook => matches!(event, Event::Hook(_)),
-        Mark::Rewrite => matches!(event, Event::Write { field, .. } if is_rewrite(*field)),
+        Mark::Rewrite => is_stop(event) && matches!(event, Event::Write { field, by, .. } if is_rewrite(*field, *by)),
         Mark::Verdict => match event {
             Event::Rule { verdict, .. } => {
                 matches!(verdict, Verdict::Accept | Verdict::Drop | Verdict::Queue { .. })
@@ -228,8 +237,27 @@ pub fn is(event: &Event, mark: Mark) -> bool {
     }
 }
 
-/// Whether a change of the field is one that a reader looks for: the header, marks, not conntrack's bookkeeping.
-pub fn is_rewrite(field: nettrace_engine::field::Field) -> bool {
-    use nettrace_engine::field::Field::*;
-    matches!(field, CtMark | CtLabel) || (!field.is_conntrack() && !matches!(field, Iif | Oif | IifIndex | OifIndex))
+/// Whether a change is one that a reader looks for: header and marks, not what routing and conntrack keep for themselves,
+/// and not the TTL that forwarding counts down.
+pub fn is_rewrite(field: Field, by: Cause) -> bool {
+    use Field::*;
+    match field {
+        Ttl => matches!(by, Cause::Rule(_)),
+        Saddr | Daddr | Sport | Dport | Tos | FlowLabel | TcpMss | TcpFlags | IcmpId | Mark | Priority | CtMark => true,
+        CtLabel | EtherSaddr | EtherDaddr | VlanId | VlanPcp | Length => matches!(by, Cause::Rule(_)),
+        _ => false,
+    }
+}
+
+/// Whether an event is a step of its own; what is not shows in the packet at the next step.
+pub fn is_stop(event: &Event) -> bool {
+    match event {
+        Event::HookEnd(_) => false,
+        Event::Write { field, new, by, .. } => {
+            let first_mark = *field == Field::CtMark && matches!(by, Cause::Step(_));
+            let tracked = *field == Field::CtState && *new != Got::Absent;
+            tracked || (is_rewrite(*field, *by) && !first_mark)
+        }
+        _ => true,
+    }
 }

@@ -11,7 +11,7 @@ use crate::moves;
 use crate::session::{Place, Request, Session};
 use crate::state::{Break, Pane, Popup, State, Typing, Waiting};
 use crate::timeline::Mark;
-use crate::{export, mouse, popup};
+use crate::{compare, export, mouse, popup};
 
 /// Something that happened.
 pub enum Msg {
@@ -146,6 +146,7 @@ fn ask_for(state: &mut State, action: Action) -> Effect {
     match action {
         Action::Help => state.popups.push(Popup::Help(0)),
         Action::Search => state.popups.push(Popup::Prompt(Typing::Search, Line::default())),
+        Action::Look => state.popups.push(Popup::Prompt(Typing::Chain, Line::default())),
         Action::AddRule => state.popups.push(Popup::Prompt(Typing::Command, Line::default())),
         Action::Save => state.popups.push(Popup::Prompt(Typing::File, Line::new("nettrace-session.md"))),
         Action::EditPacket => state.popups.push(Popup::Form(state.session.request.packet.clone(), 0)),
@@ -154,7 +155,7 @@ fn ask_for(state: &mut State, action: Action) -> Effect {
         Action::Compare if state.session.before.is_empty() => {
             state.say("nothing to compare: a adds a rule, d takes one out");
         }
-        Action::Compare => state.popups.push(Popup::Compare(0)),
+        Action::Compare => state.popups.push(Popup::Compare(compare::parting(state))),
         Action::Undo => {
             if let Some(request) = state.history.last().cloned() {
                 return state.ask(request, Waiting::Undo);

@@ -11,7 +11,7 @@
 //!
 //! Between chains it shows what the host does there: the base chains of a hook in their order, or a decision.
 
-use nettrace_engine::model::{ChainId, Hook, RuleId};
+use nettrace_engine::model::{Chain, ChainId, Hook, Model, RuleId};
 use nettrace_engine::trace::Event;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -48,7 +48,8 @@ pub fn title(state: &State) -> String {
     match (state.chain(), state.hook()) {
         (Some(chain), _) => {
             let stop = if state.breaks.contains(&Break::Chain(chain)) { "● " } else { "" };
-            format!("{stop}{}", label::chain(state.model(), chain))
+            let elsewhere = if state.look.is_some() { " (looked at; → goes on)" } else { "" };
+            format!("{stop}{}{elsewhere}", label::chain(state.model(), chain))
         }
         (None, Some(hook)) => format!("Hook {}", label::hook(hook)),
         (None, None) => Pane::Chain.title().to_string(),
@@ -58,7 +59,12 @@ pub fn title(state: &State) -> String {
 /// What stands at the right of the heading.
 pub fn count(state: &State) -> String {
     let Some(chain) = state.chain() else { return String::new() };
-    match state.model().chain(chain).rules.len() {
+    rules(state.model(), chain)
+}
+
+/// `1 rule`, `4 831 rules`.
+fn rules(model: &Model, chain: ChainId) -> String {
+    match model.chain(chain).rules.len() {
         1 => "1 rule".to_string(),
         n => format!("{} rules", thousands(n)),
     }
@@ -208,25 +214,27 @@ fn line_ink(state: &State, line: &ChainLine, chain: ChainId, pass: &Pass, column
     }
 }
 
-/// The base chains of a hook in the order in which they run.
+/// The base chains of a hook in the order in which they run, with their priorities.
+pub fn bases(model: &Model, hook: Hook) -> Vec<(i32, ChainId)> {
+    let base = |(i, c): (usize, &Chain)| {
+        let base = c.base.as_ref().filter(|b| b.hook == hook)?;
+        Some((base.priority, u32::MAX - base.order, ChainId(i as u32)))
+    };
+    let mut bases: Vec<_> = model.chains.iter().enumerate().filter_map(base).collect();
+    bases.sort_unstable();
+    bases.into_iter().map(|(priority, _, chain)| (priority, chain)).collect()
+}
+
 fn hook_lines(state: &State, hook: Hook) -> Vec<Ink> {
     let model = state.model();
-    let mut bases: Vec<_> = model
-        .chains
-        .iter()
-        .enumerate()
-        .filter_map(|(i, c)| c.base.as_ref().filter(|b| b.hook == hook).map(|b| (b.priority, u32::MAX - b.order, i)))
-        .collect();
-    bases.sort_unstable();
-    let mut out = vec![Ink::new("Base chains of this hook, by priority:", Role::Dim)];
-    for (priority, _, i) in bases {
-        let chain = ChainId(i as u32);
-        let rules = thousands(model.chain(chain).rules.len());
-        let text = format!("{priority:>6}  {}  ({rules} rules)", label::chain(model, chain));
-        out.push(Ink::new(text, Role::Normal));
+    let bases = bases(model, hook);
+    if bases.is_empty() {
+        return vec![Ink::new("No base chain is hooked here.", Role::Dim)];
     }
-    if out.len() == 1 {
-        out = vec![Ink::new("No base chain is hooked here.", Role::Dim)];
+    let mut out = vec![Ink::new("Base chains of this hook, by priority:", Role::Dim)];
+    for (priority, chain) in bases {
+        let text = format!("{priority:>6}  {}  ({})", label::chain(model, chain), rules(model, chain));
+        out.push(Ink::new(text, Role::Normal));
     }
     out
 }
@@ -250,7 +258,7 @@ fn draw_between(state: &State, area: Rect, buf: &mut Buffer) {
         (Some(Event::Hook(hook)), _) => hook_lines(state, *hook),
         (Some(event), _) => {
             let (text, role) = label::event(state.model(), event, state.trace().start.family());
-            wrap(&text, area.width as usize).into_iter().map(|l| Ink::new(l, role)).collect()
+            wrap(&text, area.width as usize, 2).into_iter().map(|l| Ink::new(l, role)).collect()
         }
         (None, _) => Vec::new(),
     };

@@ -8,7 +8,7 @@
 //! │    KUBE-SERVICES #97
 //! └    KUBE-NODEPORTS #3 ◀
 //! · routing: forwarded by cali7d3 to 10.244.166.136
-//! – INPUT not on the path: …
+//! – INPUT not on the path: 10.244.166.136 is not this host …
 //! ```
 //!
 //! Unfolded (`z`) it lists every step.
@@ -111,7 +111,7 @@ fn row_ink(state: &State, row: PathRow, is_current: bool) -> Vec<Ink> {
         }
         PathRow::Skipped(i) => {
             let Some((hook, why)) = state.shown().skipped.get(i) else { return Vec::new() };
-            vec![Ink::new(format!("– {} is not on the path: {why}", label::hook(*hook)), Role::Dim)]
+            vec![Ink::new(format!("– {} not on the path: {why}", label::hook(*hook)), Role::Dim)]
         }
         PathRow::Event(i) => {
             let Some(event) = state.trace().events.get(i) else { return Vec::new() };

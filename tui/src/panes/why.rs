@@ -10,7 +10,7 @@ use crate::theme::Role;
 
 /// The lines, wrapped to a width.
 pub fn lines(state: &State, columns: usize) -> Vec<String> {
-    state.session.words.why(state.way, state.at).iter().flat_map(|l| wrap(l, columns)).collect()
+    state.session.words.why(state.way, state.at).iter().flat_map(|l| wrap(l, columns, 2)).collect()
 }
 
 /// Draws the pane.

@@ -45,7 +45,7 @@ fn main_case(action: Action) -> (&'static str, Check) {
         Forward => ("", |a, b, _| step(b) == step(a) + 1),
         Back => ("lll", |a, b, _| step(b) == step(a) - 1),
         Over => ("lllll", |a, b, _| at_event(b, |e| matches!(e, Event::Route(_))) && b.at > a.at),
-        OverBack => ("}h", |a, b, _| at_event(b, |e| matches!(e, Event::Route(_))) && b.at < a.at),
+        OverBack => ("}", |a, b, _| at_event(b, |e| matches!(e, Event::Route(_))) && b.at < a.at),
         Into => ("lllll", |a, b, _| b.timeline.level(b.at) > a.timeline.level(a.at)),
         Out => ("lllllll", |a, b, _| b.timeline.level(b.at) < a.timeline.level(a.at)),
         NextVerdict => ("", |_, b, _| at_event(b, |e| matches!(e, Event::Policy { .. }))),
@@ -70,10 +70,13 @@ fn main_case(action: Action) -> (&'static str, Check) {
         FocusChain => ("1", |_, b, _| b.focus == Pane::Chain),
         FocusPacket => ("", |_, b, _| b.focus == Pane::Packet),
         FocusWhy => ("", |_, b, _| b.focus == Pane::Why),
-        Go => ("1G", |a, b, _| a.at == b.at && said(b, "not on the way")),
+        Go => ("1G", |a, b, _| {
+            a.at == b.at && matches!(b.popups.last(), Some(Popup::Choice(t, ..)) if t.contains("not on the path"))
+        }),
         Fold => ("lllllllg", |a, b, _| a.folds.open.is_empty() && !b.folds.open.is_empty()),
         FoldAll => ("lllllll", |a, b, _| !a.folds.none && b.folds.none),
         Search => ("", |_, b, _| matches!(b.popups.last(), Some(Popup::Prompt(..)))),
+        Look => ("", |_, b, _| typed(b) == "|"),
         FindNext => ("1/KUBE<Enter>", |a, b, _| b.at > a.at),
         FindPrevious => ("1/KUBE<Enter>n", |a, b, _| b.at < a.at),
         Break => ("lllll", |_, b, _| b.breaks.iter().any(|x| matches!(x, state::Break::Rule(_)))),
@@ -223,7 +226,7 @@ fn a_what_if_goes_to_the_root_and_back_again() {
     assert_eq!(s.session.request, request);
     assert!(said(&s, "walked again") && s.at < 5 && s.history.len() == 1);
     press(&mut s, "s");
-    assert!(matches!(s.popups.last(), Some(Popup::Compare(0))));
+    assert!(matches!(s.popups.last(), Some(Popup::Compare(5))));
     let effect = press(&mut s, "<Esc>u");
     assert!(matches!(effect, Effect::Walk(r) if r.with.is_empty()));
     let _ = update(&mut s, Msg::Walked(Box::new(Ok(session()))));
@@ -286,7 +289,7 @@ fn the_mouse_moves_focus_and_cursor_and_scrolls() {
     let row = path::rows(&s)[3].event().unwrap();
     let _ = mouse(&mut s, left, 3, 6);
     assert_eq!(s.at, row);
-    press(&mut s, "llll");
+    press(&mut s, "ll");
     let _ = mouse(&mut s, MouseEventKind::ScrollDown, 50, 8);
     assert!(s.focus == Pane::Chain && s.rule.is_some());
     let _ = mouse(&mut s, left, 50, 5);
@@ -307,4 +310,20 @@ fn a_resize_is_taken_in() {
     assert_eq!(s.size, (60, 18));
     press(&mut s, "3");
     assert_eq!(s.tab, Pane::Packet);
+}
+
+#[test]
+fn a_chain_that_is_not_on_the_way_can_be_looked_at() {
+    let mut s = state((100, 30));
+    let at = s.at;
+    press(&mut s, "1G<Enter><Enter>");
+    assert_eq!((s.at, s.chain().map(|c| s.model().chain_name(c).to_string())), (at, Some("INPUT".to_string())));
+    press(&mut s, "W");
+    assert!(matches!(s.popups.last(), Some(Popup::Text(t, ..)) if t == "Why not filter INPUT #1"));
+    press(&mut s, "<Esc>l");
+    assert!(s.look.is_none());
+    press(&mut s, "ffilter/INPUT<Enter>");
+    assert!(s.look.is_some());
+    press(&mut s, "fNONE<Enter>");
+    assert!(said(&s, "there is no chain"));
 }

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::default_trait_access)]
 
 mod keys;
+mod large;
 mod lessons;
+mod scale;
 mod screens;
 mod story;

@@ -263,6 +263,7 @@ pub fn keys(script: &str) -> Vec<KeyEvent> {
                 "Esc" => (KeyCode::Esc, KeyModifiers::NONE),
                 "Tab" => (KeyCode::Tab, KeyModifiers::NONE),
                 "C-u" => (KeyCode::Char('u'), KeyModifiers::CONTROL),
+                "C-d" => (KeyCode::Char('d'), KeyModifiers::CONTROL),
                 other => panic!("unknown key {other}"),
             }
         } else {
