@@ -47,6 +47,10 @@ pub enum Command {
     Explain(Box<ExplainArgs>),
     /// Walk many packets in order and print one JSON object a line.
     Replay(ReplayArgs),
+    /// Step through the walk of one packet in the terminal: forward and back, why and why not, what if.
+    Step(Box<StepArgs>),
+    /// Learn by predicting: lists the lessons, or takes one.
+    Lesson(LessonArgs),
     /// Show the chains and who jumps where.
     Chains(ChainsArgs),
     /// Print a completion script.
@@ -194,6 +198,40 @@ pub struct WhatIfArgs {
     /// Take a rule out first, given as for --why-not; repeatable.
     #[arg(long, value_name = "RULE", help_heading = "What if", allow_hyphen_values = true)]
     pub without: Vec<String>,
+}
+
+/// `nettrace step`.
+#[derive(Args, Debug)]
+pub struct StepArgs {
+    /// Inputs.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// The packet.
+    #[command(flatten)]
+    pub packet: PacketArgs,
+    /// Facts.
+    #[command(flatten)]
+    pub facts: FactArgs,
+    /// Edits.
+    #[command(flatten)]
+    pub whatif: WhatIfArgs,
+    /// Looks: colour, colour-blind, mono (the default with NO_COLOR). NETTRACE_THEME sets it too.
+    #[arg(long, value_name = "THEME")]
+    pub theme: Option<String>,
+}
+
+/// `nettrace lesson`.
+#[derive(Args, Debug)]
+pub struct LessonArgs {
+    /// The lesson, as the list calls it, or a lesson.json beside the dumps it is about; without one all are listed.
+    #[arg(value_name = "LESSON")]
+    pub name: Option<String>,
+    /// Print the lesson as text, with the answers at the end (the default without a terminal).
+    #[arg(long)]
+    pub text: bool,
+    /// Looks, as of step.
+    #[arg(long, value_name = "THEME")]
+    pub theme: Option<String>,
 }
 
 /// `nettrace replay`.

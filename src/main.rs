@@ -8,6 +8,7 @@ mod load;
 mod output;
 mod packet_args;
 mod render;
+mod terminal;
 
 fn main() -> std::process::ExitCode {
     commands::run(&<cli::Cli as clap::Parser>::parse())

@@ -33,6 +33,11 @@ impl Paint {
         Paint { color, ascii: cli.ascii || !utf8_locale() }
     }
 
+    /// Plain: no colours, all characters.
+    pub fn plain() -> Self {
+        Paint { color: false, ascii: false }
+    }
+
     fn wrap(self, code: &str, text: &str) -> String {
         if self.color && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
     }

@@ -132,6 +132,11 @@ impl PacketArgs {
             Some(path) => load::one_packet(path)?,
             None => PacketSpec::default(),
         };
+        self.spec_over(base)
+    }
+
+    /// The packet that a description and flags make; flags win.
+    pub fn spec_over(&self, base: PacketSpec) -> Result<PacketSpec, Failure> {
         let six = self.family.as_deref() == Some("ip6")
             || base.family.as_deref() == Some("ip6")
             || [self.src, self.dst].into_iter().flatten().any(|a| a.is_ipv6())

@@ -5,8 +5,10 @@ mod conversation;
 mod edits;
 mod explain;
 mod facts;
+mod lesson;
 mod reasons;
 mod replay;
+mod step;
 
 use std::process::ExitCode;
 
@@ -35,6 +37,8 @@ pub fn run(cli: &Cli) -> ExitCode {
 fn dispatch(cli: &Cli, paint: Paint) -> Result<(), Failure> {
     match &cli.command {
         Command::Explain(args) => explain::run(args, paint),
+        Command::Step(args) => step::run(args, paint),
+        Command::Lesson(args) => lesson::run(args, paint),
         Command::Replay(args) => replay::run(args, paint),
         Command::Chains(args) => chains::run(args, paint),
         Command::Completions { shell } => {

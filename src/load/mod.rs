@@ -20,8 +20,10 @@ use nettrace_engine::state::State;
 use nettrace_grammar::{Diagnostic, Sources};
 
 use crate::cli::{Backend, InputArgs};
+pub use files::read as text;
 pub use files::Found;
 pub use packets::{one_packet, packets};
+pub use sample::lessons;
 
 /// Limits on what is read; inputs are not trusted.
 pub mod limits {
@@ -85,6 +87,11 @@ pub struct Loaded {
 pub fn load(args: &InputArgs) -> Result<Loaded, Failure> {
     let found = if args.inputs.is_empty() { sample::files()? } else { files::find(&args.inputs)? };
     compose::compose(found, args.backend)
+}
+
+/// Reads a built-in story.
+pub fn load_story(name: &str) -> Result<Loaded, Failure> {
+    compose::compose(sample::story(name, name)?, None)
 }
 
 /// Where a case folder's packets are.

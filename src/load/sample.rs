@@ -1,21 +1,34 @@
-//! The built-in sample: the dumps of `samples/nodeport-drop`, part of the program, so that `nettrace explain --dport
-//! 31002` answers without any input.
+//! The built-in stories: the dumps of `samples/*` that have a lesson, part of the program. One of them is the built-in
+//! sample, so that `nettrace explain --dport 31002` answers without any input.
 
 use super::Failure;
 use super::files::{Found, Input, Origin};
 use super::kinds;
 
-/// Name and text of each of the sample's files, in the order of their names.
-static FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sample.rs"));
+type Files = &'static [(&'static str, &'static str)];
 
-/// The sample's files.
+/// The stories by name, with name and text of their files.
+static STORIES: &[(&str, Files)] = include!(concat!(env!("OUT_DIR"), "/samples.rs"));
+
+/// The story that stands in when no input is given.
+const BUILT_IN: &str = "nodeport-drop";
+
+/// The built-in sample's files.
 pub fn files() -> Result<Found, Failure> {
-    let mut found = Found { sample: true, ..Found::default() };
+    let mut found = story(BUILT_IN, "<sample>")?;
+    found.sample = true;
+    Ok(found)
+}
+
+/// The files of a story; messages put `shown` before their names.
+pub fn story(name: &str, shown: &str) -> Result<Found, Failure> {
+    let mut found = Found::default();
+    let files = STORIES.iter().find(|s| s.0 == name).map_or(&[] as Files, |s| s.1);
     for (name, kind) in kinds::NAMES {
-        let text = FILES.iter().find(|(n, _)| n == name).map(|(_, text)| *text);
+        let text = files.iter().find(|(n, _)| n == name).map(|(_, text)| *text);
         let known = found.inputs.iter().any(|i: &Input| i.kind == *kind);
         if let Some(text) = text.filter(|_| !known) {
-            let name = format!("<sample>/{name}");
+            let name = format!("{shown}/{name}");
             found.inputs.push(Input { kind: *kind, name, text: text.to_string(), origin: Origin::Folder });
         }
     }
@@ -23,4 +36,9 @@ pub fn files() -> Result<Found, Failure> {
         return Err(Failure::new("no input was given, and this build has no built-in sample"));
     }
     Ok(found)
+}
+
+/// The lessons: name of the story and text of its `lesson.json`.
+pub fn lessons() -> impl Iterator<Item = (&'static str, &'static str)> {
+    STORIES.iter().filter_map(|(story, files)| Some((*story, files.iter().find(|f| f.0 == "lesson.json")?.1)))
 }

@@ -15,7 +15,7 @@ use nettrace_grammar::{Sources, Span};
 
 use crate::output::Paint;
 
-pub use ending::{off, route};
+pub use ending::{off, off_why, route};
 pub use rows::parts;
 pub use verdict::{line as packet_line, one_line};
 

@@ -77,7 +77,8 @@ pub fn off(scene: &Scene, answer: &Answer) -> String {
     out
 }
 
-fn off_why(scene: &Scene, why: &OffWhy, family: Value) -> String {
+/// Why hooks are not on the way.
+pub fn off_why(scene: &Scene, why: &OffWhy, family: Value) -> String {
     let subject = |to: &Got, rule: &Option<RuleId>| match rule {
         Some(rule) => {
             let model = scene.model;

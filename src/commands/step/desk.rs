@@ -1,0 +1,314 @@
+//! From a request of the stepper to a session: the packet's fields are read as the flags of `explain` are, edits are
+//! carried out on a copy of the rules, and all ways are walked.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Parser;
+use nettrace_engine::World;
+use nettrace_engine::explain::answer::{self, Answer, Detail};
+use nettrace_engine::fact::{Assumption, OUTCOME_BOUND, Outcomes, explore};
+use nettrace_engine::field::Field;
+use nettrace_engine::host::{Host, Parts};
+use nettrace_engine::model::{Edit, Hook, Model, RuleId};
+use nettrace_engine::spec::{self, PacketSpec, Start};
+use nettrace_engine::trace::Trace;
+use nettrace_engine::walk::walk;
+use nettrace_grammar::{Diagnostic, Sources};
+use nettrace_tui::{Asked, Request, Session, Way};
+
+use super::words::Told;
+use crate::cli::FactArgs;
+use crate::commands::facts::{Facts, Fixed};
+use crate::load::{Failure, Loaded};
+use crate::output::Paint;
+use crate::packet_args::PacketArgs;
+use crate::render::text::{Scene, off_why, one_line};
+
+/// The packet's flags alone, to read the form's fields with what reads the command line.
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true, disable_help_flag = true)]
+struct Form {
+    #[command(flatten)]
+    packet: PacketArgs,
+}
+
+/// Everything that was read, to walk from again and again.
+pub struct Desk {
+    title: String,
+    /// The inputs as the command line names them.
+    inputs: Vec<String>,
+    model: Arc<Model>,
+    parts: Parts,
+    sources: Arc<Sources>,
+    state: nettrace_engine::state::State,
+    assumptions: Vec<Assumption>,
+    fixed: Fixed,
+    /// A packet file of the command line: what the form does not say is taken from it.
+    base: PacketSpec,
+    /// What the command line asks for.
+    first: Request,
+}
+
+/// The form's fields: the flags of the packet.
+const FIELDS: &[&str] = &[
+    "proto",
+    "src",
+    "sport",
+    "dst",
+    "dport",
+    "in",
+    "local",
+    "flags",
+    "mark",
+    "icmp-type",
+    "icmp-code",
+    "ttl",
+    "tos",
+    "length",
+    "uid",
+    "gid",
+    "ct-state",
+];
+
+impl Desk {
+    /// The desk for a loaded host and the command line's packet.
+    pub fn new(loaded: Loaded, inputs: &[PathBuf], packet: &PacketArgs, facts: &FactArgs) -> Result<Desk, Failure> {
+        let title = title(&loaded);
+        let base = packet
+            .packet
+            .as_ref()
+            .map_or_else(|| Ok(PacketSpec::default()), |p: &PathBuf| crate::load::one_packet(p))?;
+        let mut desk = Desk {
+            title,
+            inputs: inputs.iter().map(|p| p.display().to_string()).collect(),
+            model: Arc::new(loaded.model),
+            parts: loaded.parts,
+            sources: Arc::new(loaded.sources),
+            state: loaded.state,
+            assumptions: loaded.assumptions,
+            fixed: Fixed::read(facts)?,
+            base,
+            first: Request::default(),
+        };
+        desk.first.packet = desk.fields(packet)?;
+        Ok(desk)
+    }
+
+    /// The same for a packet that is described as a file would.
+    pub fn with_packet(loaded: Loaded, base: PacketSpec) -> Result<Desk, Failure> {
+        let mut desk = Desk::new(loaded, &[], &PacketArgs::default(), &FactArgs::default())?;
+        desk.base = base;
+        desk.first.packet = desk.fields(&PacketArgs::default())?;
+        Ok(desk)
+    }
+
+    /// The same with edits of the rules.
+    #[must_use]
+    pub fn what_if(mut self, with: &[String], without: Vec<RuleId>) -> Desk {
+        (self.first.with, self.first.without) = (with.to_vec(), without);
+        self
+    }
+
+    /// What the command line asks for.
+    pub fn request(&self) -> Request {
+        self.first.clone()
+    }
+
+    /// The fields with what the command line gave, and what a packet has without them.
+    fn fields(&self, given: &PacketArgs) -> Result<Vec<Asked>, Failure> {
+        let host = Host::new(self.parts.clone());
+        let world = World { model: &self.model, host: &host };
+        let start = spec::complete(&self.base, world).map_err(|e| Failure::new(e.to_string()))?;
+        let given = words_of(given);
+        let field = |name: &&'static str| Asked {
+            name,
+            text: given.get(name).cloned().unwrap_or_default(),
+            default: default_of(name, &start),
+        };
+        Ok(FIELDS.iter().map(field).collect())
+    }
+
+    /// The packet of a request.
+    fn packet(&self, request: &Request) -> Result<PacketSpec, String> {
+        let mut words = Vec::new();
+        for Asked { name, text, .. } in request.packet.iter().filter(|f| !f.text.is_empty()) {
+            match (*name, text.as_str()) {
+                ("local", "no") => {}
+                ("local", _) => words.push("--local".to_string()),
+                _ => words.extend([format!("--{name}"), text.clone()]),
+            }
+        }
+        let form = Form::try_parse_from(words).map_err(|e| clap_words(&e))?;
+        form.packet.spec_over(self.base.clone()).map_err(|e| e.to_string())
+    }
+
+    /// Walks for a request.
+    pub fn session(&self, request: &Request) -> Result<Session, String> {
+        let described = self.packet(request)?;
+        let mut fixed = self.fixed.clone();
+        fixed.pins.extend(request.pins.iter().cloned());
+        let plain =
+            Scenery { model: Arc::clone(&self.model), parts: self.parts.clone(), sources: Arc::clone(&self.sources) };
+        let edited = plain.edited(request)?;
+        let before = if plain.is(&edited) { Vec::new() } else { self.ways(&plain, &described, &fixed)?.0 };
+        let (ways, told) = self.ways(&edited, &described, &fixed)?;
+        Ok(Session {
+            title: self.title.clone(),
+            model: edited.model,
+            ways,
+            before,
+            request: request.clone(),
+            words: Arc::new(told.commanded(&self.inputs, &request.packet, &request.with)),
+        })
+    }
+
+    fn ways(&self, on: &Scenery, described: &PacketSpec, fixed: &Fixed) -> Result<(Vec<Way>, Told), String> {
+        let host = Arc::new(Host::new(on.parts.clone()));
+        let world = World { model: &on.model, host: &host };
+        let mut start = spec::complete(described, world).map_err(|e| e.to_string())?;
+        start.assumptions.extend(self.assumptions.iter().cloned());
+        let mut state = self.state.clone();
+        if let Some(conns) = spec::connections(described) {
+            state.conns = conns;
+        }
+        let outcomes = explore(OUTCOME_BOUND, &fixed.pins, |ask| {
+            walk(world, &start, &mut state.clone(), &mut Facts { fixed, rest: ask })
+        });
+        let told = Told::new(Arc::clone(&on.model), host, Arc::clone(&on.sources), &outcomes);
+        Ok((ways(&on.model, &on.sources, start.local, outcomes), told))
+    }
+}
+
+/// The rules and the host that a walk goes through.
+struct Scenery {
+    model: Arc<Model>,
+    parts: Parts,
+    sources: Arc<Sources>,
+}
+
+impl Scenery {
+    fn is(&self, other: &Scenery) -> bool {
+        Arc::ptr_eq(&self.model, &other.model)
+    }
+
+    /// With the edits of a request carried out.
+    fn edited(&self, request: &Request) -> Result<Scenery, String> {
+        if request.with.is_empty() && request.without.is_empty() {
+            return Ok(Scenery {
+                model: Arc::clone(&self.model),
+                parts: self.parts.clone(),
+                sources: Arc::clone(&self.sources),
+            });
+        }
+        let (mut model, mut parts, mut sources) = ((*self.model).clone(), self.parts.clone(), (*self.sources).clone());
+        for command in &request.with {
+            let done = nettrace_engine::whatif::apply(&mut model, &mut parts, &mut sources, command);
+            done.map_err(|found| complaint(&sources, &found))?;
+        }
+        for rule in &request.without {
+            let _undo = model.apply(Edit::Remove(*rule));
+        }
+        Ok(Scenery { model: Arc::new(model), parts, sources: Arc::new(sources) })
+    }
+}
+
+fn complaint(sources: &Sources, found: &[Diagnostic]) -> String {
+    crate::render::diagnostics::render(sources, found, Paint::plain())
+}
+
+/// clap's message without its usage lines.
+fn clap_words(error: &clap::Error) -> String {
+    let text = error.to_string();
+    text.lines().take_while(|l| !l.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// All ways with their summaries.
+fn ways(model: &Model, sources: &Sources, local: bool, outcomes: Outcomes<Trace>) -> Vec<Way> {
+    let scene = Scene::new(model, sources, Paint::plain());
+    let one = |outcome: &nettrace_engine::fact::Outcome<Trace>| {
+        let only = Outcomes { list: vec![outcome.clone()], complete: true };
+        let answer = answer::answer(model, local, Detail::Effects, &only);
+        let summary = answer.endings.first().map_or_else(String::new, |e| one_line(&scene, &answer, e));
+        (summary, skipped(&scene, &answer))
+    };
+    let told: Vec<_> = outcomes.list.iter().map(one).collect();
+    let ways = outcomes.list.into_iter().zip(told);
+    ways.map(|(o, (summary, skipped))| Way { trace: o.result, odds: o.odds, summary, skipped }).collect()
+}
+
+/// The hooks that are not on the way, each with the decision that led elsewhere.
+fn skipped(scene: &Scene, answer: &Answer) -> Vec<(Hook, String)> {
+    let Some(ending) = answer.endings.first() else { return Vec::new() };
+    let family = ending.start.family();
+    let said =
+        |path: &answer::OffPath| off_why(scene, &path.why, family).split_whitespace().collect::<Vec<_>>().join(" ");
+    ending.off.iter().flat_map(|path| path.hooks.iter().map(move |h| (*h, said(path)))).collect()
+}
+
+/// What stands in the title: the inputs' names without their folders.
+fn title(loaded: &Loaded) -> String {
+    if loaded.sample {
+        return "built-in sample".to_string();
+    }
+    let names: Vec<_> = loaded.found.inputs.iter().map(|i| i.name.as_str()).collect();
+    match names.as_slice() {
+        [one] => (*one).to_string(),
+        [first, ..] => {
+            let folder = first.rsplit_once('/').map_or(*first, |(folder, _)| folder);
+            folder.rsplit('/').next().unwrap_or(folder).to_string()
+        }
+        [] => String::new(),
+    }
+}
+
+/// The packet flags of the command line as their words.
+fn words_of(given: &PacketArgs) -> BTreeMap<&'static str, String> {
+    let g = given;
+    let number = |n: Option<u32>| n.map(|n| n.to_string());
+    let all: [(&str, Option<String>); 17] = [
+        ("proto", g.proto.clone()),
+        ("src", g.src.map(|a| a.to_string())),
+        ("sport", g.sport.map(|p| p.to_string())),
+        ("dst", g.dst.map(|a| a.to_string())),
+        ("dport", g.dport.map(|p| p.to_string())),
+        ("in", g.iif.clone()),
+        ("local", g.local.then(|| "yes".to_string())),
+        ("flags", g.flags.clone()),
+        ("mark", g.mark.map(|m| format!("{m:#x}"))),
+        ("icmp-type", g.icmp_type.clone()),
+        ("icmp-code", number(g.icmp_code.map(u32::from))),
+        ("ttl", number(g.ttl.map(u32::from))),
+        ("tos", g.tos.map(|t| format!("{t:#x}"))),
+        ("length", number(g.length.map(u32::from))),
+        ("uid", number(g.uid)),
+        ("gid", number(g.gid)),
+        ("ct-state", g.ct_state.clone()),
+    ];
+    all.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
+}
+
+/// What a packet has where nothing is given.
+fn default_of(name: &str, start: &Start) -> String {
+    let field = match name {
+        "proto" => Field::Proto,
+        "src" => Field::Saddr,
+        "sport" => Field::Sport,
+        "dst" => Field::Daddr,
+        "dport" => Field::Dport,
+        "in" => Field::Iif,
+        "flags" => Field::TcpFlags,
+        "mark" => Field::Mark,
+        "icmp-type" => Field::IcmpType,
+        "icmp-code" => Field::IcmpCode,
+        "ttl" => Field::Ttl,
+        "tos" => Field::Tos,
+        "length" => Field::Length,
+        "uid" => Field::SkUid,
+        "gid" => Field::SkGid,
+        "local" => return if start.local { "yes" } else { "no" }.to_string(),
+        _ => return "looked up".to_string(),
+    };
+    start.packet.value(field).map_or_else(|| "none".to_string(), |v| field.print(v, start.packet.family()))
+}

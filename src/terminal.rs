@@ -1,0 +1,231 @@
+//! The terminal of the stepper: takes it, hands events to the state, carries out effects, and gives it back however the
+//! run ends: a key, a panic, SIGTERM, SIGHUP or SIGINT.
+//!
+//! Left out: what is shown and what keys mean (`nettrace_tui`), and walking again, which the caller does.
+
+use std::fs::OpenOptions;
+use std::io::{self, IsTerminal, Write};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use nettrace_tui::ratatui::crossterm::event::{self, DisableMouseCapture, EnableMouseCapture, Event};
+use nettrace_tui::ratatui::crossterm::execute;
+use nettrace_tui::ratatui::{self, DefaultTerminal};
+use nettrace_tui::{Effect, Msg, Place, Request, Session, State, draw, update};
+
+use crate::load::Failure;
+
+/// Walks for a request of the stepper.
+pub type Walk<'a> = dyn FnMut(&Request) -> Result<Session, String> + 'a;
+
+/// How often signals are looked for while no key comes.
+const TICK: Duration = Duration::from_millis(150);
+
+/// Signals that end the run; the terminal is given back first.
+const SIGNALS: [i32; 3] = [signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP, signal_hook::consts::SIGINT];
+
+/// Whether there is a terminal to step in, for input and for output.
+pub fn is_there() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+/// How a run ended.
+enum End {
+    /// A key; print this.
+    Quit(Option<String>),
+    /// This signal.
+    Signal(i32),
+}
+
+/// Steps until the user quits; what is to be printed behind it.
+pub fn run(state: State, walk: &mut Walk<'_>) -> Result<Option<String>, Failure> {
+    let signals = Arc::new(AtomicUsize::new(0));
+    for signal in SIGNALS {
+        let number = usize::try_from(signal).unwrap_or_default();
+        signal_hook::flag::register_usize(signal, Arc::clone(&signals), number).map_err(|e| failure(&e))?;
+    }
+    let mut terminal = take().map_err(|e| failure(&e))?;
+    let end = steps(&mut terminal, state, walk, &signals);
+    give_back();
+    match end.map_err(|e| failure(&e))? {
+        End::Quit(text) => Ok(text),
+        End::Signal(signal) => {
+            // As if the signal had not been caught: whoever sent it sees how the process ended.
+            let _ = signal_hook::low_level::emulate_default_handler(signal);
+            Err(Failure::new("ended by a signal"))
+        }
+    }
+}
+
+fn failure(error: &io::Error) -> Failure {
+    Failure::new(format!("the terminal cannot be used: {error}"))
+}
+
+/// Takes the terminal; a panic gives it back before its message is printed.
+fn take() -> io::Result<DefaultTerminal> {
+    let terminal = ratatui::try_init()?;
+    let next = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        give_back();
+        next(info);
+    }));
+    execute!(io::stdout(), EnableMouseCapture)?;
+    Ok(terminal)
+}
+
+/// Gives the terminal back; what fails then has nobody to tell it to.
+fn give_back() {
+    let _ = execute!(io::stdout(), DisableMouseCapture);
+    ratatui::restore();
+}
+
+fn steps(
+    terminal: &mut DefaultTerminal,
+    mut state: State,
+    walk: &mut Walk<'_>,
+    signals: &AtomicUsize,
+) -> io::Result<End> {
+    let size = terminal.size()?;
+    let mut next = Some(Msg::Resize(size.width, size.height));
+    loop {
+        if let Some(msg) = next.take() {
+            let effect = update(&mut state, msg);
+            show(terminal, &state)?;
+            match carry_out(terminal, effect, walk)? {
+                Next::End(text) => return Ok(End::Quit(text)),
+                Next::Msg(msg) => next = Some(msg),
+                Next::Wait => {}
+            }
+            continue;
+        }
+        let signal = signals.load(Ordering::Relaxed);
+        if signal != 0 {
+            return Ok(End::Signal(i32::try_from(signal).unwrap_or_default()));
+        }
+        if event::poll(TICK)? {
+            next = message(&event::read()?);
+        }
+    }
+}
+
+fn message(event: &Event) -> Option<Msg> {
+    match event {
+        Event::Key(key) => Some(Msg::Key(*key)),
+        Event::Mouse(mouse) => Some(Msg::Mouse(*mouse)),
+        Event::Resize(columns, rows) => Some(Msg::Resize(*columns, *rows)),
+        _ => None,
+    }
+}
+
+fn show(terminal: &mut DefaultTerminal, state: &State) -> io::Result<()> {
+    terminal.draw(|frame| {
+        let cursor = draw(state, frame.buffer_mut());
+        if let Some(cursor) = cursor {
+            frame.set_cursor_position(cursor);
+        }
+    })?;
+    Ok(())
+}
+
+/// What follows an effect.
+enum Next {
+    End(Option<String>),
+    Msg(Msg),
+    Wait,
+}
+
+fn carry_out(terminal: &mut DefaultTerminal, effect: Effect, walk: &mut Walk<'_>) -> io::Result<Next> {
+    Ok(match effect {
+        Effect::None => Next::Wait,
+        Effect::Quit(text) => Next::End(text),
+        Effect::Walk(request) => Next::Msg(Msg::Walked(Box::new(walk(&request)))),
+        Effect::Copy(text) => {
+            write!(io::stdout(), "\x1b]52;c;{}\x07", base64(text.as_bytes()))?;
+            io::stdout().flush()?;
+            Next::Msg(Msg::Done(format!("copied: {text}")))
+        }
+        Effect::Save(name, text) => Next::Msg(Msg::Done(save(&name, &text))),
+        Effect::Edit(place) => {
+            give_back();
+            let said = edit(&place);
+            *terminal = take()?;
+            terminal.clear()?;
+            Next::Msg(Msg::Done(said))
+        }
+    })
+}
+
+/// Writes a new file; one that is there is left alone.
+fn save(name: &str, text: &str) -> String {
+    let written =
+        OpenOptions::new().write(true).create_new(true).open(name).and_then(|mut f| f.write_all(text.as_bytes()));
+    match written {
+        Ok(()) => format!("saved as {name}"),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => format!("{name} is there already: choose another name"),
+        Err(e) => format!("cannot save {name}: {e}"),
+    }
+}
+
+/// Opens a file in the user's editor at a line.
+fn edit(place: &Place) -> String {
+    if !std::path::Path::new(&place.file).is_file() {
+        return format!("{} is not a file on this disk", place.file);
+    }
+    let editor = ["VISUAL", "EDITOR"].iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
+    let editor = editor.unwrap_or_else(|| "vi".to_string());
+    let mut words = editor.split_whitespace();
+    let Some(program) = words.next() else { return "EDITOR is empty".to_string() };
+    let status = Command::new(program)
+        .args(words)
+        .arg(format!("+{}", place.line))
+        .arg(&place.file)
+        .stdin(Stdio::inherit())
+        .status();
+    match status {
+        Ok(s) if s.success() => format!("back from {program}; the answer is of the file as it was read"),
+        Ok(s) => format!("{program} ended with {s}"),
+        Err(e) => format!("cannot start {program}: {e}"),
+    }
+}
+
+/// Base64 as OSC 52 wants it.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let part = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
+        let bits = part(0) << 16 | part(1) << 8 | part(2);
+        for i in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * i) & 63) as usize];
+            out.push(if i <= chunk.len() { char::from(digit) } else { '=' });
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_copied_as_base64() {
+        let check = |text: &str, expect: &str| assert_eq!(base64(text.as_bytes()), expect);
+        check("", "");
+        check("f", "Zg==");
+        check("fo", "Zm8=");
+        check("foo", "Zm9v");
+        check("foobar", "Zm9vYmFy");
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_not_overwritten() {
+        let name = std::env::temp_dir().join(format!("nettrace-save-{}", std::process::id()));
+        let name = name.to_string_lossy();
+        assert!(save(&name, "one").starts_with("saved"));
+        assert!(save(&name, "two").contains("is there already"));
+        assert_eq!(std::fs::read_to_string(&*name).unwrap(), "one");
+        let _ = std::fs::remove_file(&*name);
+    }
+}
