@@ -78,6 +78,24 @@ fn choices(set: &Ipset, dimension: Dimension, text: &str, flags: Flags) -> Resul
     })
 }
 
+/// The key of what most lines of large sets are: an address in a `hash:ip`, a network in a `hash:net`, nothing behind.
+pub(super) fn plain(set: &Ipset, text: &str) -> Option<[Value; 2]> {
+    if !matches!(set.kind, SetType::HashIp | SetType::HashNet) || text.contains([' ', '-']) {
+        return None;
+    }
+    let full = set.host_length();
+    let (addr, length) = match text.split_once('/') {
+        Some((addr, length)) if set.kind == SetType::HashNet => (addr, length.parse().ok().filter(|l| *l <= full)?),
+        Some(_) => return None,
+        None => (text, full),
+    };
+    let addr = one_address(set.family, addr).ok()?;
+    match set.kind {
+        SetType::HashIp => Some([addr & set.mask, 0]),
+        _ => Some([addr & !ones(u32::from(full - length)), length.into()]),
+    }
+}
+
 /// A number, decimal or with `0x`.
 pub(super) fn number(text: &str) -> Option<u32> {
     text.strip_prefix("0x").map_or_else(|| text.parse().ok(), |hex| u32::from_str_radix(hex, 16).ok())

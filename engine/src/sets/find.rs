@@ -173,10 +173,9 @@ impl Ipset {
 
     /// Whether a `hash:net,iface` set has this very network, by whatever device: it ends the search then.
     fn has_network(&self, network: &[Value]) -> bool {
-        let widths = self.widths();
         (0..self.ifaces.len()).any(|i| {
             let key = [network, &[i as Value]].concat();
-            self.store.find(&key, &widths).is_some()
+            self.store.find(&key, &self.widths).is_some()
         })
     }
 

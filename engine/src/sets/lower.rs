@@ -65,7 +65,7 @@ fn flush_all(line: &Line, model: &mut Model) {
 }
 
 fn empty(set: &mut Ipset) {
-    set.store = Store::new(&set.widths());
+    set.store = Store::new(&set.widths);
     set.members.clear();
     set.incomplete = false;
 }
@@ -131,6 +131,7 @@ fn options<'t>(kind: SetType, words: impl Iterator<Item = &'t str>) -> Result<Ip
         members: Vec::new(),
         incomplete: false,
         store: Store::new(&[]),
+        widths: Box::default(),
         lengths: [Vec::new(), Vec::new()],
         ifaces: Vec::new(),
     };
@@ -160,7 +161,8 @@ fn options<'t>(kind: SetType, words: impl Iterator<Item = &'t str>) -> Result<Ip
     if kind == SetType::BitmapPort {
         set.range = (set.range.0, set.range.1.min(0xffff));
     }
-    set.store = Store::new(&set.widths());
+    set.widths = set.shape();
+    set.store = Store::new(&set.widths);
     Ok(set)
 }
 
@@ -239,6 +241,14 @@ fn valued<'t>(extra: &mut Extra<'t>, word: &str, value: &'t str) -> Option<()> {
 }
 
 fn add(tree: &Tree, line: &Line, id: SetId, model: &mut Model) -> Result<(), String> {
+    if let Contents::Ipset(set) = &mut set_mut(model, id)?.contents
+        && let Some(key) = entry::plain(set, tree.text(line))
+    {
+        let key = &key[..set.widths.len()];
+        note_lengths(set, key);
+        set.store.push(key, &set.widths, None);
+        return Ok(());
+    }
     let mut words = tree.words(line);
     let entry = words.next().unwrap_or_default();
     let extra = extra(words);
@@ -262,7 +272,6 @@ fn add(tree: &Tree, line: &Line, id: SetId, model: &mut Model) -> Result<(), Str
 }
 
 fn push(set: &mut Ipset, keys: Vec<Vec<Value>>, ext: &Ext) -> Result<(), String> {
-    let widths = set.widths();
     let plain = *ext == Ext::default();
     for mut key in keys {
         if set.kind.is_bitmap() && !key.first().is_some_and(|k| (set.range.0..=set.range.1).contains(k)) {
@@ -272,7 +281,7 @@ fn push(set: &mut Ipset, keys: Vec<Vec<Value>>, ext: &Ext) -> Result<(), String>
         if set.kind == SetType::HashNetIface {
             key = number_iface(set, key)?;
         }
-        set.store.push(&key, &widths, (!plain).then_some(ext));
+        set.store.push(&key, &set.widths, (!plain).then_some(ext));
     }
     Ok(())
 }
@@ -338,10 +347,9 @@ fn delete(tree: &Tree, line: &Line, id: SetId, model: &mut Model) -> Result<(), 
     }
     let (keys, _) = entry::keys(set, entry, extra.flags)?;
     set.store.finish();
-    let widths = set.widths();
     for key in keys {
         if let Some(key) = set.packed(&key) {
-            set.store.remove(&key, &widths);
+            set.store.remove(&key, &set.widths);
         }
     }
     Ok(())

@@ -165,6 +165,8 @@ pub struct Ipset {
     /// Some entries could not be read: a miss is not certain.
     pub incomplete: bool,
     store: Store,
+    /// The widths in bits of a key's parts as they are stored.
+    widths: Box<[u8]>,
     /// The prefix lengths in use of the first and the second network dimension, longest first.
     lengths: [Vec<u8>; 2],
     ifaces: Vec<Iface>,
@@ -183,7 +185,7 @@ impl Ipset {
 
     /// The keys of all entries.
     pub fn entries(&self) -> impl Iterator<Item = Vec<Value>> + '_ {
-        (0..self.store.len()).filter_map(|i| self.store.key(i, &self.widths())).map(|key| self.unpacked(key))
+        (0..self.store.len()).filter_map(|i| self.store.key(i, &self.widths)).map(|key| self.unpacked(key))
     }
 
     /// An entry as `ipset save` writes it: `10.0.0.0/8,tcp:80`.
@@ -221,8 +223,8 @@ impl Ipset {
         if self.family == 10 { 128 } else { 32 }
     }
 
-    /// The widths in bits of a key's parts as they are stored.
-    fn widths(&self) -> Vec<u8> {
+    /// What [`Ipset::widths`] is for this type and family.
+    fn shape(&self) -> Box<[u8]> {
         let addr = self.host_length();
         let of = |dimension: &Dimension| match dimension {
             Dimension::Ip => vec![addr],
@@ -259,7 +261,7 @@ impl Ipset {
 
     /// What the entry carries; `None` when it is not there.
     fn stored(&self, key: &[Value]) -> Option<Ext> {
-        self.store.find(&self.packed(key)?, &self.widths())
+        self.store.find(&self.packed(key)?, &self.widths)
     }
 
     /// The entry after what packets changed.
