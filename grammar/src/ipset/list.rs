@@ -34,9 +34,9 @@ pub fn read(source: &Source, out: &mut Builder) {
 
 fn read_line<'t>(line: &'t str, span: Span, head: &mut Head<'t>, out: &mut Builder) {
     if let Some(name) = line.strip_prefix("Name: ") {
-        *head = Head { name: Some((name.trim(), span.start)), ..Head::default() };
+        *head = Head { name: Some((word(name), span.start)), ..Head::default() };
     } else if let Some(kind) = line.strip_prefix("Type: ") {
-        head.kind = kind.trim();
+        head.kind = word(kind);
     } else if let Some(options) = line.strip_prefix("Header:") {
         create(head, options, span, out);
     } else if line.trim() == "Members:" {
@@ -48,6 +48,11 @@ fn read_line<'t>(line: &'t str, span: Span, head: &mut Head<'t>, out: &mut Build
     } else if !line.trim().is_empty() && !line.contains(": ") {
         out.diagnostics.push(Diagnostic::error("NT011", span, "not a line of `ipset list`"));
     }
+}
+
+/// Names and types are one word: `ipset save` has no quotes for them.
+fn word(text: &str) -> &str {
+    text.split_whitespace().next().unwrap_or("")
 }
 
 fn create(head: &mut Head<'_>, options: &str, span: Span, out: &mut Builder) {

@@ -52,6 +52,8 @@ fn listings_become_saves() {
                 References: 1\nNumber of entries: 1\nMembers:\n10.0.0.0/8 nomatch\n\nName: E\nType: list:set\n\
                 Revision: 3\nHeader: size 8\nMembers:\n";
     check(list, "create S hash:net family inet hashsize 1024\nadd S 10.0.0.0/8 nomatch\ncreate E list:set size 8\n");
+    // A name is one word; what stands behind it is no part of the line that is made of it.
+    check("Name: a\tb \rc\nType: hash:ip x\nMembers:\n1.2.3.4\n", "create a hash:ip\nadd a 1.2.3.4\n");
 }
 
 #[test]
