@@ -3,7 +3,7 @@
 use nettrace_grammar::Diagnostic;
 
 use crate::field::{Field, Value, device};
-use crate::model::{Hook, Test, Values};
+use crate::model::{Family, Hook, Test, Values};
 
 use super::cx::Cx;
 use super::values;
@@ -59,16 +59,24 @@ fn interface(cx: &mut Cx<'_>, given: &Builtin<'_>, field: Field, option: &str, d
 }
 
 /// The networks of an `-s` or `-d`, one for each rule that it expands to; `None` is "any". What cannot be read is `Err`.
-pub fn networks(cx: &Cx<'_>, given: &Builtin<'_>) -> Result<Vec<Network>, &'static str> {
+pub fn networks(family: Family, given: &Builtin<'_>) -> Result<Vec<Network>, &'static str> {
     let parts: Vec<_> = given.value.split(',').collect();
     if given.neg && parts.len() > 1 {
         return Err("`!` is not allowed with several addresses");
     }
-    let one = |t: &&str| match *t {
-        "localhost" => values::network(if cx.v6() { "::1" } else { "127.0.0.1" }, cx.family),
-        text => values::network(text, cx.family),
-    };
-    parts.iter().map(one).collect::<Option<_>>().ok_or("not an address of this family (names are not resolved)")
+    parts
+        .iter()
+        .map(|t| one_network(family, t))
+        .collect::<Option<_>>()
+        .ok_or("not an address of this family (names are not resolved)")
+}
+
+/// One network; the only name that is known is `localhost`.
+pub fn one_network(family: Family, text: &str) -> Option<Network> {
+    match text {
+        "localhost" => values::network(if family == Family::Ip6 { "::1" } else { "127.0.0.1" }, family),
+        text => values::network(text, family),
+    }
 }
 
 /// Lowers one network of an `-s` or `-d`.

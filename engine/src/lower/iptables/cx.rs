@@ -79,6 +79,10 @@ impl Cx<'_> {
 
     /// Adds `lo <= field <= hi` with strict negation.
     pub fn range(&mut self, field: Field, neg: bool, (lo, hi): (u64, u64)) {
+        if let (Ok(lo), Ok(hi), true) = (u32::try_from(lo), u32::try_from(hi), field.bits() <= 32) {
+            let one = Test::Masked { field, neg, mask: u32::MAX, value: lo };
+            return self.draft.test(if lo == hi { one } else { Test::Range { field, neg, lo, hi } });
+        }
         self.within(field, neg, Values::new([(lo.into(), hi.into())]));
     }
 

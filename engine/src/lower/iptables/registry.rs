@@ -245,7 +245,7 @@ impl Extension {
     }
 
     /// Whether it is for this family and goes by this name.
-    fn is(&self, name: &str, family: Family) -> bool {
+    pub fn is(&self, name: &str, family: Family) -> bool {
         let family = match self.families {
             For::Both => true,
             For::V4 => family != Family::Ip6,

@@ -16,6 +16,33 @@ use super::tables::{Lowerer, Place};
 use super::words::{Builtin, Global, Jump, Parsed};
 use super::{registry, values};
 
+/// The networks of `-s` or `-d`: nearly always one, or none that can be read.
+enum Side {
+    One(Option<Network>),
+    Many(Vec<Option<Network>>),
+}
+
+impl Side {
+    fn networks(&self) -> &[Option<Network>] {
+        match self {
+            Side::One(one) => std::slice::from_ref(one),
+            Side::Many(many) => many,
+        }
+    }
+}
+
+/// The networks of `-s` and `-d`.
+fn sides(parsed: &Parsed<'_>, place: Place) -> [Side; 2] {
+    [Global::Source, Global::Destination].map(|side| match parsed.builtin.iter().find(|b| b.what == side) {
+        None => Side::One(None),
+        Some(given) if !given.value.contains(',') => Side::One(builtin::one_network(place.family, given.value)),
+        Some(given) => match builtin::networks(place.family, given) {
+            Ok(networks) => Side::Many(networks.into_iter().map(Some).collect()),
+            Err(_) => Side::One(None),
+        },
+    })
+}
+
 /// What a jump leads to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Target {
@@ -31,16 +58,18 @@ impl Lowerer<'_, '_> {
         let parsed = std::mem::take(&mut self.parsed);
         let mut ids = Vec::with_capacity(1);
         let mut found = Vec::new();
-        let sides = self.sides(&parsed, place);
-        for source in &sides[0] {
-            for destination in &sides[1] {
+        let sides = sides(&parsed, place);
+        for source in sides[0].networks() {
+            for destination in sides[1].networks() {
                 let nets = [*source, *destination];
                 let mut diagnostics = Vec::new();
-                let draft = self.draft(&parsed, line, place, nets, &mut diagnostics);
+                let mut draft = self.draft(&parsed, line, place, nets, &mut diagnostics);
                 if ids.is_empty() {
                     found = diagnostics;
                 }
                 ids.push(self.model.add_rule(place.chain, &draft, span));
+                draft.ops.clear();
+                self.ops = draft.ops;
             }
         }
         self.diagnostics.extend_from_slice(&parsed.diagnostics);
@@ -49,22 +78,10 @@ impl Lowerer<'_, '_> {
         ids
     }
 
-    /// The networks of `-s` and `-d`; one entry without a network where there is nothing to tell apart.
-    fn sides(&mut self, parsed: &Parsed<'_>, place: Place) -> [Vec<Option<Network>>; 2] {
-        let cx = self.cx(place);
-        [Global::Source, Global::Destination].map(|side| {
-            let given = parsed.builtin.iter().find(|b| b.what == side);
-            match given.map(|g| builtin::networks(&cx, g)) {
-                Some(Ok(networks)) => networks.into_iter().map(Some).collect(),
-                Some(Err(_)) | None => vec![None],
-            }
-        })
-    }
-
     fn cx(&mut self, place: Place) -> Cx<'_> {
         let dialect = self.model.table(place.table).dialect;
         Cx {
-            draft: Draft::default(),
+            draft: Draft { ops: std::mem::take(&mut self.ops), ..Draft::default() },
             family: place.family,
             dialect,
             table: place.table,
@@ -165,7 +182,7 @@ fn builtins(cx: &mut Cx<'_>, given: &[Builtin<'_>], nets: [Option<Network>; 2], 
         if let Some(net) = net {
             builtin::network(cx, b, net);
         } else {
-            let why = builtin::networks(cx, b).err().unwrap_or("not an address");
+            let why = builtin::networks(cx.family, b).err().unwrap_or("not an address");
             builtin::opaque(cx, b, option, why, diagnostics);
         }
     }

@@ -11,7 +11,7 @@ use crate::model::{
 };
 
 use super::Options;
-use super::words::{self, Parsed};
+use super::words::{self, Cache, Parsed};
 
 /// Adds a tree to a model.
 pub struct Lowerer<'t, 'm> {
@@ -24,6 +24,9 @@ pub struct Lowerer<'t, 'm> {
     /// The table that `*table` opened.
     open: Option<TableId>,
     pub(super) parsed: Parsed<'t>,
+    cache: Cache,
+    /// Room for a rule's ops.
+    pub(super) ops: Vec<Op>,
 }
 
 /// Where a rule goes.
@@ -44,6 +47,8 @@ impl<'t, 'm> Lowerer<'t, 'm> {
             chains: FxHashMap::default(),
             open: None,
             parsed: Parsed::default(),
+            cache: Cache::default(),
+            ops: Vec::new(),
         }
     }
 
@@ -334,7 +339,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
                 || (super::registry::find_target(name, place.family).is_none()
                     && model.find_chain(place.table, name).is_some())
         };
-        words::read(self.tree, words, place.family, &is_chain, &mut self.parsed);
+        words::read(self.tree, words, place.family, &is_chain, &mut self.cache, &mut self.parsed);
     }
 }
 

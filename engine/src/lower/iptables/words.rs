@@ -4,12 +4,12 @@
 //! A long option may be shortened while that is unique; the extension loaded last wins. Left out: what values mean.
 
 use nettrace_grammar::iptables::tree::{Tree, Word, WordKind};
-use nettrace_grammar::{Diagnostic, Span};
+use nettrace_grammar::{Diagnostic, Name, Span};
 
 use crate::model::Family;
 
 use super::args::{Arg, Load};
-use super::registry::{Extension, Opt, find_match, find_target};
+use super::registry::{self, Extension, Opt, find_match};
 use super::suggest::did_you_mean;
 use super::values;
 
@@ -139,6 +139,40 @@ impl Parsed<'_> {
     }
 }
 
+/// What words were found to be, by their name in the tree: a dump has few spellings and many words.
+#[derive(Debug, Default)]
+pub struct Cache {
+    family: Option<Family>,
+    /// For each kind of word and each name: 0 not asked yet, 1 nothing of that kind, else its place plus 2.
+    slots: [Vec<u8>; 3],
+}
+
+/// Kinds of words in a [`Cache`].
+const GLOBAL: usize = 0;
+const MATCH: usize = 1;
+const TARGET: usize = 2;
+
+impl Cache {
+    fn place(&mut self, kind: usize, name: Name, find: impl FnOnce() -> Option<usize>) -> Option<usize> {
+        let (slots, i) = (&mut self.slots[kind], name.0 as usize);
+        if slots.len() <= i {
+            slots.resize(i + 1, 0);
+        }
+        if slots[i] == 0 {
+            slots[i] = find().and_then(|place| u8::try_from(place + 2).ok()).unwrap_or(1);
+        }
+        slots[i].checked_sub(2).map(usize::from)
+    }
+
+    /// Extensions differ between families; what was found for the other one is forgotten.
+    fn of_family(&mut self, family: Family) -> &mut Self {
+        if self.family != Some(family) {
+            *self = Cache { family: Some(family), ..Cache::default() };
+        }
+        self
+    }
+}
+
 enum Found {
     Global(Global, u8),
     Ext(u16, &'static Opt),
@@ -154,6 +188,7 @@ pub struct Reader<'t, 'p> {
     family: Family,
     /// Whether a name is a chain: a jump to it loads no target.
     is_chain: &'p dyn Fn(&str) -> bool,
+    cache: &'p mut Cache,
     out: &'p mut Parsed<'t>,
     proto: Option<&'t str>,
     implied: bool,
@@ -165,10 +200,12 @@ pub fn read<'t>(
     words: &'t [Word],
     family: Family,
     is_chain: &dyn Fn(&str) -> bool,
+    cache: &mut Cache,
     out: &mut Parsed<'t>,
 ) {
     out.clear();
-    Reader { tree, words, at: 0, family, is_chain, out, proto: None, implied: false }.run();
+    let cache = cache.of_family(family);
+    Reader { tree, words, at: 0, family, is_chain, cache, out, proto: None, implied: false }.run();
 }
 
 impl<'t> Reader<'t, '_> {
@@ -217,6 +254,15 @@ impl<'t> Reader<'t, '_> {
             (None, _) if option.is_char_boundary(2) && option.len() > 2 => (&option[..2], Some(&option[2..])),
             (None, _) => (option, None),
         };
+        // The word that was just read, if all of it is the option.
+        let whole = self.words.get(self.at - 1).map(|w| w.text).filter(|_| glued.is_none());
+        let global = match whole {
+            Some(word) => self.cache.place(GLOBAL, word, || global(name)),
+            None => global(name),
+        };
+        if let Some(g) = global.map(|g| GLOBALS[g]) {
+            return self.global(g.3, g.4, from, glued, neg);
+        }
         match self.find(name, from) {
             Found::Global(what, args) => self.global(what, args, from, glued, neg),
             Found::Ext(load, opt) => self.given(load, opt, from, glued, neg),
@@ -245,9 +291,6 @@ impl<'t> Reader<'t, '_> {
     fn find_loaded(&self, name: &str) -> Found {
         let loads = || self.out.loads.iter().enumerate().rev();
         let exact = |o: &&Opt| o.is(name);
-        if let Some(g) = GLOBALS.iter().find(|g| name == g.0 || name == g.1 || (!g.2.is_empty() && name == g.2)) {
-            return Found::Global(g.3, g.4);
-        }
         if let Some((i, opt)) = loads().find_map(|(i, l)| l.ext.options.iter().find(exact).map(|o| (i, o))) {
             return Found::Ext(i as u16, opt);
         }
@@ -338,13 +381,27 @@ impl<'t> Reader<'t, '_> {
         );
     }
 
+    /// The extension that the word just read names.
+    fn extension(&mut self, kind: usize, name: &str) -> Option<&'static Extension> {
+        let family = self.family;
+        let all = if kind == MATCH { registry::MATCHES } else { registry::TARGETS };
+        let find = || all.iter().position(|e| e.is(name, family));
+        // Behind `-m`, or glued to it: then the word is more than the name.
+        let word = self.words.get(self.at.saturating_sub(1)).filter(|w| self.tree.text(w.text) == name);
+        let place = match word {
+            Some(word) => self.cache.place(kind, word.text, find),
+            None => find(),
+        };
+        place.map(|i| all[i])
+    }
+
     fn load(&mut self, name: &'t str, from: usize, neg: bool) {
-        match find_match(name, self.family) {
+        match self.extension(MATCH, name) {
             Some(ext) if !neg => self.out.loads.push(Load { ext, span: self.span(from, self.at) }),
             Some(_) => self.error("NT107", from, "`!` stands in front of a match's option, not of `-m`"),
             None => {
                 let span = self.span(from, self.at);
-                let names = super::registry::MATCHES.iter().map(|e| e.name);
+                let names = registry::MATCHES.iter().map(|e| e.name);
                 let mut diagnostic =
                     Diagnostic::warning("NT102", span, format!("match `{}` is not known", name.escape_debug()))
                         .label("taken as a condition that may hold or not");
@@ -361,8 +418,8 @@ impl<'t> Reader<'t, '_> {
     fn skip_options(&mut self) {
         while let Some(text) = self.text(self.at) {
             let next = if text == "!" { self.text(self.at + 1).unwrap_or("") } else { text };
-            let known = next.len() > 1 && next.starts_with('-') && !matches!(self.find_loaded(next), Found::None);
-            if known {
+            let option = next.len() > 1 && next.starts_with('-');
+            if option && (global(next).is_some() || !matches!(self.find_loaded(next), Found::None)) {
                 return;
             }
             self.at += 1;
@@ -371,8 +428,9 @@ impl<'t> Reader<'t, '_> {
 
     fn jump(&mut self, name: &'t str, goto: bool, from: usize) {
         let standard = matches!(name, "ACCEPT" | "DROP" | "RETURN" | "QUEUE");
-        let ext = if goto || standard || (self.is_chain)(name) { None } else { find_target(name, self.family) };
-        if ext.is_none() && !goto && !standard && !(self.is_chain)(name) {
+        let chain = goto || standard || (self.is_chain)(name);
+        let ext = if chain { None } else { self.extension(TARGET, name) };
+        if ext.is_none() && !chain {
             self.skip_options();
             self.out.unknown_target = Some(self.join(from, self.at));
         }
@@ -450,6 +508,11 @@ impl<'t> Reader<'t, '_> {
     fn join(&self, from: usize, end: usize) -> String {
         join(self.tree, &self.words[from..end.clamp(from, self.words.len())])
     }
+}
+
+/// The place of one of iptables' own options, by its whole name.
+fn global(name: &str) -> Option<usize> {
+    GLOBALS.iter().position(|g| name == g.0 || name == g.1 || (!g.2.is_empty() && name == g.2))
 }
 
 /// Words as one text, separated by blanks.

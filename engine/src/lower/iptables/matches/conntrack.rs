@@ -96,12 +96,14 @@ fn test_of(op: &Op) -> Option<Test> {
     if let Op::Test(test) = op { Some(*test) } else { None }
 }
 
-/// Adds a test that one of the bits is set; no bits never hold, negated or not.
+/// Adds a test that one of the bits is set. No bits never hold; negated they hold wherever there is a connection.
 fn meets(cx: &mut Cx<'_>, field: Field, neg: bool, bits: Value) {
-    if bits == 0 {
-        return cx.test(Test::Const(false));
-    }
-    cx.test(any_bit(field, neg, bits));
+    let test = match (bits, neg) {
+        (0, false) => Test::Const(false),
+        (0, true) => Test::Exists(cx.model.field_expr(field)),
+        _ => any_bit(field, neg, bits),
+    };
+    cx.test(test);
 }
 
 fn any_bit(field: Field, neg: bool, bits: Value) -> Test {
