@@ -37,10 +37,11 @@ pub fn unasked(inquiry: &Inquiry, world: World, trace: &Trace, others: &[&Trace]
     let mut found: Vec<(u32, RuleId)> = candidates(world, &arrived, wanted);
     found.retain(|(_, rule)| !matched(trace, *rule) && !others.iter().any(|t| matched(t, *rule)));
     let labels = Labels::build(world.model);
-    // A rule that no generator wrote is one that somebody means.
-    let own = |rule: RuleId| u32::from(labels.owner(world.model.rule(rule).chain).is_none());
+    // A rule that no generator wrote is one that somebody means; theirs count when they name the packet exactly.
+    let own = |rule: RuleId| labels.owner(world.model.rule(rule).chain).is_none();
+    found.retain(|(_, rule)| own(*rule) || exact(world.model, *rule));
     for (score, rule) in &mut found {
-        *score = *score * 2 + own(*rule);
+        *score = *score * 2 + u32::from(own(*rule));
     }
     found.sort_by_key(|(score, rule)| (std::cmp::Reverse(*score), *rule));
     found.truncate(MOST);
@@ -125,6 +126,14 @@ fn named(view: View, ops: &[Op]) -> Option<u32> {
         sum += if exact { 2 * worth } else { worth };
     }
     (sum > 0).then_some(sum)
+}
+
+/// Whether a rule names one port or address.
+fn exact(model: &Model, rule: RuleId) -> bool {
+    model.rule_ops(rule).iter().any(|op| match op {
+        Op::Test(test) => names(model, *test).is_some_and(|(field, exact)| exact && worth(field) > 0),
+        _ => false,
+    })
 }
 
 /// The field that a positive test names, and whether it names one value.

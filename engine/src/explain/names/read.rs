@@ -1,8 +1,7 @@
 //! What labels read out of rules: comments, the chain that is jumped to, a DNAT's target, the port that is asked for.
 
 use crate::field::{Field, Value, to_address};
-use crate::graph;
-use crate::model::{BinOp, ChainId, Effect, Expr, ExprId, Family, Model, NatKind, Op, RuleId, Test};
+use crate::model::{BinOp, ChainId, Effect, Expr, ExprId, Family, Model, NatKind, Op, RuleId, Test, Verdict};
 
 use super::Labels;
 
@@ -34,11 +33,12 @@ impl<'m> Labels<'m> {
         self.callers(chain)
     }
 
-    /// The chain that a rule jumps or goes to, where it is always the same one.
+    /// The chain that a rule jumps or goes to by itself, not by a map.
     pub(super) fn jump(&self, rule: RuleId) -> Option<ChainId> {
-        let mut to = graph::jumps(self.model, rule);
-        let first = to.next()?;
-        to.all(|c| c == first).then_some(first)
+        self.model.rule_ops(rule).iter().find_map(|op| match op {
+            Op::Verdict(Verdict::Jump(to) | Verdict::Goto(to)) => Some(*to),
+            _ => None,
+        })
     }
 
     /// The target of the first DNAT in a chain: `10.244.166.136:8200`.

@@ -91,13 +91,19 @@ impl Advice {
     pub fn best(&self) -> Vec<&Placement> {
         let mut out: Vec<&Placement> = Vec::new();
         for p in self.tried.iter().filter(|p| p.works.contains(&true)) {
-            if !out.iter().any(|o| o.works == p.works) {
+            let told = |o: &&&Placement| p.works.iter().zip(&o.works).all(|(p, o)| !p || *o);
+            // What serves fewer is worth telling only when it catches less, or serves what nothing told serves as cleanly.
+            let cleaner = out.iter().filter(told).all(|o| o.also.len() > p.also.len());
+            if out.len() < MOST && cleaner {
                 out.push(p);
             }
         }
         out
     }
 }
+
+/// How many placements are told at most.
+pub const MOST: usize = 4;
 
 /// Tries all candidates for a packet.
 pub fn advise(ground: Ground, start: &Start, want: Want) -> Advice {
