@@ -12,7 +12,7 @@ use nettrace_engine::spec::{PacketSpec, Start, complete};
 use nettrace_engine::state::State;
 use nettrace_engine::trace::Trace;
 use nettrace_engine::walk::walk;
-use nettrace_grammar::{Sources, iptables, nft};
+use nettrace_grammar::{Sources, ipset, iptables, nft};
 
 /// A host as dumped.
 pub struct Sample {
@@ -45,6 +45,9 @@ pub fn load(dir: &Path, variant: &str) -> Sample {
         let text = std::fs::read_to_string(path).unwrap();
         Some(sources.add(name, text).unwrap().clone())
     };
+    if let Some(s) = text("ipset-save") {
+        nettrace_engine::sets::lower(&ipset::parse(&s).0, &mut model);
+    }
     for (name, family) in [("iptables-save", Family::Ip), ("ip6tables-save", Family::Ip6)] {
         if let Some(s) = text(name) {
             let tree = iptables::parse(&s).0;

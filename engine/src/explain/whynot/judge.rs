@@ -7,7 +7,7 @@ use crate::World;
 use crate::eval::{self, Eval, Facts, Hit, Tri, View};
 use crate::fact::Fact;
 use crate::field::Field;
-use crate::model::{Effect, Expr, Op, RuleId, Test};
+use crate::model::{Effect, Expr, LookupKey, Op, RuleId, Side, Test};
 use crate::packet::{Got, Packet};
 use crate::state::State;
 use crate::trace::{Event, Trace};
@@ -133,12 +133,13 @@ impl<'a> Recall<'a> {
         match test {
             Test::Masked { field, .. } | Test::Range { field, .. } | Test::Wide { field, .. } => Some(field),
             Test::In { expr, .. } | Test::Exists(expr) => model.expr_field(expr).or_else(|| match model.expr(expr) {
-                Expr::Fib(f) => Some(match f.side {
-                    crate::model::Side::Src => Field::Saddr,
-                    crate::model::Side::Dst => Field::Daddr,
-                }),
+                Expr::Fib(f) => Some(side_field(f.side)),
                 _ => None,
             }),
+            Test::Lookup { lookup, .. } => match &model.lookup(lookup).key {
+                LookupKey::Exprs(exprs) => exprs.first().and_then(|e| model.expr_field(*e)),
+                LookupKey::Dims { dims, .. } => dims.first().map(|side| side_field(*side)),
+            },
             Test::Not(inner) => self.field(model.test(inner)),
             _ => None,
         }
@@ -151,5 +152,12 @@ impl<'a> Recall<'a> {
             Eval::Absent => "none".to_string(),
             Eval::Ask(_) => "unknown".to_string(),
         }
+    }
+}
+
+fn side_field(side: Side) -> Field {
+    match side {
+        Side::Src => Field::Saddr,
+        Side::Dst => Field::Daddr,
     }
 }

@@ -14,12 +14,13 @@ use std::sync::OnceLock;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::World;
-use crate::field::Field;
+use crate::field::{Field, Value};
 use crate::graph;
-use crate::model::{ChainId, ChainKind, Effect, Hook, Model, Op, RuleId, Verdict};
+use crate::model::{ChainId, ChainKind, Effect, Hook, Model, Op, RuleId, Test, Verdict};
 use crate::packet::Packet;
 use crate::trace::{By, Cause, Event, Fate, Step, Trace};
 
+use super::names::Labels;
 use judge::{End, Recall};
 pub use conditions::Stood;
 pub use words::rule_name;
@@ -288,7 +289,7 @@ impl<'a> Inquiry<'a> {
         let (field, wanted) = match model.rule_ops(rule)[op] {
             Op::Test(test) => {
                 let test = self.recall.culprit(test, packet, site, at);
-                (self.recall.field(test), model.show_test(test, family))
+                (self.recall.field(test), self.wanted(test, family))
             }
             other => (None, model.show_op(other, family)),
         };
@@ -296,6 +297,17 @@ impl<'a> Inquiry<'a> {
         let since = field.and_then(|f| self.recall.trace.since(f, at));
         let matched_at = since.and_then(|s| self.held_before(rule, s));
         Some(Failed { event: at, op, field, wanted, had, since, matched_at })
+    }
+
+    /// A condition in words, with the label of the set that it looks into.
+    fn wanted(&self, test: Test, family: Value) -> String {
+        let model = self.recall.world.model;
+        let label = match test {
+            Test::Lookup { lookup, .. } => Labels::build(model).set(model.lookup(lookup).set),
+            _ => None,
+        };
+        let shown = model.show_test(test, family);
+        label.map_or_else(|| shown.clone(), |l| format!("{shown} ({l})"))
     }
 
     /// The last base chain before an event at whose begin all conditions of the rule held.
