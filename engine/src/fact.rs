@@ -193,6 +193,8 @@ pub type Pins = FxHashMap<String, String>;
 pub struct Outcome<T> {
     /// Product of the odds of its chances; `None` once an unknown fact took part.
     pub odds: Option<f64>,
+    /// Product of the odds of its chances alone, whatever unknown facts took part.
+    pub chance: f64,
     /// What the walk gave.
     pub result: T,
     /// The answers that were explored, in order: fact key, answer, how many answers there were.
@@ -225,7 +227,8 @@ pub fn explore<T>(bound: usize, pins: &Pins, mut run: impl FnMut(&mut dyn Choose
         let result = run(&mut replay);
         complete &= !replay.open;
         queue.extend(replay.found);
-        list.push(Outcome { odds: replay.branch.known.then_some(replay.branch.odds), result, choices: replay.choices });
+        let Branch { known, odds: chance, .. } = replay.branch;
+        list.push(Outcome { odds: known.then_some(chance), chance, result, choices: replay.choices });
     }
     list.sort_by(|a, b| b.odds.unwrap_or(0.0).total_cmp(&a.odds.unwrap_or(0.0)));
     Outcomes { list, complete }

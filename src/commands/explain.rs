@@ -87,13 +87,13 @@ struct Packet {
 /// The conversation packet by packet.
 fn split(talk: Outcomes<Vec<Walked>>) -> Vec<Packet> {
     let mut packets: Vec<Packet> = Vec::new();
-    for Outcome { odds, result, choices } in talk.list {
+    for Outcome { odds, chance, result, choices } in talk.list {
         for (i, w) in result.into_iter().enumerate() {
             if packets.len() == i {
                 let outcomes = Outcomes { list: Vec::new(), complete: talk.complete };
                 packets.push(Packet { name: w.name, local: w.local, outcomes });
             }
-            packets[i].outcomes.list.push(Outcome { odds, result: w.trace, choices: choices.clone() });
+            packets[i].outcomes.list.push(Outcome { odds, chance, result: w.trace, choices: choices.clone() });
         }
     }
     packets

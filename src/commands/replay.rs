@@ -80,7 +80,7 @@ fn split(explored: Outcomes<(Trace, State)>, state: &mut State) -> Outcomes<Trac
         if i == 0 {
             *state = after;
         }
-        list.push(Outcome { odds: outcome.odds, result: trace, choices: outcome.choices });
+        list.push(Outcome { odds: outcome.odds, chance: outcome.chance, result: trace, choices: outcome.choices });
     }
     Outcomes { list, complete: explored.complete }
 }

@@ -209,6 +209,7 @@ pub enum OffWhy {
 /// The answer that these walks of one packet give.
 pub fn answer(model: &Model, local: bool, detail: Detail, outcomes: &Outcomes<Trace>) -> Answer {
     let mut endings: Vec<Ending> = Vec::new();
+    let mut weights: Vec<Vec<f64>> = Vec::new();
     let mut assumptions: Vec<Assumption> = Vec::new();
     for (index, outcome) in outcomes.list.iter().enumerate() {
         let trace = &outcome.result;
@@ -219,51 +220,60 @@ pub fn answer(model: &Model, local: bool, detail: Detail, outcomes: &Outcomes<Tr
         }
         let choices = chosen(model, trace, &outcome.choices);
         let (fate, last) = (trace.fate(), trace.last_packet());
-        match endings.iter_mut().find(|e| e.fate == fate && alike(&e.last, &last)) {
-            Some(known) => {
-                known.odds = known.odds.zip(outcome.odds).map(|(a, b)| a + b);
-                known.choices.push(choices);
-            }
-            None => endings.push(ending(model, local, detail, (index, trace, outcome.odds, choices))),
+        if let Some(i) = endings.iter().position(|e| e.fate == fate && alike(&e.last, &last)) {
+            endings[i].odds = endings[i].odds.zip(outcome.odds).map(|(a, b)| a + b);
+            endings[i].choices.push(choices);
+            weights[i].push(outcome.chance);
+        } else {
+            endings.push(ending(model, local, detail, (index, trace, outcome.odds, choices)));
+            weights.push(vec![outcome.chance]);
         }
     }
-    endings.sort_by(|a, b| b.odds.unwrap_or(0.0).total_cmp(&a.odds.unwrap_or(0.0)));
-    for ending in &mut endings {
-        ending.choices = reduced(std::mem::take(&mut ending.choices));
+    for (ending, weight) in endings.iter_mut().zip(weights) {
+        let lists = reduced(std::mem::take(&mut ending.choices).into_iter().zip(weight).collect());
+        if lists.iter().all(|(list, _)| list.iter().all(|c| c.chance)) {
+            ending.odds = Some(lists.iter().map(|(_, w)| w).sum());
+        }
+        ending.choices = lists.into_iter().map(|(list, _)| list).collect();
     }
+    endings.sort_by(|a, b| b.odds.unwrap_or(0.0).total_cmp(&a.odds.unwrap_or(0.0)));
     if let ([only], true) = (endings.as_mut_slice(), outcomes.complete) {
         (only.odds, only.choices) = (Some(1.0), vec![Vec::new()]);
     }
     Answer { endings, complete: outcomes.complete, assumptions, local }
 }
 
+/// Answers that lead to an ending, and the product of the odds of the chances among them.
+type Weighed = (Vec<Chosen>, f64);
+
 /// Lists of answers without what made no difference: lists that differ in one fact only, and have all its answers, are
 /// one list without it.
-fn reduced(mut lists: Vec<Vec<Chosen>>) -> Vec<Vec<Chosen>> {
-    while let Some(shorter) = lists.iter().find_map(|list| list.iter().find_map(|c| without(&lists, list, c))) {
+fn reduced(mut lists: Vec<Weighed>) -> Vec<Weighed> {
+    while let Some(shorter) = lists.iter().find_map(|list| list.0.iter().find_map(|c| without(&lists, &list.0, c))) {
         lists = shorter;
     }
     lists
 }
 
 /// The lists with those that differ from `list` in `fact` only made one, when they have all its answers.
-fn without(lists: &[Vec<Chosen>], list: &[Chosen], fact: &Chosen) -> Option<Vec<Vec<Chosen>>> {
+fn without(lists: &[Weighed], list: &[Chosen], fact: &Chosen) -> Option<Vec<Weighed>> {
     let others = |l: &[Chosen]| -> Vec<(String, String)> {
         l.iter().filter(|c| c.key != fact.key).map(|c| (c.key.clone(), c.answer.clone())).collect()
     };
     let rest = others(list);
-    let alike = |l: &&Vec<Chosen>| l.iter().any(|c| c.key == fact.key) && others(l) == rest;
-    let (same, mut kept): (Vec<_>, Vec<_>) = lists.iter().partition(alike);
-    let mut answers: Vec<&str> =
-        same.iter().flat_map(|l| l.iter()).filter(|c| c.key == fact.key).map(|c| c.answer.as_str()).collect();
+    let alike = |(l, _): &&Weighed| l.iter().any(|c| c.key == fact.key) && others(l) == rest;
+    let (same, kept): (Vec<_>, Vec<_>) = lists.iter().partition(alike);
+    let answered = same.iter().flat_map(|(l, _)| l).filter(|c| c.key == fact.key);
+    let mut answers: Vec<&str> = answered.map(|c| c.answer.as_str()).collect();
     answers.sort_unstable();
     answers.dedup();
     if answers.len() < fact.options {
         return None;
     }
     let merged: Vec<Chosen> = list.iter().filter(|c| c.key != fact.key).cloned().collect();
-    kept.push(&merged);
-    Some(kept.into_iter().cloned().collect())
+    let weights = same.iter().map(|(_, w)| *w);
+    let weight = if fact.chance { weights.sum() } else { weights.fold(0.0, f64::max) };
+    Some(kept.into_iter().cloned().chain([(merged, weight)]).collect())
 }
 
 /// Whether two packets look alike to whoever gets them.
@@ -494,9 +504,9 @@ mod tests {
             let (key, answer) = (key.to_string(), answer.to_string());
             Chosen { question: key.clone(), key, answer, options: 2, chance: false }
         };
-        let all = lists.split(',').map(|l| l.split_whitespace().map(chosen).collect()).collect();
+        let all = lists.split(',').map(|l| (l.split_whitespace().map(chosen).collect(), 1.0)).collect();
         let show = |l: &Vec<Chosen>| l.iter().map(|c| format!("{}={}", c.key, c.answer)).collect::<Vec<_>>().join(" ");
-        let mut shown: Vec<_> = reduced(all).iter().map(show).collect();
+        let mut shown: Vec<_> = reduced(all).iter().map(|(l, _)| show(l)).collect();
         shown.sort();
         assert_eq!(shown.join(","), expect);
     }
