@@ -10,7 +10,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 /// The scenarios that were recorded with iptables, and the dump that decides.
-const SCENARIOS: &[&str] = &["nodeport-drop", "ipv6-nodeport", "cilium-host-firewall"];
+const SCENARIOS: &[&str] = &["nodeport-drop", "k3s-netpol", "ignite-egress", "ipv6-nodeport", "cilium-host-firewall"];
 
 /// One step as `TABLE:CHAIN:KIND:N in out src dst dport mark`.
 type Step = String;

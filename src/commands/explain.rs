@@ -25,6 +25,8 @@ pub fn run(args: &ExplainArgs, paint: Paint) -> Result<(), Failure> {
     let described = args.packet.spec()?;
     let mut loaded = load::load(&args.input)?;
     super::complain(&loaded, paint);
+    let fixed = Fixed::read(&args.facts)?;
+    loaded.settle(&described, &fixed.pins);
     let questions = Questions::read(&args.why, &loaded)?;
     let before = edits::apply(&mut loaded, &args.what_if, paint)?;
     let host = super::host(&loaded, &args.facts)?;
@@ -36,7 +38,6 @@ pub fn run(args: &ExplainArgs, paint: Paint) -> Result<(), Failure> {
         state.conns = conns;
     }
     let legs = legs(args, &start)?;
-    let fixed = Fixed::read(&args.facts)?;
     let walks = |world| split(walk(world, &start, &legs, &state, &fixed));
     let old = before.as_ref().map(|b| walks(World { model: &b.model, host: &b.host }));
     let format = if args.json { Format::Json } else { args.format };

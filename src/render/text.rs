@@ -96,7 +96,8 @@ pub fn render(scene: &mut Scene, answer: &Answer, level: Level) -> Drawn {
         if answer.endings.len() > 1 {
             let which = format!("Way {} of {}", i + 1, answer.endings.len());
             let how = conditions(scene, ending);
-            out.push_str(&format!("\n{}\n", scene.paint.bold(&join(&[&which, &how], ": "))));
+            let title = rows::cut(&join(&[&which, &how], ": "), crate::output::WIDTH, scene.paint.ascii);
+            out.push_str(&format!("\n{}\n", scene.paint.bold(&title)));
         }
         out.push_str(&ending::way(scene, ending));
     }
@@ -140,24 +141,40 @@ pub fn conditions(scene: &Scene, ending: &Ending) -> String {
         said.join(" and ")
     };
     let mut all: Vec<String> = ending.choices.iter().map(open).filter(|s| !s.is_empty()).collect();
+    all.sort_by_key(String::len);
     all.dedup();
-    let shown = all.len().min(3);
-    let more = if all.len() > shown { format!(", or in {} more cases", all.len() - shown) } else { String::new() };
-    if all.is_empty() { String::new() } else { format!("if {}{more}", all[..shown].join(", or ")) }
+    match all.as_slice() {
+        [] => String::new(),
+        [only] => format!("if {only}"),
+        [first, second] if first.len() + second.len() < 120 => format!("if {first}, or {second}"),
+        [first, rest @ ..] => format!("if {first}, or in {} more cases", rest.len()),
+    }
 }
 
 fn condition(scene: &Scene, chosen: &Chosen) -> String {
-    let question = scene.paint.text(&chosen.question);
-    let yes = chosen.answer == "yes";
-    if yes || chosen.answer == "no" {
+    statement(scene, &chosen.question, &chosen.answer, ": ")
+}
+
+/// A question and its answer as one statement; those that are none are put side by side.
+fn statement(scene: &Scene, question: &str, answer: &str, sep: &str) -> String {
+    let question = scene.paint.text(question);
+    let yes = answer == "yes";
+    if yes || answer == "no" {
         let not = if yes { "" } else { "not " };
+        if let Some(what) = question.strip_prefix("is there ") {
+            return format!("there is {not}{what}");
+        }
         for (start, verb) in [("is ", " "), ("does ", " ")] {
             if let Some(rest) = question.strip_prefix(start) {
                 return reorder(rest, start.trim(), not).unwrap_or_else(|| format!("{not}({rest}{verb})"));
             }
         }
     }
-    format!("{question}: {}", scene.paint.text(&chosen.answer))
+    let answer = scene.paint.text(answer);
+    match question.strip_prefix("the packet's ") {
+        Some(field) => format!("{field} is {answer}"),
+        None => format!("{question}{sep}{answer}"),
+    }
 }
 
 /// `10.0.0.9 in set web` with `is` becomes `10.0.0.9 is in set web`; `` `x` hold`` with `does` becomes `` `x` holds``.
@@ -197,7 +214,7 @@ fn assumptions(scene: &Scene, answer: &Answer, level: Level) -> String {
         }
     } else {
         let (minor, told): (Vec<_>, Vec<_>) = answer.assumptions.iter().partition(|a| a.flag.starts_with("--sysctl"));
-        let say = |a: &&Assumption| join(&[&p.text(&a.fact), &p.text(&a.value), &flag(&p.text(&a.flag))], " ");
+        let say = |a: &&Assumption| join(&[&statement(scene, &a.fact, &a.value, " "), &flag(&p.text(&a.flag))], " ");
         let mut items: Vec<String> = told.iter().map(say).collect();
         match minor.len() {
             0 => {}
@@ -221,7 +238,7 @@ fn wrap(items: &[String], indent: &str, sep: &str) -> String {
     let mut out = String::new();
     let mut line = String::new();
     for item in items {
-        let length = indent.len() + line.chars().count() + sep.chars().count() + item.chars().count();
+        let length = indent.len() + visible(&line) + sep.chars().count() + visible(item);
         if !line.is_empty() && length > crate::output::WIDTH {
             out.push_str(&format!("{indent}{}\n", line.trim_end()));
             line.clear();
@@ -235,6 +252,21 @@ fn wrap(items: &[String], indent: &str, sep: &str) -> String {
         out.push_str(&format!("{indent}{line}\n"));
     }
     out
+}
+
+/// Columns that a text takes; colours take none.
+fn visible(text: &str) -> usize {
+    let mut count = 0;
+    let mut escape = false;
+    for c in text.chars() {
+        match c {
+            '\x1b' => escape = true,
+            'm' if escape => escape = false,
+            _ if escape => {}
+            _ => count += 1,
+        }
+    }
+    count
 }
 
 /// A hook's name as iptables writes it.

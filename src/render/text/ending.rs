@@ -114,7 +114,7 @@ pub fn others(scene: &Scene, answer: &Answer) -> String {
     for ending in answer.endings.iter().skip(1).take(8) {
         let likely = odds(answer, ending);
         let how = if likely.is_empty() { conditions(scene, ending) } else { likely };
-        out.push_str(&format!("  {how}\n"));
+        out.push_str(&format!("  {}\n", rows::cut(&how, crate::output::WIDTH - 2, scene.paint.ascii)));
         for line in differing(scene, first, ending) {
             out.push_str(&format!("    {line}\n"));
         }

@@ -176,7 +176,8 @@ fn several(scene: &Scene, answer: &Answer) -> String {
         let (likely, how) = (odds(answer, e), conditions(scene, e));
         out.push_str(&format!("  {}\n", join(&[&likely, &said], "  ")));
         if !how.is_empty() {
-            out.push_str(&format!("      {}\n", scene.paint.open(&how)));
+            let words: Vec<String> = how.split(' ').map(|w| scene.paint.open(w)).collect();
+            out.push_str(&super::wrap(&words, "      ", " "));
         }
     }
     match answer.endings.len().saturating_sub(SHOWN) {
