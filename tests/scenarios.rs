@@ -12,19 +12,28 @@ use serde_json::{Value, json};
 /// The scenarios that were recorded with iptables, and the dump that decides.
 const SCENARIOS: &[&str] = &["nodeport-drop", "k3s-netpol", "ignite-egress", "ipv6-nodeport", "cilium-host-firewall"];
 
+/// Those that were recorded with nft; the second holds iptables-nft tables too.
+const NFT_SCENARIOS: &[&str] = &["firewalld-nft", "microshift-ports", "kube-proxy-nftables"];
+
 /// One step as `TABLE:CHAIN:KIND:N in out src dst dport mark`.
 type Step = String;
 
-#[test]
-fn every_step_of_every_iptables_scenario_is_the_kernels() {
+/// The scenarios' folder, where it is.
+fn scenarios() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/scenarios");
-    if !root.is_dir() {
-        println!("skipped: {} is not there", root.display());
-        return;
+    if root.is_dir() {
+        return Some(root);
     }
+    println!("skipped: {} is not there", root.display());
+    None
+}
+
+/// All cases of these scenarios for which `compare` finds a difference.
+fn differing(names: &[&str], compare: fn(&Path, &Value) -> Result<(), String>) {
+    let Some(root) = scenarios() else { return };
     let mut wrong = Vec::new();
     let mut count = 0;
-    for name in SCENARIOS {
+    for name in names {
         let text = std::fs::read_to_string(root.join(name).join("expected.json")).expect("expected.json is readable");
         let cases: Vec<Value> = serde_json::from_str(&text).expect("expected.json is a list");
         for case in cases.iter().filter(|c| c["packet"].is_object()) {
@@ -33,6 +42,16 @@ fn every_step_of_every_iptables_scenario_is_the_kernels() {
         }
     }
     assert!(wrong.is_empty(), "{} of {count} cases differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_step_of_every_nft_scenario_is_the_kernels() {
+    differing(NFT_SCENARIOS, compare_nft);
+}
+
+#[test]
+fn every_step_of_every_iptables_scenario_is_the_kernels() {
+    differing(SCENARIOS, compare);
 }
 
 fn title(case: &Value) -> String {
@@ -46,10 +65,65 @@ fn compare(folder: &Path, case: &Value) -> Result<(), String> {
     if ways.iter().any(|ours| same(&expect, ours)) {
         return Ok(());
     }
-    let ours = ways.first().cloned().unwrap_or_default();
-    let at = expect.iter().zip(&ours).position(|(a, b)| a != b).unwrap_or(expect.len().min(ours.len()));
+    Err(difference(&expect, ways.first().map_or(&[][..], Vec::as_slice)))
+}
+
+/// The first step that differs.
+fn difference(expect: &[Step], ours: &[Step]) -> String {
+    let at = expect.iter().zip(ours).position(|(a, b)| a != b).unwrap_or(expect.len().min(ours.len()));
     let show = |list: &[Step]| list.get(at).cloned().unwrap_or_else(|| "(end)".to_string());
-    Err(format!("step {} of {}\n    kernel {}\n    ours   {}", at + 1, expect.len(), show(&expect), show(&ours)))
+    format!("step {} of {}\n    kernel {}\n    ours   {}", at + 1, expect.len(), show(expect), show(ours))
+}
+
+/// The same for an nft recording: chains entered with the header, rules and policies with their verdicts.
+fn compare_nft(folder: &Path, case: &Value) -> Result<(), String> {
+    let expect: Vec<Step> = case["steps"].as_array().into_iter().flatten().map(expected_nft_step).collect();
+    let out = run(folder, case, &["--json"])?;
+    let answer: Value = serde_json::from_str(&out).map_err(|e| e.to_string())?;
+    let ways: Vec<Vec<Step>> = answer["outcomes"].as_array().into_iter().flatten().map(nft_steps).collect();
+    if ways.iter().any(|ours| same_nft(&expect, ours)) {
+        return Ok(());
+    }
+    let closest = ways.iter().max_by_key(|w| w.iter().zip(&expect).take_while(|(a, b)| a == b).count());
+    Err(difference(&expect, closest.map_or(&[][..], Vec::as_slice)))
+}
+
+/// Equal, but that a recording may go on with later packets of the connection, which have the same trace id, and that the
+/// second half of a trip over loopback counts as another packet.
+fn same_nft(expect: &[Step], ours: &[Step]) -> bool {
+    let first = ours.first();
+    let later = expect.strip_prefix(ours).is_some_and(|rest| rest.is_empty() || rest.first() == first);
+    let looped = ours.strip_prefix(expect).is_some_and(|rest| rest.first().is_some_and(|s| s.contains(" enter lo - ")));
+    later || looped
+}
+
+fn expected_nft_step(step: &Value) -> Step {
+    let text = |key: &str| step[key].as_str().unwrap_or("-").to_string();
+    let head = format!("{} {} {} {}", text("family"), text("table"), text("chain"), text("kind"));
+    match step["kind"].as_str() {
+        Some("enter") => {
+            format!("{head} {} {} {} {} {}", text("in"), text("out"), text("src"), text("dst"), text("dport"))
+        }
+        // A policy's line shows the mark too.
+        Some("policy") => format!("{head} {}", text("verdict").split(' ').next().unwrap_or("-")),
+        _ => format!("{head} {}", text("verdict")),
+    }
+}
+
+fn nft_steps(outcome: &Value) -> Vec<Step> {
+    let mut out = Vec::new();
+    for pass in outcome["path"].as_array().into_iter().flatten() {
+        let text = |v: &Value| {
+            v.as_str().map_or_else(|| v.as_u64().map_or("-".to_string(), |n| n.to_string()), str::to_string)
+        };
+        let (entry, table) = (&pass["entry"], format!("{} {}", text(&pass["family"]), text(&pass["table"])));
+        let header = ["iif", "oif", "saddr", "daddr", "dport"].map(|key| text(&entry[key])).join(" ");
+        out.push(format!("{table} {} enter {header}", text(&pass["chain"])));
+        for step in pass["steps"].as_array().into_iter().flatten().filter(|s| s["kind"] != "return") {
+            out.push(format!("{table} {} {} {}", text(&step["chain"]), text(&step["kind"]), text(&step["verdict"])));
+        }
+    }
+    out
 }
 
 /// Equal, but for two habits of the recording: a client that was refused tried again, and the second half of a trip over
@@ -71,10 +145,10 @@ fn expected_step(step: &Value) -> Step {
     format!("{head} {} {} {} {} {} {mark}", text("in"), text("out"), text("src"), text("dst"), number("dport"))
 }
 
-/// The ways that the command finds, each as its steps.
-fn ways(folder: &Path, case: &Value) -> Result<Vec<Vec<Step>>, String> {
+/// What the command prints for a case.
+fn run(folder: &Path, case: &Value, how: &[&str]) -> Result<String, String> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nettrace"));
-    command.arg("explain").args(inputs(folder, case)).args(["--format", "trace", "--all", "--packet"]);
+    command.arg("explain").args(inputs(folder, case)).args(how).arg("--packet");
     let packet = tempfile(folder, case);
     std::fs::write(&packet, packet_json(&case["packet"]).to_string()).map_err(|e| e.to_string())?;
     let out = command.arg(&packet).output().map_err(|e| e.to_string())?;
@@ -82,8 +156,14 @@ fn ways(folder: &Path, case: &Value) -> Result<Vec<Vec<Step>>, String> {
     if !out.status.success() {
         return Err(String::from_utf8_lossy(&out.stderr).into_owned());
     }
+    Ok(String::from_utf8_lossy(&out.stdout).into_owned())
+}
+
+/// The ways that the command finds, each as its steps.
+fn ways(folder: &Path, case: &Value) -> Result<Vec<Vec<Step>>, String> {
+    let out = run(folder, case, &["--format", "trace", "--all"])?;
     let mut ways: Vec<Vec<Step>> = vec![Vec::new()];
-    for line in String::from_utf8_lossy(&out.stdout).lines() {
+    for line in out.lines() {
         if line.starts_with("# way") && ways.last().is_some_and(|w| !w.is_empty()) {
             ways.push(Vec::new());
         }
@@ -114,11 +194,15 @@ fn inputs(folder: &Path, case: &Value) -> Vec<PathBuf> {
 /// The case's packet in the words of `packets/NN.json`.
 fn packet_json(p: &Value) -> Value {
     let mut out = serde_json::Map::new();
-    let local = p["origin"] == "local";
+    let local = p["origin"] == "local" || p["in"].is_null();
     for (to, from) in
         [("proto", "proto"), ("saddr", "src"), ("daddr", "dst"), ("sport", "sport"), ("dport", "dport"), ("ttl", "ttl")]
     {
-        if !p[from].is_null() {
+        // Ports of nft recordings are texts.
+        let number = p[from].as_str().filter(|_| to.ends_with("port")).and_then(|t| t.parse::<u16>().ok());
+        if let Some(port) = number {
+            out.insert(to.to_string(), json!(port));
+        } else if !p[from].is_null() {
             out.insert(to.to_string(), p[from].clone());
         }
     }
@@ -129,7 +213,7 @@ fn packet_json(p: &Value) -> Value {
         .filter(|f| !f.is_empty())
         .map(str::to_lowercase)
         .collect();
-    if p["proto"] == "tcp" {
+    if p["proto"] == "tcp" && p["tcp_flags"].is_string() {
         out.insert("tcp_flags".to_string(), json!(flags));
     }
     out.insert("origin".to_string(), json!(if local { "node" } else { "remote" }));

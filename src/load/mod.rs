@@ -24,8 +24,8 @@ use nettrace_engine::state::State;
 use nettrace_grammar::{Diagnostic, Sources};
 
 use crate::cli::{Backend, InputArgs};
-pub use files::read as text;
 pub use files::Found;
+pub use files::read as text;
 pub use packets::{one_packet, packets};
 pub use sample::lessons;
 

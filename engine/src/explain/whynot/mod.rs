@@ -21,8 +21,8 @@ use crate::packet::Packet;
 use crate::trace::{By, Cause, Event, Fate, Step, Trace};
 
 use super::names::Labels;
-use judge::{End, Recall};
 pub use conditions::Stood;
+use judge::{End, Recall};
 pub use words::rule_name;
 
 /// Why a rule did nothing.
