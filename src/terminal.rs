@@ -6,22 +6,17 @@
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use nettrace_tui::ratatui::crossterm::event::{self, DisableMouseCapture, EnableMouseCapture, Event};
 use nettrace_tui::ratatui::crossterm::execute;
 use nettrace_tui::ratatui::{self, DefaultTerminal};
 use nettrace_tui::{Effect, Msg, Place, Request, Session, State, draw, update};
+use signal_hook::iterator::Signals;
 
 use crate::load::Failure;
 
 /// Walks for a request of the stepper.
 pub type Walk<'a> = dyn FnMut(&Request) -> Result<Session, String> + 'a;
-
-/// How often signals are looked for while no key comes.
-const TICK: Duration = Duration::from_millis(150);
 
 /// Signals that end the run; the terminal is given back first.
 const SIGNALS: [i32; 3] = [signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP, signal_hook::consts::SIGINT];
@@ -31,32 +26,26 @@ pub fn is_there() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
-/// How a run ended.
-enum End {
-    /// A key; print this.
-    Quit(Option<String>),
-    /// This signal.
-    Signal(i32),
-}
-
 /// Steps until the user quits; what is to be printed behind it.
 pub fn run(state: State, walk: &mut Walk<'_>) -> Result<Option<String>, Failure> {
-    let signals = Arc::new(AtomicUsize::new(0));
-    for signal in SIGNALS {
-        let number = usize::try_from(signal).unwrap_or_default();
-        signal_hook::flag::register_usize(signal, Arc::clone(&signals), number).map_err(|e| failure(&e))?;
-    }
+    end_on_signals().map_err(|e| failure(&e))?;
     let mut terminal = take().map_err(|e| failure(&e))?;
-    let end = steps(&mut terminal, state, walk, &signals);
+    let end = steps(&mut terminal, state, walk);
     give_back();
-    match end.map_err(|e| failure(&e))? {
-        End::Quit(text) => Ok(text),
-        End::Signal(signal) => {
-            // As if the signal had not been caught: whoever sent it sees how the process ended.
+    end.map_err(|e| failure(&e))
+}
+
+/// Ends the process on a signal, from a thread of its own: where the terminal is gone the reader of its keys may hang.
+/// It ends as if the signal had not been caught, so that whoever sent it sees how.
+fn end_on_signals() -> io::Result<()> {
+    let mut signals = Signals::new(SIGNALS)?;
+    std::thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            give_back();
             let _ = signal_hook::low_level::emulate_default_handler(signal);
-            Err(Failure::new("ended by a signal"))
         }
-    }
+    });
+    Ok(())
 }
 
 fn failure(error: &io::Error) -> Failure {
@@ -81,12 +70,7 @@ fn give_back() {
     ratatui::restore();
 }
 
-fn steps(
-    terminal: &mut DefaultTerminal,
-    mut state: State,
-    walk: &mut Walk<'_>,
-    signals: &AtomicUsize,
-) -> io::Result<End> {
+fn steps(terminal: &mut DefaultTerminal, mut state: State, walk: &mut Walk<'_>) -> io::Result<Option<String>> {
     let size = terminal.size()?;
     let mut next = Some(Msg::Resize(size.width, size.height));
     loop {
@@ -94,19 +78,13 @@ fn steps(
             let effect = update(&mut state, msg);
             show(terminal, &state)?;
             match carry_out(terminal, effect, walk)? {
-                Next::End(text) => return Ok(End::Quit(text)),
+                Next::End(text) => return Ok(text),
                 Next::Msg(msg) => next = Some(msg),
                 Next::Wait => {}
             }
             continue;
         }
-        let signal = signals.load(Ordering::Relaxed);
-        if signal != 0 {
-            return Ok(End::Signal(i32::try_from(signal).unwrap_or_default()));
-        }
-        if event::poll(TICK)? {
-            next = message(&event::read()?);
-        }
+        next = message(&event::read()?);
     }
 }
 

@@ -68,7 +68,8 @@ fn root() -> &'static Path {
 
 /// The names under `[dependencies]` (not those for tests and build scripts).
 fn dependencies(dir: &str) -> Vec<String> {
-    let text = fs::read_to_string(root().join(dir).join("Cargo.toml")).unwrap();
+    let text =
+        fs::read_to_string(root().join(dir).join("Cargo.toml")).expect("a manifest of this repository can be read");
     let section = text.split("\n[dependencies]\n").nth(1).unwrap_or("");
     let lines = section.lines().take_while(|line| !line.starts_with('['));
     lines.filter_map(|line| Some(line.split(['.', ' ', '=']).next()?.to_owned())).filter(|n| !n.is_empty()).collect()
@@ -95,7 +96,7 @@ fn sources(dir: &str) -> Vec<PathBuf> {
 
 /// The lines of a source file without its tests.
 fn code(path: &Path) -> Vec<String> {
-    let text = fs::read_to_string(path).unwrap();
+    let text = fs::read_to_string(path).expect("a source of this repository can be read");
     text.lines().take_while(|line| !line.trim_start().starts_with("#[cfg(test)]")).map(str::to_owned).collect()
 }
 

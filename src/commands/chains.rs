@@ -159,7 +159,7 @@ impl View<'_> {
     }
 
     /// The chains that are drawn.
-    fn drawn(&self, roots: &[ChainId], edges: &[(ChainId, ChainId, usize)]) -> Vec<ChainId> {
+    fn drawn(roots: &[ChainId], edges: &[(ChainId, ChainId, usize)]) -> Vec<ChainId> {
         let mut chains: Vec<_> = roots.iter().copied().chain(edges.iter().flat_map(|(a, b, _)| [*a, *b])).collect();
         chains.sort_unstable();
         chains.dedup();
@@ -180,7 +180,7 @@ impl View<'_> {
         let quote = |s: &str| s.replace('\\', "\\\\").replace('"', "\\\"");
         let edges = self.edges(roots);
         let mut out = "digraph chains {\n  rankdir=LR;\n  node [shape=box, fontname=\"sans-serif\"];\n".to_string();
-        for chain in self.drawn(roots, &edges) {
+        for chain in Self::drawn(roots, &edges) {
             let (name, label) = self.node_text(chain);
             let text = if label.is_empty() { quote(&name) } else { format!("{}\\n{}", quote(&name), quote(&label)) };
             let style = if self.model.chain(chain).base.is_some() { ", style=bold" } else { "" };
@@ -197,7 +197,7 @@ impl View<'_> {
         let quote = |s: &str| s.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;");
         let edges = self.edges(roots);
         let mut out = "flowchart LR\n".to_string();
-        for chain in self.drawn(roots, &edges) {
+        for chain in Self::drawn(roots, &edges) {
             let (name, label) = self.node_text(chain);
             let text = if label.is_empty() { quote(&name) } else { format!("{}<br>{}", quote(&name), quote(&label)) };
             let (open, close) = if self.model.chain(chain).base.is_some() { ("([", "])") } else { ("[", "]") };

@@ -71,9 +71,9 @@ impl Composer {
             }
             Kind::Conntrack => {
                 let (conns, diagnostics) = host::connections(source);
-                conns.into_iter().for_each(|c| {
-                    self.state.conns.insert(c);
-                });
+                for conn in conns {
+                    self.state.conns.insert(conn);
+                }
                 self.diagnostics.extend(diagnostics);
             }
             kind => {

@@ -68,7 +68,7 @@ fn steps(scene: &Scene, ending: &Ending) -> Vec<(String, Kind)> {
                 }
             }
             Stage::Route(routed) => {
-                out.push((format!("routing\n{}", super::text::route(scene, routed)), Kind::Decision))
+                out.push((format!("routing\n{}", super::text::route(scene, routed)), Kind::Decision));
             }
             Stage::Built(_) => {}
         }

@@ -245,7 +245,7 @@ fn fate_json(texts: Texts, fate: &Fate) -> Json {
         }
         Fate::StackDrop { after, why } => {
             put("kind", json!("stack_drop"));
-            put("after", json!(after.map(|h| h.name())));
+            put("after", json!(after.map(nettrace_engine::model::Hook::name)));
             put("why", json!(why));
         }
         Fate::Bridged { port } => {

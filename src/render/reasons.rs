@@ -125,7 +125,7 @@ impl Desk<'_> {
 
     fn placement(self, advice: &Advice, p: &Placement, done: &str) -> String {
         let p_text = |t: &str| self.paint.text(t);
-        let mut out: String = p.commands.iter().map(|c| format!("  {}\n", self.paint.good(&p_text(c)))).collect();
+        let mut out: String = p.commands.iter().map(|c| ["  ", &self.paint.good(&p_text(c)), "\n"].concat()).collect();
         let by = |works: bool| -> Vec<String> {
             let all = advice.origins.iter().zip(&p.works).filter(|(_, w)| **w == works);
             all.map(|(o, _)| o.clone()).collect()

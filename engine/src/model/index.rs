@@ -6,7 +6,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{ChainId, Model, Op, Test, ones};
+use super::{ChainId, Expr, Model, Op, Test, ones};
 use crate::field::{Field, Value};
 use crate::packet::{Got, Packet};
 
@@ -85,6 +85,10 @@ fn key(model: &Model, ops: &[Op]) -> Option<(Field, Value)> {
     let mut best: Option<(usize, Value)> = None;
     for op in ops {
         let Op::Test(test) = op else { break };
+        if counts(model, *test) {
+            // Passing over the rule would leave its counter behind.
+            break;
+        }
         let Some((field, value)) = exact(model, *test) else { continue };
         let Some(rank) = KEYS.iter().position(|k| *k == field) else { continue };
         if best.is_none_or(|b| rank < b.0) {
@@ -92,6 +96,18 @@ fn key(model: &Model, ops: &[Op]) -> Option<(Field, Value)> {
         }
     }
     best.map(|(rank, value)| (KEYS[rank], value))
+}
+
+/// Whether evaluating the test moves a counter (`numgen inc`, an ipset element's counters).
+fn counts(model: &Model, test: Test) -> bool {
+    let inc = |e| matches!(model.expr(e), Expr::Numgen { random: false, .. });
+    match test {
+        Test::In { expr, .. } => inc(expr),
+        Test::Relation { left, right, .. } => inc(left) || inc(right),
+        Test::Not(inner) => counts(model, model.test(inner)),
+        Test::Lookup { .. } => true,
+        _ => false,
+    }
 }
 
 fn exact(model: &Model, test: Test) -> Option<(Field, Value)> {

@@ -88,9 +88,8 @@ fn ip6(p: &Packet) -> String {
 
 /// Eight groups of four digits, as the kernel's `%pI6` prints.
 fn full6(p: &Packet, field: Field) -> String {
-    let bytes = p.or_zero(field).to_be_bytes();
-    let groups: Vec<String> = bytes.chunks(2).map(|c| c.iter().map(|b| format!("{b:02x}")).collect()).collect();
-    groups.join(":")
+    let addr = std::net::Ipv6Addr::from_bits(p.or_zero(field));
+    addr.segments().map(|group| format!("{group:04x}")).join(":")
 }
 
 fn layer4(p: &Packet) -> String {
