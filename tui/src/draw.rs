@@ -173,7 +173,7 @@ fn heading(state: &State, popup: &Popup) -> String {
         Popup::Prompt(Typing::Command, _) => "What if: iptables …, nft …, ipset …, ip route …, sysctl -w …".to_string(),
         Popup::Prompt(Typing::Field(_), _) => "Value (empty for the default)".to_string(),
         Popup::Prompt(Typing::Chain, _) => "Chain to look at (INPUT, filter/INPUT)".to_string(),
-        Popup::Prompt(Typing::File, _) => "Save as (.md or .json)".to_string(),
+        Popup::Prompt(Typing::File, _) => "Save as (.md, .json or .svg)".to_string(),
     }
 }
 

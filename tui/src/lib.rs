@@ -17,6 +17,7 @@ pub mod line;
 mod mouse;
 pub mod moves;
 pub mod panes;
+pub mod picture;
 pub mod popup;
 pub mod rows;
 pub mod session;

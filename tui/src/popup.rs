@@ -10,7 +10,7 @@ use crate::line::Line;
 use crate::session::Request;
 use crate::state::{Pick, Popup, State, Typing, Waiting};
 use crate::update::Effect;
-use crate::{compare, export, layout, moves};
+use crate::{compare, export, layout, moves, picture};
 
 /// Carries out a key while a window is open.
 pub fn act(state: &mut State, action: Action, key: KeyEvent) -> Effect {
@@ -196,8 +196,12 @@ fn typed(state: &mut State, typing: Typing, text: &str) -> Effect {
             }
         }
         Typing::File if !text.is_empty() => {
-            let json = std::path::Path::new(text).extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
-            let held = if json { export::json(state) } else { export::markdown(state) };
+            let is = |wanted: &str| text.rsplit('.').next().is_some_and(|e| e.eq_ignore_ascii_case(wanted));
+            let held = match () {
+                () if is("json") => export::json(state),
+                () if is("svg") => picture::svg(state),
+                () => export::markdown(state),
+            };
             return Effect::Save(text.to_string(), held);
         }
         Typing::Chain if !text.is_empty() => moves::look_for(state, text),

@@ -312,3 +312,66 @@ fn default_of(name: &str, start: &Start) -> String {
     };
     start.packet.value(field).map_or_else(|| "none".to_string(), |v| field.print(v, start.packet.family()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nettrace_tui::ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+    use nettrace_tui::{Msg, State, Theme, picture, update};
+
+    fn desk(packet: &PacketArgs) -> Desk {
+        let loaded = crate::load::load_story("nodeport-drop").unwrap();
+        Desk::new(loaded, &[PathBuf::from("node 1")], packet, &FactArgs::default()).unwrap()
+    }
+
+    fn node_port() -> Desk {
+        desk(&PacketArgs { dport: Some(31002), src: "172.16.4.9".parse().ok(), ..PacketArgs::default() })
+    }
+
+    #[test]
+    fn the_form_is_read_like_the_command_line() {
+        let desk = node_port();
+        let mut request = desk.request();
+        let field = |name: &str| FIELDS.iter().position(|f| *f == name).unwrap();
+        assert_eq!(request.packet[field("dport")].text, "31002");
+        assert_eq!(request.packet[field("proto")].default, "tcp");
+        let session = desk.session(&request).unwrap();
+        assert_eq!(session.words.command(), "nettrace explain 'node 1' --src 172.16.4.9 --dport 31002");
+        assert!(session.ways[0].summary.starts_with("FORWARDED"), "{}", session.ways[0].summary);
+        assert!(session.ways[0].skipped.iter().any(|s| s.0 == Hook::Input));
+        request.packet[field("dport")].text = "many".to_string();
+        let error = desk.session(&request).err().unwrap();
+        assert!(error.contains("--dport"), "{error}");
+    }
+
+    #[test]
+    fn a_what_if_is_walked_beside_the_walk_without_it() {
+        let desk = node_port();
+        let with = |command: &str| Request { with: vec![command.to_string()], ..desk.request() };
+        let session = desk.session(&with("iptables -t mangle -I PREROUTING -p tcp --dport 31002 -j DROP")).unwrap();
+        assert!(session.ways[0].summary.starts_with("DROPPED") && session.before[0].summary.starts_with("FORWARDED"));
+        let refused = desk.session(&with("iptables -t mangle -I PREROUTING --dprot 1 -j DROP")).err().unwrap();
+        assert!(refused.contains("--dprot"), "{refused}");
+        let base = desk.model.chains.iter().find(|c| !c.rules.is_empty() && c.base.is_some()).unwrap();
+        let without = Request { without: base.rules.clone(), ..desk.request() };
+        assert_eq!(desk.session(&without).unwrap().before.len(), 1);
+    }
+
+    /// The picture that README and docs show is the real screen: `UPDATE_DOCS=1 cargo test picture` draws it anew.
+    #[test]
+    fn the_picture_in_the_docs_is_current() {
+        let session = node_port().session(&node_port().request()).unwrap();
+        let mut state = State::new(session, Theme::Colour, (112, 32)).unwrap();
+        for key in "rr".chars() {
+            let _ = update(&mut state, Msg::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE)));
+        }
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/step.svg");
+        let drawn = picture::svg(&state);
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, &drawn).unwrap();
+        }
+        let held = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(held == drawn, "docs/step.svg is stale: UPDATE_DOCS=1 cargo test picture");
+        assert!(drawn.contains("172.16.4.21 =&gt; 10.244.166.136"));
+    }
+}

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nettrace_engine::World;
 use nettrace_engine::explain::names::Labels;
 use nettrace_engine::explain::step::Teller;
-use nettrace_engine::explain::whynot::Inquiry;
+use nettrace_engine::explain::whynot::{self, Inquiry};
 use nettrace_engine::fact::Outcomes;
 use nettrace_engine::host::Host;
 use nettrace_engine::model::{Model, RuleId};
@@ -35,14 +35,16 @@ pub struct Told {
     conditions: Mutex<HashMap<Asking, Vec<Condition>>>,
     /// The explanation of the last step asked for.
     why: Mutex<Option<Explained>>,
+    /// Whose the bits of marks are.
+    marks: Mutex<HashMap<u32, Vec<String>>>,
 }
 
 impl Told {
     /// For these walks through these rules.
     pub fn new(model: Arc<Model>, host: Arc<Host>, sources: Arc<Sources>, outcomes: &Outcomes<Trace>) -> Self {
         let traces = outcomes.list.iter().map(|o| o.result.clone()).collect();
-        let (conditions, why) = (Mutex::default(), Mutex::default());
-        Told { model, host, sources, traces, command: String::new(), conditions, why }
+        let (conditions, why, marks) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Told { model, host, sources, traces, command: String::new(), conditions, why, marks }
     }
 
     /// With the command that gives the same answer.
@@ -79,8 +81,7 @@ impl Told {
 
     fn judge(&self, way: usize, event: usize, rule: RuleId) -> Vec<Condition> {
         let Some(trace) = self.traces.get(way) else { return Vec::new() };
-        let inquiry = Inquiry::new(self.world(), trace);
-        let told = inquiry.conditions(rule, event);
+        let told = whynot::conditions(self.world(), trace, rule, event);
         told.into_iter().map(|c| Condition { wanted: c.wanted, had: c.had, holds: c.holds }).collect()
     }
 }
@@ -143,7 +144,8 @@ impl Words for Told {
     }
 
     fn mark(&self, mark: u32) -> Vec<String> {
-        Labels::build(&self.model).mark(mark)
+        let mut kept = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.entry(mark).or_insert_with(|| Labels::build(&self.model).mark(mark)).clone()
     }
 
     fn command(&self) -> String {

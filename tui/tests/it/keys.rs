@@ -274,6 +274,8 @@ fn a_session_is_saved_as_markdown_and_as_json() {
     let Effect::Save(name, text) = press(&mut s, "S<C-u>x.json<Enter>") else { panic!() };
     assert_eq!(name, "x.json");
     insta::assert_snapshot!("saved-json", text);
+    let Effect::Save(_, text) = press(&mut s, "S<C-u>x.svg<Enter>") else { panic!() };
+    assert!(text.starts_with("<svg") && text.contains("31002 =&gt; 8200") && !text.contains("href"));
 }
 
 fn mouse(s: &mut State, kind: MouseEventKind, column: u16, row: u16) -> Effect {

@@ -1,8 +1,10 @@
 //! The conditions of a rule one by one, as they stood against the packet at an event: what the stepper shows beside a
-//! rule. The same evaluator and the same recall of the walk's answers as [`Inquiry::why_not`].
+//! rule. The same evaluator and the same recall of the walk's answers as [`super::Inquiry::why_not`].
 
-use super::Inquiry;
-use crate::model::{Op, RuleId, Test};
+use super::judge::Recall;
+use crate::World;
+use crate::model::{Model, Op, RuleId, Test};
+use crate::trace::Trace;
 
 /// A condition and how it stood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,35 +17,32 @@ pub struct Stood {
     pub holds: Option<bool>,
 }
 
-impl Inquiry<'_> {
-    /// The rule's conditions in order, up to the first that failed; as of just before event `event`.
-    pub fn conditions(&self, rule: RuleId, event: usize) -> Vec<Stood> {
-        let model = self.recall.world.model;
-        let packet = self.recall.trace.packet_at(event);
-        let first = model.rule(rule).ops.start;
-        let mut out = Vec::new();
-        for (i, op) in model.rule_ops(rule).iter().enumerate() {
-            let Op::Test(test) = *op else { continue };
-            let site = first + i as u32;
-            for test in self.members(test) {
-                let holds = self.recall.holds(test, &packet, site, event);
-                let had = self.recall.field(test).map_or_else(String::new, |f| self.recall.had(f, &packet, event));
-                out.push(Stood { wanted: model.show_test(test, packet.family()), had, holds });
-                if holds == Some(false) {
-                    return out;
-                }
+/// The rule's conditions in order, up to the first that failed; as of just before event `event` of the walk.
+pub fn conditions(world: World, trace: &Trace, rule: RuleId, event: usize) -> Vec<Stood> {
+    let (model, recall) = (world.model, Recall::new(world, trace));
+    let packet = trace.packet_at(event);
+    let first = model.rule(rule).ops.start;
+    let mut out = Vec::new();
+    for (i, op) in model.rule_ops(rule).iter().enumerate() {
+        let Op::Test(test) = *op else { continue };
+        let site = first + i as u32;
+        for test in members(model, test) {
+            let holds = recall.holds(test, &packet, site, event);
+            let had = recall.field(test).map_or_else(String::new, |f| recall.had(f, &packet, event));
+            out.push(Stood { wanted: model.show_test(test, packet.family()), had, holds });
+            if holds == Some(false) {
+                return out;
             }
         }
-        out
     }
+    out
+}
 
-    /// The members of a conjunction, or the test itself.
-    fn members(&self, test: Test) -> Vec<Test> {
-        let model = self.recall.world.model;
-        match test {
-            Test::AllOf(list) => model.test_lists[list.range()].iter().map(|id| model.test(*id)).collect(),
-            Test::Const(true) => Vec::new(),
-            other => vec![other],
-        }
+/// The members of a conjunction, or the test itself.
+fn members(model: &Model, test: Test) -> Vec<Test> {
+    match test {
+        Test::AllOf(list) => model.test_lists[list.range()].iter().map(|id| model.test(*id)).collect(),
+        Test::Const(true) => Vec::new(),
+        other => vec![other],
     }
 }

@@ -21,7 +21,7 @@ use crate::packet::Packet;
 use crate::trace::{By, Cause, Event, Fate, Step, Trace};
 
 use super::names::Labels;
-pub use conditions::Stood;
+pub use conditions::{Stood, conditions};
 use judge::{End, Recall};
 pub use words::rule_name;
 
