@@ -65,7 +65,11 @@ impl Host {
             return Ok(RouteKind::Multicast);
         }
         let found = self.in_table(&Table::Local, &FibQuery::to(IpAddr::V4(addr)), assumed)?;
-        Ok(found.filter(|r| dev.is_none_or(|dev| r.uses(dev))).map_or(RouteKind::Unicast, |r| r.kind))
+        let found = found.filter(|r| dev.is_none_or(|dev| r.uses(dev))).map(|r| r.kind);
+        Ok(match found {
+            Some(RouteKind::Blackhole | RouteKind::Unreachable | RouteKind::Prohibit) | None => RouteKind::Unicast,
+            Some(kind) => kind,
+        })
     }
 
     /// The types of an IPv6 address for `-m addrtype`, with `--limit-iface-*` for a device.

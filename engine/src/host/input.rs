@@ -218,11 +218,11 @@ impl Host {
     }
 
     fn refused4<'h>(&self, q: &InputQuery, errno: Errno, by: By<'h>, assumed: &mut Vec<Assumed>) -> InputRoute<'h> {
-        if errno == Errno::Einval {
-            return InputRoute::Drop(DropReason::Blackhole);
-        }
         if !self.forwards(q.iif, Family::V4, assumed) {
             return InputRoute::Drop(DropReason::ForwardingOff);
+        }
+        if errno == Errno::Einval {
+            return InputRoute::Drop(DropReason::Blackhole);
         }
         let icmp_code = match errno {
             Errno::Eacces => 13,

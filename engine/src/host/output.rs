@@ -71,8 +71,9 @@ impl Host {
             return Ok(OutputRoute::Error { errno: Errno::Einval, by: By::NoRoute });
         }
         if dst.is_unspecified() {
-            let to = query.src.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-            return Ok(local(Ok(query.src.unwrap_or(to)), None));
+            let own = query.oif.and_then(|dev| self.select_addr4(dev, None, Scope::HOST, assumed).ok());
+            let src = query.src.or(own).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            return Ok(local(Ok(src), None));
         }
         if let Some(dev) = self.direct4(query, dst, assumed)? {
             let src = query.src.map_or_else(|| self.select_addr4(&dev, None, Scope::LINK, assumed), Ok);

@@ -63,6 +63,8 @@ impl Host {
             src: Some(dst),
             mark: if vmark { q.mark } else { 0 },
             iif: Some(oif.unwrap_or("lo")),
+            sport: q.dport,
+            dport: q.sport,
             ..q.fib(q.src)
         };
         let loose = Ok(rp_filter == 0);

@@ -51,6 +51,8 @@ pub(super) struct Tables {
     pub given: bool,
     /// The dump was of all tables.
     all: bool,
+    /// IPv4: without rules of its own a host keeps `local` and `main` in one table.
+    merged: bool,
     /// From here on in `routes`: addresses that only count as local.
     assumed_from: usize,
 }
@@ -75,7 +77,9 @@ impl Tables {
         }
         let index = index(&routes);
         routes.extend((!local_complete).then(|| Route { dst: everything(family), ..local(UNSPECIFIED, None) }));
-        Tables { routes, index, local_complete, given: given.is_some(), all, assumed_from }
+        let own_rules = parts.rules4.iter().flatten().any(|r| !r.is_default());
+        let merged = family == Family::V4 && given.is_some() && local_complete && !own_rules;
+        Tables { routes, index, local_complete, given: given.is_some(), all, merged, assumed_from }
     }
 
     /// Whether the content of a table is known.
@@ -100,15 +104,33 @@ impl Tables {
 
     /// The best route of a table: longest prefix, then type of service, then metric.
     pub fn lookup(&self, table: &Table, key: Key) -> Found {
-        let Some(index) = self.index.get(table) else { return Found::Nothing };
-        for &length in &index.lengths {
-            let bucket = index.at.get(&(length, bits(key.dst, length))).into_iter().flatten();
-            if let Some(&found) = bucket.into_iter().find(|r| self.fits(**r, key)) {
-                let throw = self.routes.get(found).is_some_and(|r| r.kind == RouteKind::Throw);
-                return if throw { Found::Nothing } else { Found::Route(found) };
+        let found = match table {
+            Table::Local | Table::Main if self.merged => {
+                let (local, main) = (self.best(&Table::Local, key), self.best(&Table::Main, key));
+                // The longer prefix; of two that are as long the one of `local`.
+                match (local, main) {
+                    (Some(l), Some(m)) if self.length(m) > self.length(l) => Some(m),
+                    (local, main) => local.or(main),
+                }
             }
+            _ => self.best(table, key),
+        };
+        match found.and_then(|i| self.routes.get(i).map(|r| (i, r.kind))) {
+            None | Some((_, RouteKind::Throw)) => Found::Nothing,
+            Some((i, _)) => Found::Route(i),
         }
-        Found::Nothing
+    }
+
+    fn best(&self, table: &Table, key: Key) -> Option<usize> {
+        let index = self.index.get(table)?;
+        index.lengths.iter().find_map(|&length| {
+            let bucket = index.at.get(&(length, bits(key.dst, length)))?;
+            bucket.iter().copied().find(|r| self.fits(*r, key))
+        })
+    }
+
+    fn length(&self, route: usize) -> u8 {
+        self.routes.get(route).map_or(0, |r| r.dst.prefix_len())
     }
 
     fn fits(&self, route: usize, key: Key) -> bool {
@@ -116,10 +138,16 @@ impl Tables {
         let source = route.src.is_none_or(|net| key.src.map_or(net.prefix_len() == 0, |src| net.contains(&src)));
         let tos = route.tos == 0 || route.tos == key.tos & LEGACY_TOS;
         let usable = |h: &super::NextHop| !h.dead && key.dev.is_none_or(|dev| h.dev.as_deref() == Some(dev));
-        let error = !matches!(
-            route.kind,
-            RouteKind::Unicast | RouteKind::Local | RouteKind::Broadcast | RouteKind::Anycast | RouteKind::Multicast
-        );
+        // An IPv6 route that refuses stands on `lo`, an IPv4 one on no device.
+        let error = key.dst.is_ipv4()
+            && !matches!(
+                route.kind,
+                RouteKind::Unicast
+                    | RouteKind::Local
+                    | RouteKind::Broadcast
+                    | RouteKind::Anycast
+                    | RouteKind::Multicast
+            );
         source && tos && (error || route.hops.iter().any(usable) || (route.hops.is_empty() && key.dev.is_none()))
     }
 }

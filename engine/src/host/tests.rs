@@ -237,6 +237,23 @@ fn what_is_not_told_is_unknown() {
     assert!(assumed.contains(&Assumed::Sysctl { key: "net.ipv4.ip_forward".into(), value: 1 }), "{assumed:?}");
 }
 
+/// Without rules of its own a host keeps `local` and `main` in one table: a longer prefix in `main` wins.
+#[test]
+fn local_and_main_are_one_table_until_rules_part_them() {
+    let routes = r#"[{"type":"local","dst":"10.0.1.1","dev":"eth0","table":"local","protocol":"kernel","scope":"host"},
+        {"type":"local","dst":"20.0.0.0/8","dev":"lo","table":"local","scope":"host"},
+        {"dst":"20.1.0.0/16","dev":"eth1","scope":"link"},{"dst":"20.0.0.0/8","dev":"eth1","scope":"link"},
+        {"type":"blackhole","dst":"20.2.0.0/16"},{"type":"throw","dst":"20.3.0.0/16"}]"#;
+    let cases = |more, hole, thrown| {
+        let packets = ["10.0.1.9 > 20.9.9.9 eth1", "10.0.1.9 > 20.1.1.1 eth1", "10.0.1.9 > 20.2.1.1 eth1"];
+        [(packets[0], "local Unicast"), (packets[1], more), (packets[2], hole), ("10.0.1.9 > 20.3.1.1 eth1", thrown)]
+    };
+    let given = [(Part::Routes(None), routes), (Part::Addresses, ADDR)];
+    check_input(&host(&given), &cases("eth1", "drop Blackhole", "icmp 3/0"));
+    let parted = [given[0], given[1], (Part::Rules(Family::V4), RULES)];
+    check_input(&host(&parted), &cases("local Unicast", "local Unicast", "local Unicast"));
+}
+
 #[test]
 fn packets_from_here_get_a_device_a_source_or_an_error() {
     let cases = [
