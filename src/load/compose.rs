@@ -4,7 +4,7 @@
 
 use nettrace_engine::fact::Assumption;
 use nettrace_engine::host::{self, Family as HostFamily, Part, Parts};
-use nettrace_engine::lower::iptables as xt;
+use nettrace_engine::lower::{iptables as xt, nft_json};
 use nettrace_engine::model::{Dialect, Family, Model};
 use nettrace_engine::sets;
 use nettrace_engine::state::State;
@@ -21,8 +21,10 @@ pub fn compose(mut found: Found, backend: Option<Backend>) -> Result<Loaded, Fai
     let backend = backend.or_else(|| found.inputs.iter().filter(|i| i.kind == Kind::Case).find_map(case_backend));
     let mut sources = Sources::default();
     for input in &mut found.inputs {
-        // The texts live in the sources from here on.
-        sources.add(input.name.clone(), std::mem::take(&mut input.text))?;
+        // The texts live in the sources from here on; JSON as the listing that it stands for.
+        let text = std::mem::take(&mut input.text);
+        let text = if input.kind == Kind::NftJson { nft_json::listing(&text).unwrap_or_default() } else { text };
+        sources.add(input.name.clone(), text)?;
     }
     let mut c = Composer {
         backend,
@@ -63,7 +65,7 @@ impl Composer {
         match input.kind {
             Kind::Iptables => self.iptables(input, source, Family::Ip),
             Kind::Ip6tables => self.iptables(input, source, Family::Ip6),
-            Kind::Nft => self.nft(source),
+            Kind::Nft | Kind::NftJson => self.nft(source),
             Kind::Ipset => {
                 let (tree, found) = ipset::parse(source);
                 self.diagnostics.extend(found);

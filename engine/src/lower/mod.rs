@@ -4,3 +4,4 @@
 
 pub mod iptables;
 pub mod nft;
+pub mod nft_json;

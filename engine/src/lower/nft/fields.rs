@@ -119,6 +119,7 @@ rows! {
     "meta cgroup" f(Cgroup), Int, NONE;
     "meta iifkind" f(IifKind), Name, NONE;
     "meta oifkind" f(OifKind), Name, NONE;
+    "meta time" f(Time), Clock, NONE;
     "meta day" f(Day), Day, NONE;
     "meta hour" f(Hour), Hour, NONE;
     "meta ipsec" f(Ipsec), Bool, NONE;

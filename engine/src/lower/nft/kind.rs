@@ -68,6 +68,8 @@ pub enum Kind {
     Day,
     /// Second of the day.
     Hour,
+    /// A date and time, in nanoseconds since 1970, read as UTC.
+    Clock,
     /// `request`, …
     ArpOp,
     /// DCCP packet type.
@@ -96,6 +98,7 @@ impl Kind {
     pub fn bits(self) -> u32 {
         match self {
             Kind::Ip6 | Kind::Ifname | Kind::Name | Kind::CtLabel | Kind::Any => 128,
+            Kind::Clock => 64,
             Kind::Mac => 48,
             Kind::Port | Kind::EtherType | Kind::ArpOp => 16,
             Kind::Ip4 | Kind::Int | Kind::Ifindex | Kind::CtState | Kind::CtStatus | Kind::ClassId => 32,
@@ -115,7 +118,7 @@ impl Kind {
             "ether_addr" => Kind::Mac,
             "inet_proto" => Kind::Proto,
             "inet_service" => Kind::Port,
-            "mark" | "integer" | "string" | "time_t" | "ct_id" | "bitmask" => Kind::Int,
+            "mark" | "integer" | "time_t" | "ct_id" | "bitmask" => Kind::Int,
             "ifname" => Kind::Ifname,
             "iface_index" => Kind::Ifindex,
             "iface_type" => Kind::IfType,
@@ -143,7 +146,8 @@ impl Kind {
             "day" => Kind::Day,
             "hour" => Kind::Hour,
             "boolean" => Kind::Bool,
-            "ifkind" => Kind::Name,
+            "ifkind" | "string" => Kind::Name,
+            "time" => Kind::Clock,
             _ => return None,
         })
     }
@@ -190,6 +194,7 @@ impl Kind {
             }),
             Kind::Time => duration_ms(text).map(|ms| Value::from(ms / 1000)),
             Kind::Hour => hour(text),
+            Kind::Clock => clock(text),
             Kind::CtLabel => number(text).and_then(|n| (n < 128).then(|| 1 << n)),
             _ => None,
         }
@@ -271,6 +276,20 @@ fn hour(text: &str) -> Option<Value> {
     }
 }
 
+/// `2024-05-03 17:30:00` in nanoseconds since 1970, taken for UTC: a listing shows the time of its reader's zone.
+fn clock(text: &str) -> Option<Value> {
+    let (date, time) = text.split_once(' ').unwrap_or((text, "00:00"));
+    let mut parts = date.splitn(3, '-').map(|p| p.parse::<u64>().ok());
+    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // Days since 1970, counting years from March (Howard Hinnant's civil calendar).
+    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = y * 365 + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
+    Some((Value::from(days) * 86_400 + hour(time)?) * 1_000_000_000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,6 +309,7 @@ mod tests {
         check(Kind::Ip6, "::1", 1);
         check(Kind::Time, "1m30s", 90);
         check(Kind::Hour, "01:00", 3600);
+        check(Kind::Clock, "2024-05-03 00:00:01", 1_714_694_401_000_000_000);
         check(Kind::Icmp6Type, "nd-router-solicit", 133);
         check(Kind::CtLabel, "5", 32);
         assert_eq!(Kind::Int.word("nonsense"), None);

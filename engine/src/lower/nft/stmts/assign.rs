@@ -116,7 +116,7 @@ impl Cx<'_> {
                 attach.zone = Some(ZoneFrom { zone, orig, reply });
             }
             "helper" => {
-                let name = name.unwrap_or(text);
+                let name = name.unwrap_or_else(|| "chosen by a map".to_owned());
                 let name = self.model.names.intern(&name);
                 attach.helper = Some(self.helper_type(name).unwrap_or(name));
             }

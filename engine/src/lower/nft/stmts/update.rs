@@ -1,6 +1,6 @@
 //! Sets that packets change: `add @s { ip saddr timeout 5m }`, `update @m { ip saddr : ct mark }`, `meter m { … }`.
 
-use nettrace_grammar::nft::tree::{Expr as Written, Run};
+use nettrace_grammar::nft::tree::{Expr as Written, ExprId as WrittenId, Run};
 use nettrace_grammar::{Name, Span};
 
 use super::super::cx::{Cx, DataKind, SetType};
@@ -12,8 +12,7 @@ impl Cx<'_> {
     pub(in super::super) fn update(&mut self, op: UpdateOp, set: SetId, elements: Run) -> Option<()> {
         let tree = self.tree;
         for element in elements.of(&tree.elements) {
-            let parts = self.operands(element.key)?;
-            let exprs: Vec<ExprId> = parts.iter().map(|p| self.expr(p.shape)).collect();
+            let exprs = self.key_exprs(set, element.key)?;
             let data = match element.data {
                 None => Vec::new(),
                 Some(id) => self.data_exprs(set, id)?,
@@ -27,7 +26,18 @@ impl Cx<'_> {
         Some(())
     }
 
-    fn data_exprs(&mut self, set: SetId, id: nettrace_grammar::nft::tree::ExprId) -> Option<Vec<ExprId>> {
+    /// The key's parts; constants may stand among them: `add @s { ip saddr . 10002 }`.
+    fn key_exprs(&mut self, set: SetId, key: WrittenId) -> Option<Vec<ExprId>> {
+        let kinds = self.types.get(&set).map(|t| t.key.clone()).unwrap_or_default();
+        let parts = match self.tree.expr(key) {
+            Written::Concat(run) => run.of(&self.tree.lists).to_vec(),
+            _ => vec![key],
+        };
+        let kind = |i: usize| kinds.get(i).copied().unwrap_or(Kind::Any);
+        parts.iter().enumerate().map(|(i, p)| self.value_expr(kind(i), *p)).collect()
+    }
+
+    fn data_exprs(&mut self, set: SetId, id: WrittenId) -> Option<Vec<ExprId>> {
         let kinds = match self.types.get(&set).map(|t| t.data.clone()) {
             Some(DataKind::Values(kinds)) => kinds,
             _ => vec![Kind::Any],
