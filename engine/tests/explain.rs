@@ -168,7 +168,7 @@ fn placement_is_the_kernels() {
     for (command, remote, local) in MEASURED {
         let tried = found.tried.iter().find(|p| p.commands == [*command]);
         let fares = &tried.unwrap_or_else(|| panic!("{command} was not tried")).fares;
-        let blocked: Vec<bool> = fares.iter().map(|f| *f == Fare::Blocked).collect();
+        let blocked: Vec<bool> = fares.iter().map(|f| f.is(Want::Drop)).collect();
         assert_eq!(blocked[..3], [*remote, *local, *local], "{command}");
     }
     assert!(found.notes[0].contains("nat PREROUTING"));

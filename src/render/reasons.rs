@@ -127,8 +127,12 @@ impl Desk<'_> {
         let p_text = |t: &str| self.paint.text(t);
         let mut out: String = p.commands.iter().map(|c| ["  ", &self.paint.good(&p_text(c)), "\n"].concat()).collect();
         let by = |works: bool| -> Vec<String> {
-            let all = advice.origins.iter().zip(&p.works).filter(|(_, w)| **w == works);
-            all.map(|(o, _)| o.clone()).collect()
+            let all = advice.origins.iter().zip(&p.works).zip(&p.fares).filter(|((_, w), _)| **w == works);
+            let name = |((origin, _), fare): ((&String, &bool), &Fare)| match fare {
+                Fare::Unanswered => format!("{origin} (by dropping the answers)"),
+                _ => origin.clone(),
+            };
+            all.map(name).collect()
         };
         out.push_str(&self.wrapped(&format!("{done}: {}", by(true).join("; ")), "      "));
         let missed: Vec<String> = by(false);
@@ -151,7 +155,7 @@ impl Desk<'_> {
         out.push_str(&self.wrapped(&format!("All candidates; dropped from {}:", marks.join(", ")), "  "));
         for p in &advice.tried {
             let one = |(n, f): (usize, &Fare)| match f {
-                Fare::Blocked => n.to_string(),
+                Fare::Blocked | Fare::Unanswered => n.to_string(),
                 Fare::Passes => self.paint.pick("·", "-").to_string(),
                 Fare::Depends => "?".to_string(),
             };
@@ -253,6 +257,7 @@ fn advice_json(want: Want, advice: &Advice) -> Json {
     let fare = |f: &Fare| match f {
         Fare::Passes => "passes",
         Fare::Blocked => "blocked",
+        Fare::Unanswered => "unanswered",
         Fare::Depends => "depends",
     };
     let one = |p: &Placement| {

@@ -10,10 +10,10 @@ mod candidates;
 mod probe;
 
 use crate::World;
-use crate::fact::{Pins, explore};
+use crate::fact::{Chooser, Pins, explore};
 use crate::host::Host;
 use crate::model::{Edit, Model, RuleId};
-use crate::spec::Start;
+use crate::spec::{Start, reply_to};
 use crate::state::State;
 use crate::trace::{By, Fate, Trace};
 use crate::walk::walk;
@@ -50,8 +50,20 @@ pub enum Fare {
     Passes,
     /// In all outcomes it is dropped, rejected or refused.
     Blocked,
+    /// It passes, and its answer is dropped: no connection comes about either.
+    Unanswered,
     /// It depends.
     Depends,
+}
+
+impl Fare {
+    /// Whether it is what is wanted.
+    pub fn is(self, want: Want) -> bool {
+        match want {
+            Want::Drop => matches!(self, Fare::Blocked | Fare::Unanswered),
+            Want::Accept => self == Fare::Passes,
+        }
+    }
 }
 
 /// A candidate and what it was proven to do.
@@ -123,8 +135,7 @@ pub fn advise(ground: Ground, start: &Start, want: Want) -> Advice {
     let probes: Vec<(Origin, Fare)> = probes.into_iter().map(|p| (p.clone(), bench.fare(&p.start))).collect();
     for c in candidates {
         if let Some(fares) = bench.try_out(&c.commands, &origins) {
-            let wanted = if want == Want::Drop { Fare::Blocked } else { Fare::Passes };
-            let works: Vec<bool> = fares.iter().zip(&before).map(|(f, b)| *f == wanted && b != f).collect();
+            let works: Vec<bool> = fares.iter().zip(&before).map(|(f, b)| f.is(want) && !b.is(want)).collect();
             let also = if works.contains(&true) { bench.also(&c.commands, &probes) } else { Vec::new() };
             let warnings = candidates::warnings(&labels, ground.world.model, &c.place);
             tried.push(Placement { commands: c.commands, place: c.place, way: c.way, fares, works, also, warnings });
@@ -132,7 +143,8 @@ pub fn advise(ground: Ground, start: &Start, want: Want) -> Advice {
     }
     tried.sort_by_key(|p| {
         let served = p.works.iter().filter(|w| **w).count();
-        (std::cmp::Reverse(served), p.also.len(), p.warnings.len(), p.way, p.place.rank())
+        let late = p.fares.iter().filter(|f| **f == Fare::Unanswered).count();
+        (std::cmp::Reverse(served), p.also.len(), late, p.warnings.len(), p.way, p.place.rank())
     });
     let notes = if want == Want::Drop { candidates::notes(ground.world.model) } else { Vec::new() };
     Advice { origins: origins.into_iter().map(|o| o.name).collect(), before, tried, notes }
@@ -146,25 +158,33 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn walks(&self, start: &Start) -> Vec<Trace> {
+    /// All ways of the packet, each with that of the answer to it.
+    fn walks(&self, start: &Start) -> Vec<(Trace, Option<Trace>)> {
         let world = World { model: &self.model, host: self.host };
-        let run = |ask: &mut dyn crate::fact::Chooser| walk(world, start, &mut self.ground.state.clone(), ask);
+        let run = |ask: &mut dyn Chooser| {
+            let mut state = self.ground.state.clone();
+            let there = walk(world, start, &mut state, ask);
+            let answer = if passes(&there.fate()) { reply_to(world, &there) } else { None };
+            let back = answer.map(|a| walk(world, &a, &mut state, ask));
+            (there, back)
+        };
         explore(8, self.ground.pins, run).list.into_iter().map(|o| o.result).collect()
     }
 
     fn fare(&self, start: &Start) -> Fare {
-        let walks = self.walks(start);
-        let passed = walks.iter().filter(|t| passes(&t.fate())).count();
-        match passed {
-            0 => Fare::Blocked,
-            n if n == walks.len() => Fare::Passes,
-            _ => Fare::Depends,
-        }
+        let of = |(there, back): &(Trace, Option<Trace>)| match back.as_ref().map(Trace::fate) {
+            _ if !passes(&there.fate()) => Fare::Blocked,
+            Some(Fate::Drop { .. }) => Fare::Unanswered,
+            _ => Fare::Passes,
+        };
+        let mut fares = self.walks(start).iter().map(of).collect::<Vec<_>>().into_iter();
+        let first = fares.next().unwrap_or(Fare::Depends);
+        if fares.all(|f| f == first) { first } else { Fare::Depends }
     }
 
     /// The most likely walk of each origin.
     fn traces(&self, origins: &[Origin]) -> Vec<Trace> {
-        origins.iter().filter_map(|o| self.walks(&o.start).into_iter().next()).collect()
+        origins.iter().filter_map(|o| self.walks(&o.start).into_iter().next()).map(|(there, _)| there).collect()
     }
 
     /// How all origins fare with the commands; `None` when a command is refused.
