@@ -19,6 +19,7 @@ const NFT_SCENARIOS: &[&str] = &["firewalld-nft", "microshift-ports", "kube-prox
 type Step = String;
 
 /// The scenarios' folder, where it is.
+#[allow(clippy::print_stdout, reason = "a skipped test says so")]
 fn scenarios() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/scenarios");
     if root.is_dir() {

@@ -233,25 +233,22 @@ fn incomplete(scene: &Scene) -> String {
     format!("{}\n", scene.paint.open("Not every way was explored: there are more than the bound allows."))
 }
 
-/// Items side by side, wrapped to the width.
+/// Items side by side, wrapped to the width; an item that is too long by itself is wrapped at its blanks.
 fn wrap(items: &[String], indent: &str, sep: &str) -> String {
-    let mut out = String::new();
-    let mut line = String::new();
+    let room = crate::output::WIDTH - indent.len();
+    let mut lines = vec![String::new()];
     for item in items {
-        let length = indent.len() + visible(&line) + sep.chars().count() + visible(item);
-        if !line.is_empty() && length > crate::output::WIDTH {
-            out.push_str(&format!("{indent}{}\n", line.trim_end()));
-            line.clear();
+        let words: Vec<&str> = if visible(item) > room { item.split(' ').collect() } else { vec![item] };
+        for (i, word) in words.into_iter().enumerate() {
+            let glue = if i == 0 { sep } else { " " };
+            match lines.last_mut() {
+                Some(line) if line.is_empty() => line.push_str(word),
+                Some(line) if visible(line) + visible(glue) + visible(word) <= room => line.extend([glue, word]),
+                _ => lines.push(word.to_string()),
+            }
         }
-        if !line.is_empty() {
-            line.push_str(sep);
-        }
-        line.push_str(item);
     }
-    if !line.is_empty() {
-        out.push_str(&format!("{indent}{line}\n"));
-    }
-    out
+    lines.iter().filter(|l| !l.is_empty()).map(|l| format!("{indent}{}\n", l.trim_end())).collect()
 }
 
 /// Columns that a text takes; colours take none.

@@ -1,6 +1,6 @@
 //! The way of one ending, the hooks that are not on it, and what differs in the others.
 
-use nettrace_engine::explain::answer::{Answer, Ending, OffWhy, Routed, Row, Stage};
+use nettrace_engine::explain::answer::{Answer, Ending, Kept, OffWhy, Routed, Row, Stage};
 use nettrace_engine::explain::way::What;
 use nettrace_engine::field::{Field, Value, device_name};
 use nettrace_engine::model::{Hook, RuleId};
@@ -125,39 +125,38 @@ pub fn others(scene: &Scene, answer: &Answer) -> String {
     out
 }
 
-type Key = (Hook, nettrace_engine::model::ChainId, What);
-
 /// The steps of `other` that `first` does not have.
 fn differing(scene: &Scene, first: &Ending, other: &Ending) -> Vec<String> {
-    let known: Vec<Key> = steps(first).map(|(k, _)| k).collect();
-    let new: Vec<_> = steps(other).filter(|(k, _)| !known.contains(k)).collect();
-    let family = other.start.family();
+    let known = steps(first);
+    let same = |(hook, step): &(Hook, &Kept)| {
+        known.iter().any(|(h, s)| h == hook && s.chain == step.chain && s.what == step.what)
+    };
     let mut out = Vec::new();
-    for ((hook, chain, what), rewrites) in new.iter().take(6) {
-        let What::Rule { rule, number, .. } = *what else { continue };
-        let text: Vec<String> = rewrites.iter().map(|r| scene.paint.change(&rows::rewritten(r, family))).collect();
+    for (hook, step) in steps(other).into_iter().filter(|s| !same(s)).take(6) {
+        let What::Rule { rule, .. } = step.what else { continue };
+        let p = rows::parts(scene, step, other.start.family());
         let place = scene.short_place(scene.model.rule(rule).span);
-        let said = format!(
-            "{} {} #{number}  {}  {}",
-            hook_name(*hook),
-            scene.chain(*chain),
-            text.join(", "),
-            scene.paint.dim(&place)
-        );
-        out.push(said);
+        let room = crate::output::WIDTH - 6 - place.chars().count();
+        let said = rows::cut(&format!("{} {}  {}", hook_name(hook), p.rule, p.action), room, scene.paint.ascii);
+        let gap = (room + 1).saturating_sub(said.chars().count());
+        out.push(format!("{said}{:gap$}{}", "", scene.paint.dim(&place)));
+        out.extend(p.rewrites.iter().map(|r| format!("  {}", scene.paint.change(r))));
     }
     out
 }
 
-fn steps(ending: &Ending) -> impl Iterator<Item = (Key, &Vec<nettrace_engine::explain::answer::Rewrite>)> {
-    ending.stages.iter().flat_map(|s| match s {
-        Stage::Hook { hook, rows } => rows
-            .iter()
-            .flat_map(|r| match r {
-                Row::Pass { steps, .. } => steps.iter().map(|s| ((*hook, s.chain, s.what), &s.rewrites)).collect(),
-                _ => Vec::new(),
-            })
-            .collect::<Vec<_>>(),
-        _ => Vec::new(),
-    })
+fn steps(ending: &Ending) -> Vec<(Hook, &Kept)> {
+    let hooks = ending.stages.iter().filter_map(|s| match s {
+        Stage::Hook { hook, rows } => Some((*hook, rows)),
+        _ => None,
+    });
+    let mut out = Vec::new();
+    for (hook, rows) in hooks {
+        for row in rows {
+            if let Row::Pass { steps, .. } = row {
+                out.extend(steps.iter().map(|s| (hook, s)));
+            }
+        }
+    }
+    out
 }

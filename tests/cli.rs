@@ -1,0 +1,182 @@
+//! The command line end to end: exit statuses, what is said where, and that inputs cannot steer the terminal.
+//!
+//! The built-in sample and `samples/` are the inputs. Left out: that the answers are the kernel's (`scenarios.rs`).
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Exit status, standard output, standard error.
+type Ran = (i32, String, String);
+
+fn nettrace(args: &[&str], stdin: &str) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nettrace"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(args).env("LC_ALL", "C.UTF-8").env_remove("NO_COLOR");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the command starts");
+    if let Some(mut pipe) = child.stdin.take() {
+        let _ = pipe.write_all(stdin.as_bytes());
+    }
+    let out = child.wait_with_output().expect("the command ends");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (out.status.code().unwrap_or(-1), text(&out.stdout), text(&out.stderr))
+}
+
+/// Runs a command line (split at blanks) and looks for texts in its output.
+fn check(line: &str, stdin: &str, status: i32, wanted: &[&str]) {
+    let args: Vec<&str> = line.split_whitespace().collect();
+    let (code, out, err) = nettrace(&args, stdin);
+    assert_eq!(code, status, "nettrace {line}\n{out}\n{err}");
+    for text in wanted {
+        assert!(out.contains(text) || err.contains(text), "nettrace {line}: no `{text}` in\n{out}\n{err}");
+    }
+}
+
+const DUMP: &str = "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp --dport 22 -j DROP\nCOMMIT\n";
+
+#[test]
+fn what_cannot_be_answered_ends_with_status_2_and_one_sentence() {
+    let fails = |line: &str, stdin: &str, sentence: &str| {
+        let args: Vec<&str> = line.split_whitespace().collect();
+        let (code, out, err) = nettrace(&args, stdin);
+        assert_eq!((code, out.as_str()), (2, ""), "nettrace {line}\n{err}");
+        assert!(err.contains(sentence) && err.trim().lines().count() == 1, "nettrace {line}: {err}");
+    };
+    fails("explain /nowhere --dport 1", "", "cannot read /nowhere");
+    fails("explain - --dport 1", "", "<stdin> is empty");
+    fails("explain - --dport 1", "hello\n", "none of the dumps");
+    fails("explain src --dport 1", "", "holds none of the names");
+    fails("explain samples/nodeport-drop/ip-addr.json --dport 1", "", "no ruleset");
+    fails("explain --dport 1 --flags HELLO", "", "not a TCP flag");
+    fails("explain --dport 1 --proto hello", "", "not a protocol");
+    fails("explain --src 10.0.0.1 --dst fd00::1", "", "family");
+    fails("explain --dport 1 --assume x", "", "KEY=VALUE");
+    fails("explain --dport 1 --choose 0", "", "from 1");
+    fails("explain --dport 1 --packets hello", "", "not a packet of a conversation");
+    fails("replay samples/nodeport-drop/iptables-save", "", "no packets");
+    fails("chains --from NOPE", "", "no chain NOPE");
+    check("explain --dport 99999", "", 2, &["--dport"]);
+    check("nonsense", "", 2, &["nonsense"]);
+}
+
+#[test]
+fn the_built_in_sample_answers_and_says_that_it_is_one() {
+    let wanted = [
+        "built-in sample",
+        "FORWARDED to 10.244.166.136:8200, out by cali7d3f1b2a9c4",
+        "dst 172.16.4.21:31002 => 10.244.166.136:8200",
+        "mark 0x0 => 0x4000",
+        "Not on the way\n  INPUT:",
+        "(--dst)",
+    ];
+    check("explain --dport 31002", "", 0, &wanted);
+    check(
+        "explain --dport 31002 --local --dst 127.0.0.1",
+        "",
+        0,
+        &["SENT to 10.244.166.136:8200", "src 127.0.0.1 => 172.16.4.21"],
+    );
+    check("explain --dport 22 --short", "", 0, &["DELIVERED to this host"]);
+    check("explain --dport 30080 --short", "", 0, &["33.3 %"]);
+    check("explain --dport 30080 --short --choose 2", "", 0, &["FORWARDED to 10.244."]);
+    check("explain --dport 31002 -v", "", 0, &["Inputs", "<sample>/iptables-save"]);
+}
+
+#[test]
+fn every_format_and_command_prints_something_of_its_kind() {
+    check("explain --dport 31002 --json", "", 0, &["\"schema\": \"nettrace.trace/1\"", "\"kind\": \"out\""]);
+    check(
+        "explain --dport 31002 --format trace",
+        "",
+        0,
+        &["TRACE: nat:KUBE-SEP-VKIPXDQHDOL5KL3V:rule:2 IN=eth0 OUT= "],
+    );
+    check("explain --dport 31002 --format markdown", "", 0, &["## FORWARDED", "| PREROUTING | nat |"]);
+    check("explain --dport 31002 --format mermaid", "", 0, &["flowchart TD", "-->"]);
+    check("explain --dport 31002 --format dot", "", 0, &["digraph", "->"]);
+    check("explain --dport 31002 --reply", "", 0, &["Packet 2: synack", "10.244.166.136:8200"]);
+    check("explain --dport 31002 --packets syn,synack,ack", "", 0, &["Packet 3: ack"]);
+    check("chains", "", 0, &["ip nat PREROUTING", "KUBE-SEP-VKIPXDQHDOL5KL3V"]);
+    check("chains --format dot --from KUBE-NODEPORTS", "", 0, &["digraph chains"]);
+    check("chains --format mermaid --table filter", "", 0, &["flowchart LR"]);
+    check("completions bash", "", 0, &["nettrace"]);
+    check("man", "", 0, &[".TH nettrace"]);
+    check("replay samples/nodeport-drop", "", 0, &["\"schema\":\"nettrace.trace/1\""]);
+}
+
+#[test]
+fn packets_come_as_json_too() {
+    check("explain --packet - --short", "{\"dport\": 31002, \"origin\": \"node\"}", 0, &["SENT"]);
+    check("explain --packet - --dport 22 --short", "{\"dport\": 31002}", 0, &["DELIVERED"]);
+    let (code, out, _) = nettrace(&["replay", "--packets", "-"], "{\"dport\": 31002}\n{\"dport\": 22}\n");
+    assert_eq!((code, out.lines().count()), (0, 2));
+}
+
+#[test]
+fn named_files_and_standard_input_are_told_by_their_content() {
+    check(
+        "explain - --dport 22 --dst 192.0.2.1 --short",
+        DUMP,
+        0,
+        &["DROPPED in filter INPUT, by INPUT #1 (<stdin>:3)"],
+    );
+    let nft = "table inet f { chain input { type filter hook input priority 0; tcp dport 22 drop; } }\n";
+    check("explain - --dport 22 --dst 192.0.2.1 --short", nft, 0, &["DROPPED in f INPUT, by input #1"]);
+    // The named file replaces the folder's.
+    check("explain samples/nodeport-drop - --dport 22 --short", DUMP, 0, &["by INPUT #1 (<stdin>:3)"]);
+}
+
+#[test]
+fn what_is_wrong_with_an_input_has_file_line_and_column() {
+    let dump = DUMP.replace("--dport", "--dprot");
+    check("explain - --dport 22 --dst 192.0.2.1", &dump, 0, &["<stdin>:3:", "--dprot", "did you mean"]);
+    let many: String = (0..30).map(|_| "-A INPUT -p tcp --dprot 1 -j DROP\n").collect();
+    let dump = format!("*filter\n:INPUT ACCEPT [0:0]\n{many}COMMIT\n");
+    check("explain - --dport 22 --dst 192.0.2.1", &dump, 0, &["more"]);
+}
+
+#[test]
+fn inputs_cannot_steer_the_terminal() {
+    let evil = "*filter\n:INPUT ACCEPT [0:0]\n:e\x1b[31mvil - [0:0]\n-A INPUT -m comment --comment \"a\x1b]0;title\x07b\u{202e}c\" -j \
+                e\x1b[31mvil\n-A e\x1b[31mvil -j DROP\nCOMMIT\n";
+    for how in ["text", "markdown", "mermaid", "dot", "trace"] {
+        let args = ["explain", "-", "--dst", "192.0.2.1", "-v", "--format", how];
+        let (_, out, err) = nettrace(&args, evil);
+        let steers = |s: &str| s.chars().any(|c| c == '\x1b' || c == '\x07' || c == '\u{202e}');
+        assert!(!steers(&out) && !steers(&err), "--format {how}:\n{out}\n{err}");
+    }
+    let (_, out, err) = nettrace(&["chains", "-"], evil);
+    assert!(!out.contains('\x1b') && !err.contains('\x1b'), "{out}{err}");
+}
+
+#[test]
+fn ascii_and_colour_are_as_asked() {
+    let (_, out, _) = nettrace(&["explain", "--dport", "31002", "--ascii"], "");
+    assert!(out.is_ascii(), "{out}");
+    let (_, out, _) = nettrace(&["explain", "--dport", "31002", "--color", "always"], "");
+    assert!(out.contains("\x1b[1;32mFORWARDED"));
+    let (_, out, _) = nettrace(&["explain", "--dport", "31002"], "");
+    assert!(!out.contains('\x1b'), "no colours into a pipe");
+}
+
+#[test]
+fn the_answer_is_80_columns_wide() {
+    for args in [&["explain", "--dport", "31002"][..], &["explain", "--dport", "30080"], &["explain", "--dport", "22"]]
+    {
+        let (_, out, _) = nettrace(args, "");
+        let long: Vec<&str> = out.lines().filter(|l| l.chars().count() > 80).collect();
+        assert!(long.is_empty(), "{args:?}: {}", long.join("\n"));
+    }
+}
+
+#[test]
+fn folders_read_their_own_names_only() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("folder");
+    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    std::fs::write(folder.join("iptables-save"), DUMP).expect("a file can be written");
+    std::fs::write(folder.join("iptables-save.other"), "garbage").expect("a file can be written");
+    let args = ["explain", &folder.display().to_string(), "--dport", "22", "--dst", "192.0.2.1", "-v"];
+    let (code, out, _) = nettrace(&args, "");
+    assert_eq!(code, 0);
+    assert!(out.contains("DROPPED in filter INPUT") && out.contains("iptables-save.other  ignored"), "{out}");
+}
