@@ -248,7 +248,11 @@ fn wrap(items: &[String], indent: &str, sep: &str) -> String {
             }
         }
     }
-    lines.iter().filter(|l| !l.is_empty()).map(|l| format!("{indent}{}\n", l.trim_end())).collect()
+    let mut out = String::new();
+    for line in lines.iter().filter(|l| !l.is_empty()) {
+        out.extend([indent, line.trim_end(), "\n"]);
+    }
+    out
 }
 
 /// Columns that a text takes; colours take none.
