@@ -37,8 +37,11 @@ fn lower_one(cx: &mut Cx<'_>, arg: &Arg<'_>, field: Field, read: Read) -> Result
         }
         Read::Network => cx.masked(field, neg, arg.value(|t| values::network(t, family))?),
         Read::AddrRange => {
-            let range = arg.value(|t| values::addr_range(t, family))?;
-            cx.within(field, neg, Values::new([range]));
+            // A range that is turned around is accepted, and holds nothing.
+            match arg.value(|t| values::addr_range(t, family))? {
+                (lo, hi) if lo > hi => cx.test(Test::Const(neg)),
+                range => cx.within(field, neg, Values::new([range])),
+            }
         }
         Read::Ports => cx.range(field, neg, arg.value(values::ports)?),
         Read::Protocol => {

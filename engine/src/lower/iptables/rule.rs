@@ -58,6 +58,10 @@ impl Lowerer<'_, '_> {
         let parsed = std::mem::take(&mut self.parsed);
         let mut ids = Vec::with_capacity(1);
         let mut found = Vec::new();
+        if parsed.skip {
+            self.parsed = parsed;
+            return ids;
+        }
         let sides = sides(&parsed, place);
         for source in sides[0].networks() {
             for destination in sides[1].networks() {
@@ -167,23 +171,23 @@ fn unknown_target(cx: &mut Cx<'_>, jump: &Jump<'_>, text: Option<String>, names:
 }
 
 fn builtins(cx: &mut Cx<'_>, given: &[Builtin<'_>], nets: [Option<Network>; 2], diagnostics: &mut Vec<Diagnostic>) {
-    for b in given {
-        let (net, option) = match b.what {
-            Global::Source => (nets[0], "-s"),
-            Global::Destination => (nets[1], "-d"),
-            _ => {
-                if b.what == Global::Protocol {
-                    cx.proto = values::protocol(b.value).map(|p| (p, b.neg));
-                }
-                builtin::lower(cx, b, diagnostics);
-                continue;
+    cx.proto =
+        given.iter().find(|b| b.what == Global::Protocol).and_then(|b| Some((values::protocol(b.value)?, b.neg)));
+    // In the kernel's order, however they were written.
+    let given = |what: Global| given.iter().find(move |b| b.what == what);
+    for (side, net, option) in [(Global::Source, nets[0], "-s"), (Global::Destination, nets[1], "-d")] {
+        match (given(side), net) {
+            (None, _) => {}
+            (Some(b), Some(net)) => builtin::network(cx, b, net),
+            (Some(b), None) => {
+                let why = builtin::networks(cx.family, b).err().unwrap_or("not an address");
+                builtin::opaque(cx, b, option, why, diagnostics);
             }
-        };
-        if let Some(net) = net {
-            builtin::network(cx, b, net);
-        } else {
-            let why = builtin::networks(cx.family, b).err().unwrap_or("not an address");
-            builtin::opaque(cx, b, option, why, diagnostics);
+        }
+    }
+    for what in [Global::In, Global::Out, Global::Protocol, Global::Fragment] {
+        if let Some(b) = given(what) {
+            builtin::lower(cx, b, diagnostics);
         }
     }
 }

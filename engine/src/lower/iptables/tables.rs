@@ -23,6 +23,8 @@ pub struct Lowerer<'t, 'm> {
     chains: FxHashMap<(TableId, Name), ChainId>,
     /// The table that `*table` opened.
     open: Option<TableId>,
+    /// Tables that this tree opened before.
+    opened: Vec<TableId>,
     pub(super) parsed: Parsed<'t>,
     cache: Cache,
     /// Room for a rule's ops.
@@ -46,6 +48,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
             diagnostics: Vec::new(),
             chains: FxHashMap::default(),
             open: None,
+            opened: Vec::new(),
             parsed: Parsed::default(),
             cache: Cache::default(),
             ops: Vec::new(),
@@ -105,7 +108,10 @@ impl<'t, 'm> Lowerer<'t, 'm> {
     /// Second pass: rules and edits.
     fn item(&mut self, item: &Item, span: Span) {
         match *item {
-            Item::Table(name) => self.open = self.table(name, self.options.family, span),
+            Item::Table(name) => {
+                self.open = self.table(name, self.options.family, span);
+                self.restart();
+            }
             Item::Commit => self.open = None,
             Item::Rule(rule) => self.rule_line(&rule, span),
             Item::Policy { program, chain, policy, first, end } => {
@@ -123,17 +129,28 @@ impl<'t, 'm> Lowerer<'t, 'm> {
         }
     }
 
+    /// A second `*filter` replaces what the first one brought, as `iptables-restore` does.
+    fn restart(&mut self) {
+        let Some(table) = self.open else { return };
+        if self.opened.contains(&table) {
+            self.flush(table);
+        }
+        self.opened.push(table);
+    }
+
+    fn flush(&mut self, table: TableId) {
+        for chain in self.model.chains.iter_mut().filter(|c| c.table == table) {
+            chain.rules.clear();
+        }
+    }
+
     fn command(&mut self, op: ChainOp, table: TableId, words: &'t [Word], span: Span) {
         let texts = words.iter().map(|w| (w.text, self.tree.text(w.text)));
         let mut names = texts.filter(|(_, t)| !t.starts_with('-')).map(|(n, _)| n).take(2);
         let (first, second) = (names.next(), names.next());
         let found = first.and_then(|n| self.find_chain(table, n));
         match (op, found) {
-            (ChainOp::Flush, None) if first.is_none() => {
-                for chain in self.model.chains.iter_mut().filter(|c| c.table == table) {
-                    chain.rules.clear();
-                }
-            }
+            (ChainOp::Flush, None) if first.is_none() => self.flush(table),
             (ChainOp::Flush, Some(chain)) => self.model.chains[chain.0 as usize].rules.clear(),
             (ChainOp::Rename, Some(chain)) => {
                 if let Some(new) = second {
@@ -176,18 +193,23 @@ impl<'t, 'm> Lowerer<'t, 'm> {
         let words = self.tree.words.get(first as usize..end as usize).unwrap_or(&[]);
         let named = words.iter().position(|w| matches!(self.tree.text(w.text), "-t" | "--table"));
         let name = named.and_then(|i| words.get(i + 1)).map_or("filter", |w| self.tree.text(w.text));
-        let table = self.named_table(name, family, span)?;
+        let table = self.named_table(name, family, false, span)?;
         Some((table, family))
     }
 
     fn table(&mut self, name: Name, family: Family, span: Span) -> Option<TableId> {
-        self.named_table(self.tree.text(name), family, span)
+        self.named_table(self.tree.text(name), family, true, span)
     }
 
-    fn named_table(&mut self, name: &str, family: Family, span: Span) -> Option<TableId> {
+    fn named_table(&mut self, name: &str, family: Family, dump: bool, span: Span) -> Option<TableId> {
         let model_name = self.model.names.intern(name);
-        let known = |t: &crate::model::Table| t.family == family && t.name == model_name && t.dialect != Dialect::Nft;
-        if let Some(i) = self.model.tables.iter().position(known) {
+        // A typed command works on the table that is there; a dump brings its backend's own.
+        let typed = self.options.dialect;
+        let known = |t: &crate::model::Table| t.family == family && t.name == model_name && t.dialect == typed;
+        let other = |t: &crate::model::Table| t.family == family && t.name == model_name && t.dialect != Dialect::Nft;
+        let tables = &self.model.tables;
+        let found = tables.iter().position(known).or_else(|| tables.iter().position(other).filter(|_| !dump));
+        if let Some(i) = found {
             return Some(TableId(i as u32));
         }
         if builtin_chains(name).is_empty() {

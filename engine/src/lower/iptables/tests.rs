@@ -61,7 +61,7 @@ fn built_in_conditions() {
         ("-s 0.0.0.0/0 -p all -f", "frag offset not 0"),
         ("! -s 0.0.0.0/0", "never"),
         ("! -i +", "never"),
-        ("--protocol=tcp -s1.2.3.4 -jACCEPT --source-po 80", "proto tcp; saddr 1.2.3.4; need tcp; sport 80; accept"),
+        ("--protocol=tcp -s1.2.3.4 -jACCEPT --source-po 80", "saddr 1.2.3.4; proto tcp; need tcp; sport 80; accept"),
         (
             "-s 1.1.1.1,2.2.2.2 -d 3.3.3.3 -j DROP",
             "saddr 1.1.1.1; daddr 3.3.3.3; drop | saddr 2.2.2.2; daddr 3.3.3.3; drop",
@@ -85,6 +85,10 @@ fn what_is_not_understood_costs_that_condition() {
         ("-m conntrack ! --ctdir REPLY -j DROP", "`-m conntrack`; `! --ctdir REPLY`; drop [NT107] [NT111]"),
         ("-p tcp --d 80 -j DROP", "proto tcp; `--d 80`; drop [NT101]"),
         ("-j DROP -p", "`-p`; drop [NT104]"),
+        ("-m iprange --src-range 1.1.1.9-1.1.1.1", "never"),
+        ("-p tcp -m multiport --dports 1000:", "proto tcp; `-m multiport --dports 1000:` [NT111]"),
+        ("-j LOG --log-level deb", "`-j LOG --log-level deb` [NT111]"),
+        ("-j NFQUEUE --queue-num 1 --queue-balance 1:3", "`-j NFQUEUE --queue-num 1 --queue-balance 1:3` [NT111]"),
         ("-i eth0 -i eth1 -j DROP", "iif eth0; drop [NT105]"),
     ]);
 }
@@ -181,5 +185,9 @@ fn edits_change_the_list_of_rules() {
         "proto tcp; drop | proto udp; drop | proto tcp; drop | `-j NEW` [NT110]"
     );
     check("*filter\n-A INPUT -j X \n:X -\n-A X -p\n:\n-A INPUT\n", "jump X |  [NT001] [NT104]");
+    check(
+        "*filter\n-A INPUT -j DROP\nCOMMIT\n*filter\n-A INPUT -p 6\n-4 -A INPUT -p 17\n-6 -A INPUT\n",
+        "proto tcp | proto udp",
+    );
     check("iptables -N X\niptables -A INPUT -g X\niptables -E X Y\n", "goto Y");
 }

@@ -111,11 +111,10 @@ pub fn network(text: &str, family: Family) -> Option<(Value, Value)> {
     Some((addr(address, family)? & bits, bits))
 }
 
-/// `A-B` or `A`, inclusive.
+/// `A-B` or `A`, inclusive; the ends as they are written.
 pub fn addr_range(text: &str, family: Family) -> Option<(Value, Value)> {
     let (lo, hi) = text.split_once('-').unwrap_or((text, text));
-    let (lo, hi) = (addr(lo, family)?, addr(hi, family)?);
-    (lo <= hi).then_some((lo, hi))
+    Some((addr(lo, family)?, addr(hi, family)?))
 }
 
 /// The bits of comma-separated names, in any case; a name may be shortened as `strncasecmp` in the tools lets one.

@@ -32,8 +32,8 @@ const GLOBALS: &[(&str, &str, &str, Global, u8)] = &[
     ("-n", "--numeric", "", Global::Nothing, 0),
     ("-x", "--exact", "", Global::Nothing, 0),
     ("-M", "--modprobe", "", Global::Nothing, 1),
-    ("-4", "--ipv4", "", Global::Nothing, 0),
-    ("-6", "--ipv6", "", Global::Nothing, 0),
+    ("-4", "--ipv4", "", Global::Only(Family::Ip), 0),
+    ("-6", "--ipv6", "", Global::Only(Family::Ip6), 0),
     ("", "--line-numbers", "", Global::Nothing, 0),
     // Operations are the grammar's; they are here because a shortened option must not be one of them either.
     ("", "--append", "--insert", Global::Nothing, 0),
@@ -72,6 +72,8 @@ pub enum Global {
     Counters,
     /// `-w`, with a number or without.
     Wait,
+    /// `-4`, `-6`: the rule is for this family only.
+    Only(Family),
     /// Says nothing about the rule.
     Nothing,
 }
@@ -113,6 +115,8 @@ pub struct Parsed<'t> {
     pub args: Vec<Arg<'t>>,
     /// Conditions that are only known as text.
     pub opaque: Vec<String>,
+    /// The rule is for the other family.
+    pub skip: bool,
     /// `-t`.
     pub table: Option<&'t str>,
     /// `-c`.
@@ -131,6 +135,7 @@ impl Parsed<'_> {
         self.loads.clear();
         self.args.clear();
         self.opaque.clear();
+        self.skip = false;
         self.table = None;
         self.counters = None;
         self.jump = None;
@@ -358,6 +363,7 @@ impl<'t> Reader<'t, '_> {
             Global::Jump | Global::Goto => self.jump(value, what == Global::Goto, from),
             Global::Table => self.out.table = Some(value),
             Global::Counters => self.counters(value, from),
+            Global::Only(family) => self.out.skip |= family != self.family,
             Global::Nothing | Global::Wait => {}
             _ => {
                 if what == Global::Protocol {

@@ -154,7 +154,9 @@ fn lower_recent(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Lowered {
     }
     let width = values::addr_bits(cx.family);
     let family = cx.family;
-    let mask = given.read("--mask", |t| values::addr(t, family))?.unwrap_or(ones(width));
+    let mask = given
+        .read("--mask", |t| values::number_to(t, LONG).map(Value::from).or_else(|| values::addr(t, family)))?
+        .unwrap_or(ones(width));
     let field = if given.has("--rdest") { Field::Daddr } else { Field::Saddr };
     let key = cx.masked_expr(field, mask);
     let seconds = given.read("--seconds", |t| values::number_to(t, LONG))?.map(|s| s as u32);

@@ -29,8 +29,9 @@ fn lower(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Lowered {
         return Err(arg.bad("only one of multiport's options is allowed"));
     }
     for arg in given.args() {
-        let read: Option<Vec<_>> =
-            arg.text().split(',').map(|t| if t.is_empty() { None } else { values::ports(t) }).collect();
+        let closed = |t: &&str| !t.starts_with(':') && !t.ends_with(':');
+        let one = |t: &str| Some(t).filter(closed).and_then(values::ports);
+        let read: Option<Vec<_>> = arg.text().split(',').map(one).collect();
         let ranges = read.ok_or_else(|| arg.bad_value(arg.text()))?;
         if ranges.iter().map(|(lo, hi)| if lo == hi { 1 } else { 2 }).sum::<usize>() > SLOTS {
             return Err(arg.bad(format!("more than {SLOTS} ports")));

@@ -58,12 +58,8 @@ fn native(cx: &Cx<'_>, given: &Given<'_, '_>) -> bool {
 }
 
 fn ports(cx: &mut Cx<'_>, given: &Given<'_, '_>, native: bool) -> Result<(), Bad> {
-    for arg in given.args() {
-        let field = match arg.opt.name {
-            "--sport" => Field::Sport,
-            "--dport" => Field::Dport,
-            _ => continue,
-        };
+    for (name, field) in [("--sport", Field::Sport), ("--dport", Field::Dport)] {
+        let Some(arg) = given.get(name) else { continue };
         match arg.value(values::ports)? {
             (0, 0xffff) if native || !arg.neg => {}
             (0, 0xffff) => cx.test(Test::Const(false)),

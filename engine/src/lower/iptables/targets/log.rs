@@ -6,9 +6,11 @@ use crate::lower::iptables::registry::{Extension, Opt, flag, opt};
 use crate::lower::iptables::values;
 use crate::model::Effect;
 
-fn note(cx: &mut Cx<'_>, given: &Given<'_, '_>, prefix: &str) {
+/// Notes it, with the prefix cut to so many bytes as the kernel keeps.
+fn note(cx: &mut Cx<'_>, given: &Given<'_, '_>, prefix: &str, longest: usize) {
     let kind = cx.name(given.load.ext.name);
-    let prefix = given.get(prefix).map(|a| cx.name(a.text()));
+    let cut = |text: &str| (0..=longest.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+    let prefix = given.get(prefix).map(|a| cx.name(&a.text()[..cut(a.text())]));
     cx.effect(Effect::Log { kind, prefix });
 }
 
@@ -36,9 +38,9 @@ const LEVELS: &[(u128, &str)] = &[
 
 /// `-j LOG`.
 pub const LOG: Extension = Extension::of_target("LOG", &LOG_OPTIONS, |cx, given| {
-    let level = |t: &str| values::number_to(t, 7).or_else(|| values::shortened(t, LEVELS).map(|n| n as u64));
+    let level = |t: &str| values::number_to(t, 7).or_else(|| values::named(t, LEVELS).map(|n| n as u64));
     given.read("--log-level", level)?;
-    note(cx, given, "--log-prefix");
+    note(cx, given, "--log-prefix", 29);
     Ok(())
 });
 
@@ -51,13 +53,13 @@ pub const NFLOG: Extension = Extension::of_target(
         given.read("--nflog-threshold", |t| values::number_to(t, 0xffff))?;
         given.read("--nflog-range", |t| values::number_to(t, 0xffff_ffff))?;
         given.read("--nflog-size", |t| values::number_to(t, 0xffff_ffff))?;
-        note(cx, given, "--nflog-prefix");
+        note(cx, given, "--nflog-prefix", 63);
         Ok(())
     },
 );
 
 /// `-j CHECKSUM`.
 pub const CHECKSUM: Extension = Extension::of_target("CHECKSUM", &[flag("--checksum-fill").must()], |cx, given| {
-    note(cx, given, "");
+    note(cx, given, "", 0);
     Ok(())
 });

@@ -93,7 +93,7 @@ fn target(text: &str, family: Family) -> Option<Target> {
         "" => None,
         addrs => {
             let bare: String = addrs.chars().filter(|c| !matches!(c, '[' | ']')).collect();
-            Some(values::addr_range(&bare, family)?)
+            Some(values::addr_range(&bare, family).filter(|(lo, hi)| lo <= hi)?)
         }
     };
     let (port, base) = match ports {

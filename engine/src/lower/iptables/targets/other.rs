@@ -59,6 +59,9 @@ pub const NFQUEUE: Extension = Extension::of_target(
         let num = given.read("--queue-num", |t| values::number_to(t, 0xffff))?;
         let balance =
             given.read("--queue-balance", |t| values::range(t, 0xffff).filter(|(lo, hi)| lo < hi))?.map(|b| b.0);
+        if let (Some(_), Some(arg)) = (num, given.get("--queue-balance")) {
+            return Err(arg.bad("`--queue-num` was given already"));
+        }
         let num = num.or(balance).unwrap_or(0) as u16;
         cx.verdict(Verdict::Queue { num, bypass: given.has("--queue-bypass") });
         Ok(())
