@@ -66,11 +66,10 @@ fn run(text: &str, (x, y, cells): (u16, u16, u16), style: Style, out: &mut Strin
         );
     }
     let bold = if style.add_modifier.contains(Modifier::BOLD) { " font-weight=\"bold\"" } else { "" };
-    let dim = if style.add_modifier.contains(Modifier::DIM) { " opacity=\"0.65\"" } else { "" };
     let _ = writeln!(
         out,
         "<text x=\"{left:.1}\" y=\"{:.1}\" textLength=\"{width:.1}\" lengthAdjust=\"spacingAndGlyphs\" fill=\"{ink}\" \
-         xml:space=\"preserve\"{bold}{dim}>{}</text>",
+         xml:space=\"preserve\"{bold}>{}</text>",
         top + 13.5,
         escape(text)
     );

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use nettrace_engine::model::{Hook, Model, RuleId};
 use nettrace_engine::trace::Trace;
 
-/// Where a rule stands: `iptables-save:1204`.
+/// Where a rule stands; shown without its folder: `iptables-save:1204`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// Name of the input, as messages show it.
@@ -21,7 +21,7 @@ pub struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
+        write!(f, "{}:{}", self.file.rsplit('/').next().unwrap_or(&self.file), self.line)
     }
 }
 
