@@ -13,7 +13,7 @@ mod step;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
-use nettrace_engine::host::Host;
+use nettrace_engine::host::{Host, Parts};
 
 use crate::cli::{Cli, Command, FactArgs};
 use crate::load::{Failure, Loaded};
@@ -69,11 +69,16 @@ fn complain(loaded: &Loaded, paint: Paint) {
 
 /// The host, with the sysctls of the command line over those of the inputs.
 fn host(loaded: &Loaded, facts: &FactArgs) -> Result<Host, Failure> {
+    Ok(Host::new(parts(loaded, facts)?))
+}
+
+/// What is known of the host, with the sysctls of the command line over those of the inputs.
+fn parts(loaded: &Loaded, facts: &FactArgs) -> Result<Parts, Failure> {
     let mut parts = loaded.parts.clone();
     for text in &facts.sysctl {
         let wanted = || Failure::new(format!("--sysctl {text}: KEY=VALUE is wanted"));
         let (key, value) = text.split_once('=').ok_or_else(wanted)?;
         parts.sysctls.get_or_insert_default().set(key.trim(), value.trim());
     }
-    Ok(Host::new(parts))
+    Ok(parts)
 }

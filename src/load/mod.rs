@@ -88,23 +88,28 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Where no `ip addr` tells, the destination of an arriving packet (the source of one made here) is this host's, and
-    /// `--assume local:ADDRESS=yes` adds others; every other address counts as remote.
+    /// See [`settle`].
     pub fn settle(&mut self, described: &PacketSpec, pins: &Pins) {
-        let routes = self.parts.routes4.iter().chain(&self.parts.routes6).flatten();
-        if self.parts.addresses.is_some() || routes.into_iter().any(|r| r.table == Table::Local) {
-            return;
-        }
-        let host = Host::new(self.parts.clone());
-        let Ok(start) = spec::complete(described, World { model: &self.model, host: &host }) else { return };
-        let field = if start.local { Field::Saddr } else { Field::Daddr };
-        let own = to_address(start.packet.or_zero(field), start.packet.family());
-        let said = pins.iter().filter(|(key, value)| key.starts_with("local:") && *value == "yes");
-        let said = said.filter_map(|(key, _)| key["local:".len()..].parse().ok());
-        let denied = pins.get(&format!("local:{own}")).is_some_and(|v| v == "no");
-        let all: Vec<IpAddr> = Some(own).filter(|_| !denied).into_iter().chain(said).collect();
-        self.parts.assumed_local = Some(all.into_iter().map(|ip| (ip, None)).collect());
+        settle(&mut self.parts, &self.model, described, pins);
     }
+}
+
+/// Where no `ip addr` tells, the destination of an arriving packet (the source of one made here) is this host's, and
+/// `--assume local:ADDRESS=yes` adds others; every other address counts as remote.
+pub fn settle(parts: &mut Parts, model: &Model, described: &PacketSpec, pins: &Pins) {
+    let routes = parts.routes4.iter().chain(&parts.routes6).flatten();
+    if parts.addresses.is_some() || routes.into_iter().any(|r| r.table == Table::Local) {
+        return;
+    }
+    let host = Host::new(parts.clone());
+    let Ok(start) = spec::complete(described, World { model, host: &host }) else { return };
+    let field = if start.local { Field::Saddr } else { Field::Daddr };
+    let own = to_address(start.packet.or_zero(field), start.packet.family());
+    let said = pins.iter().filter(|(key, value)| key.starts_with("local:") && *value == "yes");
+    let said = said.filter_map(|(key, _)| key["local:".len()..].parse().ok());
+    let denied = pins.get(&format!("local:{own}")).is_some_and(|v| v == "no");
+    let all: Vec<IpAddr> = Some(own).filter(|_| !denied).into_iter().chain(said).collect();
+    parts.assumed_local = Some(all.into_iter().map(|ip| (ip, None)).collect());
 }
 
 /// Reads all inputs; warnings that concern no place in a file come with the found files.

@@ -76,6 +76,7 @@ impl Desk {
     /// The desk for a loaded host and the command line's packet.
     pub fn new(loaded: Loaded, inputs: &[PathBuf], packet: &PacketArgs, facts: &FactArgs) -> Result<Desk, Failure> {
         let title = title(&loaded);
+        let parts = crate::commands::parts(&loaded, facts)?;
         let base = packet
             .packet
             .as_ref()
@@ -84,7 +85,7 @@ impl Desk {
             title,
             inputs: inputs.iter().map(|p| p.display().to_string()).collect(),
             model: Arc::new(loaded.model),
-            parts: loaded.parts,
+            parts,
             sources: Arc::new(loaded.sources),
             state: loaded.state,
             assumptions: loaded.assumptions,
@@ -149,8 +150,9 @@ impl Desk {
         let described = self.packet(request)?;
         let mut fixed = self.fixed.clone();
         fixed.pins.extend(request.pins.iter().cloned());
-        let plain =
-            Scenery { model: Arc::clone(&self.model), parts: self.parts.clone(), sources: Arc::clone(&self.sources) };
+        let mut parts = self.parts.clone();
+        crate::load::settle(&mut parts, &self.model, &described, &fixed.pins);
+        let plain = Scenery { model: Arc::clone(&self.model), parts, sources: Arc::clone(&self.sources) };
         let edited = plain.edited(request)?;
         let before = if plain.is(&edited) { Vec::new() } else { self.ways(&plain, &described, &fixed)?.0 };
         let (ways, told) = self.ways(&edited, &described, &fixed)?;
@@ -316,6 +318,8 @@ fn default_of(name: &str, start: &Start) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nettrace_engine::packet::Got;
+    use nettrace_engine::trace::Event;
     use nettrace_tui::ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
     use nettrace_tui::{Msg, State, Theme, picture, update};
 
@@ -355,6 +359,18 @@ mod tests {
         let base = desk.model.chains.iter().find(|c| !c.rules.is_empty() && c.base.is_some()).unwrap();
         let without = Request { without: base.rules.clone(), ..desk.request() };
         assert_eq!(desk.session(&without).unwrap().before.len(), 1);
+    }
+
+    #[test]
+    fn without_addresses_the_destination_is_taken_for_the_hosts_own_as_explain_does() {
+        let mut loaded = crate::load::load_story("nodeport-drop").unwrap();
+        loaded.parts = Parts::default();
+        let packet = PacketArgs { dport: Some(31002), ..PacketArgs::default() };
+        let desk = Desk::new(loaded, &[], &packet, &FactArgs::default()).unwrap();
+        let session = desk.session(&desk.request()).unwrap();
+        let trace = &session.ways[0].trace;
+        let dnat = |e: &Event| matches!(e, Event::Write { field: Field::Dport, new: Got::Value(8200), .. });
+        assert!(trace.events.iter().any(dnat), "{}", session.ways[0].summary);
     }
 
     /// The picture that README and docs show is the real screen: `UPDATE_DOCS=1 cargo test picture` draws it anew.
