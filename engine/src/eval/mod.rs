@@ -47,6 +47,8 @@ pub struct View<'a> {
     pub world: World<'a>,
     /// The packet at this moment.
     pub packet: &'a Packet,
+    /// The hook that it is in.
+    pub hook: Hook,
     /// Answers so far.
     pub facts: &'a Facts,
     /// Changed sets and rule state.
@@ -169,6 +171,8 @@ fn chance(view: View, odds: u32, neg: bool) -> Tri {
 pub fn read(view: View, field: Field) -> Eval {
     use Field::*;
     match field {
+        // The kernel looks at the packet's device of the moment, which behind routing is the outgoing one.
+        IifType if view.hook == Hook::Postrouting => device_field(view, field, Oif),
         IifIndex | IifType | IifGroup | IifKind | IbrName => device_field(view, field, Iif),
         OifIndex | OifType | OifGroup | OifKind | ObrName => device_field(view, field, Oif),
         _ => match view.packet.get(field) {

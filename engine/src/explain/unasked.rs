@@ -7,7 +7,7 @@
 use crate::World;
 use crate::eval::{self, Eval, Facts, Tri, View};
 use crate::field::{Field, Value};
-use crate::model::{Effect, Expr, Model, Op, RuleId, Test, Verdict};
+use crate::model::{Effect, Expr, Hook, Model, Op, RuleId, Test, Verdict};
 use crate::packet::Packet;
 use crate::state::State;
 use crate::trace::{Cause, Event, Fate, Step, Trace};
@@ -77,7 +77,7 @@ fn arrived(trace: &Trace) -> Packet {
 /// Rules in force with this verdict that name the packet and hold for it, with their scores.
 fn candidates(world: World, packet: &Packet, wanted: Verdict) -> Vec<(u32, RuleId)> {
     let (facts, state) = (Facts::default(), State::default());
-    let view = View { world, packet, facts: &facts, state: &state, site: 0, at: 0 };
+    let view = View { world, packet, hook: Hook::Prerouting, facts: &facts, state: &state, site: 0, at: 0 };
     let rules = world.model.chains.iter().flat_map(|c| &c.rules);
     let score = |rule: &RuleId| {
         let ops = world.model.rule_ops(*rule);

@@ -115,6 +115,8 @@ impl Machine<'_> {
         self.decided(Decision::Bridged);
         self.set(Field::IsBridged, 1, by);
         self.set(Field::Oif, bridge, by);
+        // The bridge lends the packet a route of its own.
+        self.set(Field::Realm, 0, by);
         self.write(Field::PhysOut, out.map_or(Got::Unknown, Got::Value), by);
         self.run_hook(Hook::Forward)?;
         self.set(Field::Iif, 0, by);

@@ -99,6 +99,7 @@ impl Machine<'_> {
         View {
             world: self.world,
             packet: &self.packet,
+            hook: self.hook,
             facts: &self.facts,
             state: self.state,
             site,

@@ -7,7 +7,7 @@ use crate::World;
 use crate::eval::{self, Eval, Facts, Hit, Tri, View};
 use crate::fact::Fact;
 use crate::field::Field;
-use crate::model::{Effect, Expr, LookupKey, Op, RuleId, Side, Test};
+use crate::model::{Effect, Expr, Hook, LookupKey, Op, RuleId, Side, Test};
 use crate::packet::{Got, Packet};
 use crate::state::State;
 use crate::trace::{Event, Trace};
@@ -53,6 +53,7 @@ impl<'a> Recall<'a> {
         View {
             world: self.world,
             packet,
+            hook: self.trace.hook_at(event).unwrap_or(Hook::Prerouting),
             facts: &self.facts,
             state: &self.state,
             site,
