@@ -5,7 +5,7 @@ import random
 import shutil
 
 from .laboratory import LoadError
-from .packet import min_len, pnum
+from .packet import min_len, payload, pnum
 
 SEQ_A, SEQ_B = 0x22220000, 0x11110000  # initial sequence numbers of scripted connections
 
@@ -32,10 +32,13 @@ def reply_to(far, fam):
 
 def enrich(pkt):
     """Add derivable neutral facts the simulator's user would give."""
-    from .laboratory import NODE_IF, PHYS_IF
+    from .laboratory import MAC, NODE_IF, PHYS_IF
     q = dict(pkt)
+    if not pkt.get("inner_hex"):
+        q["payload_hex"] = payload(pkt, canon_len(pkt)).hex()
     if pkt["origin"] != "node":
         q["iif"] = NODE_IF[pkt["origin"]]
+        q["src_mac"] = MAC[pkt["origin"]]
         if pkt["origin"] in PHYS_IF:
             q["physin"] = PHYS_IF[pkt["origin"]]
     return q
