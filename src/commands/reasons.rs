@@ -5,6 +5,7 @@
 use nettrace_engine::World;
 use nettrace_engine::explain::diff::{Difference, diff};
 use nettrace_engine::explain::mattered::{Mattered, mattered};
+use nettrace_engine::explain::names::Labels;
 use nettrace_engine::explain::place::{Advice, Ground, Want, advise};
 use nettrace_engine::explain::unasked::{Unasked, unasked};
 use nettrace_engine::explain::whynot::{Inquiry, WhyNot};
@@ -28,6 +29,8 @@ pub struct Reasons<'a> {
     pub why_not: Vec<WhyNot>,
     /// Where a rule would work.
     pub advice: Option<(Want, Advice)>,
+    /// What is decided elsewhere, in sentences.
+    pub unseen: Vec<String>,
     /// What the walk depended on.
     pub mattered: Mattered,
     /// The most likely walk before the edits, and the difference to it.
@@ -89,6 +92,7 @@ pub fn reasons<'a>(
         unasked,
         why_not,
         advice,
+        unseen: Labels::build(world.model).unseen(),
         mattered: mattered(world, trace),
         before: before.and_then(difference),
         inquiry,

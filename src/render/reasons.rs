@@ -53,6 +53,12 @@ impl Desk<'_> {
         if let Some((want, advice)) = &reasons.advice {
             out.push_str(&self.advice(*want, advice));
         }
+        if !reasons.unseen.is_empty() {
+            out.push_str(&self.heading("Not in these dumps"));
+            for said in &reasons.unseen {
+                out.push_str(&self.wrapped(said, "  "));
+            }
+        }
         if self.verbose {
             out.push_str(&self.mattered(reasons));
         }
@@ -233,6 +239,7 @@ impl Desk<'_> {
             "unasked": reasons.unasked.iter().map(|u| why(&u.why)).collect::<Vec<_>>(),
             "why_not": reasons.why_not.iter().map(why).collect::<Vec<_>>(),
             "advice": reasons.advice.as_ref().map(|(want, a)| advice_json(*want, a)),
+            "unseen": reasons.unseen,
             "mattered": {
                 "fields": reasons.mattered.fields.iter().map(|f| f.name()).collect::<Vec<_>>(),
                 "sets": reasons.mattered.sets,

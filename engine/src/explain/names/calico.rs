@@ -35,6 +35,7 @@ pub(super) const OWNER: Owner = Owner {
         (0x40000, 0x40000, "from a workload"),
     ],
     rewrites: "keeps its own chains in order; rules in the built-in chains stay, behind its jumps",
+    unseen: "",
     chain,
     rule,
     set,

@@ -24,5 +24,6 @@ pub(super) const OWNER: Owner = Owner {
         (0xf00, 0x400, "overlay traffic"),
     ],
     rewrites: "reinstalls its chains when the agent starts",
+    unseen: "its policies, services and host firewall are eBPF programs at the devices; rules in these dumps do not show them, and cannot explain what they drop",
     ..PLAIN
 };

@@ -42,6 +42,8 @@ pub(crate) struct Owner {
     marks: &'static [(u32, u32, &'static str)],
     /// What happens to rules that others put into its chains or tables.
     rewrites: &'static str,
+    /// What it decides where no dump of rules shows it; empty for none.
+    unseen: &'static str,
     /// Label of a chain that is not in `chains`, or has an empty label there.
     chain: fn(&Labels, ChainId) -> Option<String>,
     /// Label of a rule in one of its chains.
@@ -57,6 +59,7 @@ const PLAIN: Owner = Owner {
     chains: &[],
     marks: &[],
     rewrites: "",
+    unseen: "",
     chain: |_, _| None,
     rule: |_, _| None,
     set: |_, _| None,
@@ -140,6 +143,12 @@ impl<'m> Labels<'m> {
     /// The programs that have chains here.
     pub fn owners(&self) -> Vec<&'static str> {
         self.present().iter().map(|o| o.name).collect()
+    }
+
+    /// What programs that have chains here decide elsewhere, in sentences.
+    pub fn unseen(&self) -> Vec<String> {
+        let said = self.present().iter().filter(|o| !o.unseen.is_empty());
+        said.map(|o| format!("{}: {}", o.name, o.unseen)).collect()
     }
 
     fn owner_of(&self, chain: ChainId) -> Option<&'static Owner> {

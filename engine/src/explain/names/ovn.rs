@@ -24,6 +24,7 @@ pub(super) const OWNER: Owner = Owner {
         (0xffff_ffff, 0x3f0, "keeps the node's address (egress service)"),
     ],
     rewrites: "restores its chains when services change",
+    unseen: "network policies are ACLs in OVN; rules in these dumps do not show them",
     rule,
     ..PLAIN
 };
