@@ -144,14 +144,11 @@ impl Lowerer<'_, '_> {
             "DROP" if !jump.goto => Verdict::Drop,
             "RETURN" if !jump.goto => Verdict::Return,
             "QUEUE" if !jump.goto => Verdict::Queue { num: 0, bypass: false },
-            name => {
-                let name = self.tree.names.find(name);
-                match name.and_then(|n| self.find_chain(place.table, n)) {
-                    Some(chain) if jump.goto => Verdict::Goto(chain),
-                    Some(chain) => Verdict::Jump(chain),
-                    None => return Target::Unknown,
-                }
-            }
+            _ => match jump.word.and_then(|n| self.find_chain(place.table, n)) {
+                Some(chain) if jump.goto => Verdict::Goto(chain),
+                Some(chain) => Verdict::Jump(chain),
+                None => return Target::Unknown,
+            },
         };
         Target::Verdict(verdict)
     }

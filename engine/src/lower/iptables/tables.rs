@@ -354,12 +354,13 @@ impl<'t, 'm> Lowerer<'t, 'm> {
     pub(super) fn read_words(&mut self, rule: &RuleLine, place: Place) {
         let first = rule.first as usize..rule.end as usize;
         let words = self.tree.words.get(first).unwrap_or(&[]);
-        let (names, chains, model) = (&self.tree.names, &self.chains, &*self.model);
-        let is_chain = |name: &str| {
-            let known = names.find(name).is_some_and(|n| chains.contains_key(&(place.table, n)));
-            known
-                || (super::registry::find_target(name, place.family).is_none()
-                    && model.find_chain(place.table, name).is_some())
+        let (tree, chains, model) = (self.tree, &self.chains, &*self.model);
+        let is_chain = |name: Name| {
+            let elsewhere = |text: &str| {
+                let target = super::registry::find_target(text, place.family);
+                target.is_none() && model.find_chain(place.table, text).is_some()
+            };
+            chains.contains_key(&(place.table, name)) || elsewhere(tree.text(name))
         };
         words::read(self.tree, words, place.family, &is_chain, &mut self.cache, &mut self.parsed);
     }

@@ -96,6 +96,8 @@ pub struct Builtin<'t> {
 pub struct Jump<'t> {
     /// The chain, verdict or target.
     pub name: &'t str,
+    /// The same as a name of the tree, if it is one.
+    pub word: Option<Name>,
     /// `-g`.
     pub goto: bool,
     /// The option and its argument.
@@ -192,7 +194,7 @@ pub struct Reader<'t, 'p> {
     at: usize,
     family: Family,
     /// Whether a name is a chain: a jump to it loads no target.
-    is_chain: &'p dyn Fn(&str) -> bool,
+    is_chain: &'p dyn Fn(Name) -> bool,
     cache: &'p mut Cache,
     out: &'p mut Parsed<'t>,
     proto: Option<&'t str>,
@@ -204,7 +206,7 @@ pub fn read<'t>(
     tree: &'t Tree,
     words: &'t [Word],
     family: Family,
-    is_chain: &dyn Fn(&str) -> bool,
+    is_chain: &dyn Fn(Name) -> bool,
     cache: &mut Cache,
     out: &mut Parsed<'t>,
 ) {
@@ -355,12 +357,14 @@ impl<'t> Reader<'t, '_> {
             }
         }
         let span = self.span(from, self.at);
+        // The argument's word, unless it is glued to its option.
+        let word = self.words.get(self.at - 1).map(|w| w.text).filter(|_| glued.is_none());
         match what {
-            Global::Match => self.load(value, from, neg),
+            Global::Match => self.load(value, word, from, neg),
             Global::Jump | Global::Goto if self.out.jump.is_some() => {
                 self.error("NT105", from, "a rule has one `-j` or `-g`");
             }
-            Global::Jump | Global::Goto => self.jump(value, what == Global::Goto, from),
+            Global::Jump | Global::Goto => self.jump(value, word, what == Global::Goto, from),
             Global::Table => self.out.table = Some(value),
             Global::Counters => self.counters(value, from),
             Global::Only(family) => self.out.skip |= family != self.family,
@@ -387,22 +391,20 @@ impl<'t> Reader<'t, '_> {
         );
     }
 
-    /// The extension that the word just read names.
-    fn extension(&mut self, kind: usize, name: &str) -> Option<&'static Extension> {
+    /// The extension of that name, which is the text of `word` if that is given.
+    fn extension(&mut self, kind: usize, name: &str, word: Option<Name>) -> Option<&'static Extension> {
         let family = self.family;
         let all = if kind == MATCH { registry::MATCHES } else { registry::TARGETS };
         let find = || all.iter().position(|e| e.is(name, family));
-        // Behind `-m`, or glued to it: then the word is more than the name.
-        let word = self.words.get(self.at.saturating_sub(1)).filter(|w| self.tree.text(w.text) == name);
         let place = match word {
-            Some(word) => self.cache.place(kind, word.text, find),
+            Some(word) => self.cache.place(kind, word, find),
             None => find(),
         };
         place.map(|i| all[i])
     }
 
-    fn load(&mut self, name: &'t str, from: usize, neg: bool) {
-        match self.extension(MATCH, name) {
+    fn load(&mut self, name: &'t str, word: Option<Name>, from: usize, neg: bool) {
+        match self.extension(MATCH, name, word) {
             Some(ext) if !neg => self.out.loads.push(Load { ext, span: self.span(from, self.at) }),
             Some(_) => self.error("NT107", from, "`!` stands in front of a match's option, not of `-m`"),
             None => {
@@ -432,10 +434,11 @@ impl<'t> Reader<'t, '_> {
         }
     }
 
-    fn jump(&mut self, name: &'t str, goto: bool, from: usize) {
+    fn jump(&mut self, name: &'t str, word: Option<Name>, goto: bool, from: usize) {
         let standard = matches!(name, "ACCEPT" | "DROP" | "RETURN" | "QUEUE");
-        let chain = goto || standard || (self.is_chain)(name);
-        let ext = if chain { None } else { self.extension(TARGET, name) };
+        let word = word.or_else(|| self.tree.names.find(name));
+        let chain = goto || standard || word.is_some_and(|w| (self.is_chain)(w));
+        let ext = if chain { None } else { self.extension(TARGET, name, word) };
         if ext.is_none() && !chain {
             self.skip_options();
             self.out.unknown_target = Some(self.join(from, self.at));
@@ -445,7 +448,7 @@ impl<'t> Reader<'t, '_> {
             self.out.loads.push(Load { ext, span });
             self.out.loads.len() as u16 - 1
         });
-        self.out.jump = Some(Jump { name, goto, span, load });
+        self.out.jump = Some(Jump { name, word, goto, span, load });
     }
 
     fn counters(&mut self, packets: &str, from: usize) {
