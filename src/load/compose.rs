@@ -112,8 +112,11 @@ impl Composer {
             Backend::Nft => Dialect::IptablesNft,
         });
         let dialect = given.or(told).unwrap_or_else(|| {
+            if tree.items.is_empty() {
+                return Dialect::Legacy;
+            }
             self.assumptions.push(Assumption {
-                fact: format!("{} is of", input.name),
+                fact: format!("{} is of", input.name.rsplit('/').next().unwrap_or(&input.name)),
                 value: backend_name(Backend::Legacy).to_string(),
                 why: "its header does not tell".to_string(),
                 flag: "--backend nft".to_string(),

@@ -54,9 +54,9 @@ pub fn route(scene: &Scene, routed: &Routed) -> String {
         }
     };
     match &routed.decision {
-        Decision::Local => format!("{to_text} is this host: delivered"),
+        Decision::Local => format!("{to_text} is this host: to INPUT"),
         Decision::Forward { oif, nexthop } => {
-            format!("{to_text} is not this host: forwarded, out by {}", leave(oif, nexthop))
+            format!("{to_text} is not this host: to FORWARD, out by {}", leave(oif, nexthop))
         }
         Decision::Bridged => format!("{to_text} is on the same bridge: the frame stays on it"),
         Decision::Output { oif, nexthop } => format!("to {to_text}: out by {}", leave(oif, nexthop)),
@@ -91,10 +91,10 @@ pub fn off_why(scene: &Scene, why: &OffWhy, family: Value) -> String {
     };
     match why {
         OffWhy::Forwarded { to, rewritten } => {
-            format!("{} is not this host, so the packet is forwarded.", subject(to, rewritten))
+            format!("{} is not this host, so the way leads to FORWARD.", subject(to, rewritten))
         }
         OffWhy::ForThisHost { to, rewritten } => {
-            format!("{} is this host, so the packet is delivered.", subject(to, rewritten))
+            format!("{} is this host, so the way leads to INPUT.", subject(to, rewritten))
         }
         OffWhy::FromThisHost { to, rewritten: Some(rule) } => {
             let said = subject(to, &Some(*rule));

@@ -74,9 +74,9 @@ fn quiet(scene: &Scene, bases: &[ChainId], rules: usize, width: usize) -> String
     let mut names: Vec<String> = bases.iter().map(|b| table(scene, *b)).collect();
     names.dedup();
     let matched = match rules {
-        0 => "no rule matches".to_string(),
-        1 => "1 rule matches, without effect".to_string(),
-        n => format!("{n} rules match, without effect"),
+        0 => "no rule matches, policy accept".to_string(),
+        1 => "1 rule matches, without effect, policy accept".to_string(),
+        n => format!("{n} rules match, without effect, policy accept"),
     };
     let label = names.join(", ");
     let label = if label.chars().count() > width { label + " " } else { label };
@@ -325,6 +325,10 @@ pub fn built(scene: &Scene, told: &Told, family: Value, width: usize) -> String 
     let mut out = String::new();
     let mut label = name;
     let said = told.rewrites.iter().map(|r| scene.paint.change(&rewritten(r, family)));
+    // Translations of a rule stand with the rule; these were decided by the connection's first packet.
+    let known = told.step == Step::Nat && !told.rewrites.is_empty();
+    let why = known.then(|| scene.paint.dim("the connection's translation"));
+    let said = said.map(|s| if let Some(why) = &why { format!("{s}  {why}") } else { s });
     for text in said.chain(told.notes.iter().map(|n| scene.paint.text(n))) {
         out.push_str(&format!("  {label:<width$} {text}\n"));
         label = "";
