@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use nettrace_tui::ratatui::crossterm::event::{self, DisableMouseCapture, EnableMouseCapture, Event};
 use nettrace_tui::ratatui::crossterm::execute;
+use nettrace_tui::ratatui::crossterm::style::force_color_output;
 use nettrace_tui::ratatui::{self, DefaultTerminal};
 use nettrace_tui::{Effect, Msg, Place, Request, Session, State, draw, update};
 use signal_hook::iterator::Signals;
@@ -60,6 +61,8 @@ fn take() -> io::Result<DefaultTerminal> {
         give_back();
         next(info);
     }));
+    // The theme decides about colour, not crossterm's own reading of NO_COLOR.
+    force_color_output(true);
     execute!(io::stdout(), EnableMouseCapture)?;
     Ok(terminal)
 }

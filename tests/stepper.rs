@@ -146,6 +146,46 @@ fn a_signal_gives_the_terminal_back() {
 }
 
 #[test]
+fn no_color_means_none() {
+    let Some(t) = Tmux::start("mono", &format!("NO_COLOR=1 {}", step("--dport 31002"))) else { return };
+    t.wait(&["step 1/"]);
+    t.keys(&["]", "r"]);
+    t.wait(&["▶"]);
+    let screen = t.run(&["capture-pane", "-p", "-e"]).stdout;
+    let screen = String::from_utf8_lossy(&screen).into_owned();
+    let codes = screen.split("\x1b[").skip(1).filter_map(|s| s.split('m').next());
+    let coloured: Vec<_> =
+        codes.flat_map(|c| c.split(';')).filter(|c| matches!(c.len(), 2) && c.starts_with('3')).collect();
+    assert!(coloured.iter().all(|c| *c == "39"), "{coloured:?}");
+    t.keys(&["q"]);
+    t.wait(&["ended 0"]);
+}
+
+#[test]
+fn the_editor_opens_the_rules_file_at_its_line() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (script, wrote) = (folder.join("editor.sh"), folder.join("editor.args"));
+    let _ = std::fs::remove_file(&wrote);
+    std::fs::write(&script, format!("echo \"$@\" > {}\n", wrote.display())).unwrap();
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/nodeport-drop");
+    let command = format!("EDITOR='sh {}' {}", script.display(), step(&format!("{sample} --dport 31002")));
+    let Some(t) = Tmux::start("editor", &command) else { return };
+    t.wait(&["step 1/"]);
+    t.keys(&["f"]);
+    t.text("filter/INPUT");
+    t.keys(&["Enter"]);
+    t.wait(&["filter INPUT (looked at"]);
+    t.keys(&["v"]);
+    t.wait(&["back from sh", "filter INPUT"]);
+    let args = std::fs::read_to_string(&wrote).unwrap();
+    let line: usize = args.trim_start_matches('+').split(' ').next().and_then(|n| n.parse().ok()).unwrap();
+    let dump = std::fs::read_to_string(format!("{sample}/iptables-save")).unwrap();
+    assert!(dump.lines().nth(line - 1).unwrap().contains("-A INPUT"), "{args}");
+    t.keys(&["q"]);
+    t.wait(&["ended 0"]);
+}
+
+#[test]
 fn a_lesson_asks_before_it_shows() {
     let lesson = format!("{} lesson nodeport-drop", env!("CARGO_BIN_EXE_nettrace"));
     let Some(t) = Tmux::start("lesson", &lesson) else { return };

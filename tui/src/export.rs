@@ -34,6 +34,12 @@ fn steps(state: &State) -> Vec<Step> {
     state.timeline.stops().iter().copied().filter(|i| *i <= state.horizon()).map(step).collect()
 }
 
+/// How the walk ends, as far as a lesson has shown it.
+fn outcome(state: &State) -> String {
+    let shown = state.horizon().saturating_add(1) >= state.trace().events.len();
+    if shown { clean(&state.shown().summary).into_owned() } else { "The way so far".to_string() }
+}
+
 /// The way in plain lines, indented by level.
 pub fn path(state: &State) -> String {
     let mut out = format!("{}\n", label::packet(&state.trace().start));
@@ -53,7 +59,7 @@ fn code(text: &str) -> String {
 /// The session as Markdown.
 pub fn markdown(state: &State) -> String {
     let s = &state.session;
-    let mut out = format!("# {}\n\n", clean(&state.shown().summary));
+    let mut out = format!("# {}\n\n", outcome(state));
     let _ = writeln!(out, "- Input: {}", code(&clean(&s.title)));
     let _ = writeln!(out, "- Command: {}", code(&clean(&s.words.command())));
     let _ = writeln!(out, "- Packet: {}", code(&label::packet(&state.trace().start)));
@@ -98,7 +104,7 @@ pub fn json(state: &State) -> String {
         "with": s.request.with.iter().map(|w| clean(w)).collect::<Vec<_>>(),
         "without": s.request.without.iter().map(|r| clean(&s.words.rule(*r)).into_owned()).collect::<Vec<_>>(),
         "assumptions": state.trace().assumptions,
-        "outcome": clean(&state.shown().summary),
+        "outcome": outcome(state),
         "at": state.at,
         "steps": steps(state).into_iter().map(step).collect::<Vec<_>>(),
     });

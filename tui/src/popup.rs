@@ -210,8 +210,16 @@ fn typed(state: &mut State, typing: Typing, text: &str) -> Effect {
     Effect::None
 }
 
+/// Whether a lesson has questions left.
+fn is_being_asked(state: &State) -> bool {
+    state.course.as_ref().is_some_and(|c| c.open().is_some())
+}
+
 /// Opens the choice at a fact, or between the outcomes.
 pub fn choose(state: &mut State) {
+    if is_being_asked(state) {
+        return state.say("answer the lesson's questions first: this would tell what comes");
+    }
     let mut rows = Vec::new();
     if let Some(Event::Answer { fact, label, assumed: true, .. }) = state.event() {
         let key = fact.key(state.model());
@@ -237,7 +245,7 @@ pub fn choose(state: &mut State) {
 /// Opens why the rule under the cursor did not decide.
 pub fn why_not(state: &mut State) {
     let Some(rule) = state.rule_at_cursor() else { return state.say("no rule under the cursor of the chain") };
-    if state.course.as_ref().is_some_and(|c| c.open().is_some()) {
+    if is_being_asked(state) {
         return state.say("answer the lesson's questions first: this would tell what comes");
     }
     let mut lines = vec![state.session.words.rule(rule).into_owned(), String::new()];

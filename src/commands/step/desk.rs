@@ -256,7 +256,7 @@ fn title(loaded: &Loaded) -> String {
     }
     let names: Vec<_> = loaded.found.inputs.iter().map(|i| i.name.as_str()).collect();
     match names.as_slice() {
-        [one] => (*one).to_string(),
+        [one] => one.rsplit('/').next().unwrap_or(one).to_string(),
         [first, ..] => {
             let folder = first.rsplit_once('/').map_or(*first, |(folder, _)| folder);
             folder.rsplit('/').next().unwrap_or(folder).to_string()
