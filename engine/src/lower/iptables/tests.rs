@@ -191,3 +191,48 @@ fn edits_change_the_list_of_rules() {
     );
     check("iptables -N X\niptables -A INPUT -g X\niptables -E X Y\n", "goto Y");
 }
+
+mod any_words {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Words that lowering looks at, and some that it does not expect.
+    fn vocabulary() -> Vec<String> {
+        let table = registry::table();
+        let names = table.iter().map(|r| r.name.to_owned());
+        let options = table.iter().flat_map(|r| r.options.iter().map(|o| (*o).to_owned()));
+        let odd = "! -m -j -g -p -s -d -i -o -f -t -c -w -4 -6 --proto -ptcp -Ä -jé --x= tcp udp icmp ipv6-icmp 6 255 80 \
+                   1:2 2:1 : :5 5: -1 4294967295 4294967296 18446744073709551616 0x 0xfg 08 1/33 1.2.3.4/33 ::/129 ::1 \
+                   10.0.0.0/8 1.1.1.1,2.2.2.2 a-b 9.9.9.9-1.1.1.1 [::1]:80 [ ] :80 + eth+ aaaaaaaaaaaaaaaa src,dst src,x \
+                   ALL NONE SYN, , 1/sec 0/day 9999999999999999999/s 1kb/s 99999999999999999999mb 0.5 1.1 NaN inf 24:00 \
+                   2038-01-19T03:14:08 9999-99-99 Mon 7 8 |0g| |00| \"\" 1,6_0_0_1 X Y INPUT ACCEPT é 0>>22&0x3C@0=1 = && @";
+        let odd = odd.split_whitespace().map(|w| w.replace('_', " "));
+        names.chain(options).chain(odd).collect()
+    }
+
+    fn rule() -> impl Strategy<Value = String> {
+        let word = proptest::sample::select(vocabulary());
+        let starts = "-A X|-A X|-A X|-I X 2|-D X|-R X 1|-C X|-P INPUT|-N|-F|-E|*filter|*nat|:X|COMMIT|iptables -A INPUT|\
+                      ip6tables -t nat -I OUTPUT";
+        let start = proptest::sample::select(starts.split('|').collect::<Vec<_>>());
+        (start, prop::collection::vec(word, 0..9)).prop_map(|(start, words)| {
+            let quoted = words.iter().map(|w| if w.contains(' ') { format!("\"{w}\"") } else { w.clone() });
+            format!("{start} {}", quoted.collect::<Vec<_>>().join(" "))
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+        #[test]
+        fn nothing_panics_and_every_rule_is_shown(lines in prop::collection::vec(rule(), 1..6), v6: bool, nft: bool) {
+            let family = if v6 { Family::Ip6 } else { Family::Ip };
+            let dialect = if nft { Dialect::IptablesNft } else { Dialect::Legacy };
+            let text = format!("*filter\n:INPUT DROP\n:X -\n:Y -\n{}\n", lines.join("\n"));
+            let (model, _) = model(&text, options(family, dialect));
+            for chain in 0..model.chains.len() as u32 {
+                shown(&model, ChainId(chain), family);
+            }
+        }
+    }
+}
