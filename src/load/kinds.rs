@@ -71,6 +71,15 @@ pub const NAMES: &[(&str, Kind)] = &[
     ("neigh.json", Kind::Neighbours),
     ("bridge-link.json", Kind::BridgeLinks),
     ("bridge-fdb.json", Kind::Fdb),
+    ("ip-addr", Kind::Addresses),
+    ("ip-link", Kind::Links),
+    ("ip-route", Kind::Routes4),
+    ("ip6-route", Kind::Routes6),
+    ("ip-rule", Kind::Rules4),
+    ("ip6-rule", Kind::Rules6),
+    ("ip-neigh", Kind::Neighbours),
+    ("bridge-link", Kind::BridgeLinks),
+    ("bridge-fdb", Kind::Fdb),
     ("sysctl", Kind::Sysctls),
     ("sysctl.json", Kind::Sysctls),
     ("conntrack", Kind::Conntrack),
@@ -138,8 +147,43 @@ fn by_line(line: &str, text: &str, name: &str) -> Option<Kind> {
         "ipv4" | "ipv6" | "tcp" | "udp" | "icmp" | "icmpv6" | "sctp" | "unknown" if line.contains("src=") => {
             Some(Kind::Conntrack)
         }
-        _ => None,
+        _ => by_ip_line(line, text, name),
     }
+}
+
+/// The plain output of `ip` and `bridge`.
+fn by_ip_line(line: &str, text: &str, name: &str) -> Option<Kind> {
+    let mut words = line.split_whitespace();
+    let (first, second) = (words.next()?, words.next().unwrap_or(""));
+    let six = || is_six(text, name);
+    let numbered = first.strip_suffix(':').is_some_and(|n| n.parse::<u32>().is_ok());
+    if numbered && matches!(second, "from" | "not") {
+        return Some(if six() { Kind::Rules6 } else { Kind::Rules4 });
+    }
+    if numbered && second.ends_with(':') && line.contains('<') {
+        let has = |what: &str| text.contains(what);
+        let port = has(" state forwarding") || has(" state disabled");
+        return Some(if has("    inet") {
+            Kind::Addresses
+        } else if port {
+            Kind::BridgeLinks
+        } else {
+            Kind::Links
+        });
+    }
+    let way = line.contains(" dev ") || line.contains(" via ");
+    if way && first.split(':').count() == 6 && first.len() == 17 {
+        return Some(Kind::Fdb);
+    }
+    let states = ["REACHABLE", "STALE", "DELAY", "PROBE", "PERMANENT", "NOARP", "FAILED", "INCOMPLETE"];
+    if way && (line.contains(" lladdr ") || states.iter().any(|s| line.ends_with(s))) {
+        return Some(Kind::Neighbours);
+    }
+    let prefix = first.split('/').next().is_some_and(|a| a.parse::<std::net::IpAddr>().is_ok());
+    let kind = matches!(first, "local" | "broadcast" | "anycast" | "multicast" | "unicast");
+    let refuses = matches!(first, "blackhole" | "unreachable" | "prohibit" | "throw");
+    let route = refuses || (way && (kind || prefix || first == "default"));
+    route.then(|| if six() { Kind::Routes6 } else { Kind::Routes4 })
 }
 
 /// Whether rules without a header are for IPv6: by an address in them, else by the file's name.
@@ -213,6 +257,14 @@ mod tests {
         check("add rule inet filter input tcp dport 1 drop", Some(Kind::Nft));
         check("create web hash:ip family inet\n", Some(Kind::Ipset));
         check("Name: web\nType: hash:ip\n", Some(Kind::Ipset));
+        check("1: lo: <LOOPBACK,UP> mtu 65536\n    link/loopback 00:00:00:00:00:00\n", Some(Kind::Links));
+        check("1: lo: <LOOPBACK,UP> mtu 65536\n    inet 127.0.0.1/8 scope host lo\n", Some(Kind::Addresses));
+        check("0:\tfrom all lookup local\n", Some(Kind::Rules4));
+        check("default via 10.0.0.1 dev eth0\n10.0.0.0/24 dev eth0 scope link\n", Some(Kind::Routes4));
+        check("fe80::/64 dev eth0 metric 256 pref medium\n", Some(Kind::Routes6));
+        check("10.0.0.2 dev br0 lladdr 02:00:00:00:00:02 PERMANENT\n", Some(Kind::Neighbours));
+        check("02:00:00:00:00:02 dev v1 master br0\n", Some(Kind::Fdb));
+        check("4: v1@if3: <UP> mtu 1500 master br0 state forwarding priority 32 cost 2\n", Some(Kind::BridgeLinks));
         check("net.ipv4.ip_forward = 1\n", Some(Kind::Sysctls));
         check("{\"net.ipv4.ip_forward\": \"1\"}", Some(Kind::Sysctls));
         check("{\"nftables\": []}", Some(Kind::NftJson));

@@ -9,7 +9,7 @@ use nettrace_grammar::{Diagnostic, Source, Span};
 use serde::Deserialize;
 
 use super::link::{self, LinkEntry};
-use super::{Dev, Parts, json};
+use super::{Dev, Parts, json, text};
 
 /// How far an address or route reaches; a greater number is narrower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -111,7 +111,7 @@ pub(super) fn read(parts: &mut Parts, source: &Source) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     parts.addresses.get_or_insert_default();
     parts.links.get_or_insert_default();
-    for (span, entry) in json::entries::<AddrEntry>(source, &mut diagnostics) {
+    for (span, entry) in json::entries::<AddrEntry>(source, text::links, &mut diagnostics) {
         link::add(parts, &entry.link);
         for info in entry.addr_info.into_iter().filter(|i| i.as_object().is_some_and(|o| !o.is_empty())) {
             match address(&entry.link.ifname, info, span) {

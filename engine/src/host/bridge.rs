@@ -7,7 +7,7 @@ use nettrace_grammar::{Diagnostic, Source};
 use serde::Deserialize;
 
 use super::link::Mac;
-use super::{Dev, Host, Known, Missing, Parts, json};
+use super::{Dev, Host, Known, Missing, Parts, json, text};
 
 /// A port of a bridge.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ struct PortEntry {
 pub(super) fn read_ports(parts: &mut Parts, source: &Source) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     let ports = parts.ports.get_or_insert_default();
-    for (_, entry) in json::entries::<PortEntry>(source, &mut diagnostics) {
+    for (_, entry) in json::entries::<PortEntry>(source, text::bridge_links, &mut diagnostics) {
         if let Some(bridge) = entry.master {
             add_port(ports, entry.flags.port(entry.ifname, bridge));
         }
@@ -113,8 +113,11 @@ struct FdbJson {
 pub(super) fn read_fdb(parts: &mut Parts, source: &Source) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     let fdb = parts.fdb.get_or_insert_default();
-    for (span, entry) in json::entries::<FdbJson>(source, &mut diagnostics) {
-        let (Some(mac), Some(dev)) = (entry.mac, entry.ifname) else { continue };
+    for (span, entry) in json::entries::<FdbJson>(source, text::fdb, &mut diagnostics) {
+        let (Some(mac), Some(dev)) = (entry.mac, entry.ifname) else {
+            diagnostics.push(json::malformed(span, "expected a link-layer address and a device"));
+            continue;
+        };
         match mac.parse() {
             Ok(mac) => {
                 let permanent = entry.state.as_deref() == Some("permanent");

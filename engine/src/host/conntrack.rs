@@ -22,7 +22,7 @@ pub fn connections(source: &Source) -> (Vec<Conn>, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     let mut found = Vec::new();
     if source.text.trim_start().starts_with('[') {
-        for (span, entry) in json::entries::<Entry>(source, &mut diagnostics) {
+        for (span, entry) in json::entries::<Entry>(source, |_| Vec::new(), &mut diagnostics) {
             found.extend(keep(entry.conn(), span, &mut diagnostics));
         }
         return (found, diagnostics);

@@ -5,6 +5,7 @@
 
 use nettrace_grammar::{Diagnostic, Source, Span};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// The span of `part`, which has to be a slice of the source's text.
@@ -15,8 +16,28 @@ pub(super) fn span_of(source: &Source, part: &str) -> Span {
 
 /// The entries of the lists in `source`; empty objects (which some `ip` versions print for what was filtered out) are
 /// skipped.
-pub(super) fn entries<T: DeserializeOwned>(source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Vec<(Span, T)> {
+///
+/// A text that does not begin like JSON is read by `plain`, which makes the same objects of it.
+pub(super) fn entries<T: DeserializeOwned>(
+    source: &Source,
+    plain: fn(&Source) -> Vec<(Span, Value)>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<(Span, T)> {
     let mut found = Vec::new();
+    if !source.text.trim_start().starts_with(['[', '{']) {
+        let objects = plain(source);
+        if objects.is_empty() && !source.text.trim().is_empty() {
+            let first = source.text.trim_start().lines().next().unwrap_or("");
+            diagnostics.push(Diagnostic::error("NT401", span_of(source, first), "this is not the list expected here"));
+        }
+        for (span, value) in objects {
+            match serde_json::from_value(value) {
+                Ok(value) => found.push((span, value)),
+                Err(error) => diagnostics.push(malformed(span, format!("this line cannot be read: {error}"))),
+            }
+        }
+        return found;
+    }
     let mut lists = serde_json::Deserializer::from_str(&source.text).into_iter::<Vec<&RawValue>>();
     while let Some(list) = lists.next() {
         match list {

@@ -10,7 +10,7 @@ use nettrace_grammar::{Diagnostic, Source};
 use serde::Deserialize;
 
 use super::bridge::{self, BridgePort};
-use super::{Dev, Parts, Table, json};
+use super::{Dev, Parts, Table, json, text};
 
 /// A 48-bit link-layer address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -148,7 +148,7 @@ struct InfoData {
 pub(super) fn read(parts: &mut Parts, source: &Source) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     parts.links.get_or_insert_default();
-    for (_, entry) in json::entries::<LinkEntry>(source, &mut diagnostics) {
+    for (_, entry) in json::entries::<LinkEntry>(source, text::links, &mut diagnostics) {
         add(parts, &entry);
     }
     diagnostics

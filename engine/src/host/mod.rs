@@ -17,6 +17,8 @@
 //! assert_eq!(host.is_local("10.0.1.1".parse().unwrap(), &mut Vec::new()), Ok(true));
 //! ```
 //!
+//! Every part is read as JSON (`ip -j addr`) or as plain text (`ip addr`).
+//!
 //! Left out: reading files, resolving names, and the hop limit (the walk's business). VRFs are known only as far as an
 //! `l3mdev` rule needs them.
 
@@ -37,6 +39,7 @@ mod select;
 mod source;
 mod sysctl;
 mod tables;
+mod text;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -148,19 +151,19 @@ pub enum Assumed {
 /// One kind of input about the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// `ip -j addr`: addresses, and the links with them.
+    /// `ip addr`: addresses, and the links with them.
     Addresses,
-    /// `ip -j link`, with or without `-d`.
+    /// `ip link`, with or without `-d`.
     Links,
-    /// `ip -j route`, any table; the family where the caller knows it (an entry's own addresses decide otherwise).
+    /// `ip route`, any table; the family where the caller knows it (an entry's own addresses decide otherwise).
     Routes(Option<Family>),
-    /// `ip -j rule` of a family.
+    /// `ip rule` of a family.
     Rules(Family),
-    /// `ip -j neigh`.
+    /// `ip neigh`.
     Neighbours,
-    /// `bridge -j link`.
+    /// `bridge link`.
     BridgeLinks,
-    /// `bridge -j fdb`.
+    /// `bridge fdb`.
     Fdb,
     /// `sysctl -a` as text or as a JSON object.
     Sysctls,

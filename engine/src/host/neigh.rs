@@ -8,7 +8,7 @@ use nettrace_grammar::{Diagnostic, Source};
 use serde::Deserialize;
 
 use super::link::Mac;
-use super::{Dev, Host, Known, Missing, Parts, json};
+use super::{Dev, Host, Known, Missing, Parts, json, text};
 
 /// A neighbour whose link-layer address was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ struct NeighEntry {
 pub(super) fn read(parts: &mut Parts, source: &Source) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     let all = parts.neighbours.get_or_insert_default();
-    for (_, entry) in json::entries::<NeighEntry>(source, &mut diagnostics) {
+    for (_, entry) in json::entries::<NeighEntry>(source, text::neighbours, &mut diagnostics) {
         let (Some(ip), Some(dev)) = (entry.dst, entry.dev) else { continue };
         let failed = entry.state.iter().any(|s| s == "FAILED");
         all.push(Neighbour { ip, dev, mac: entry.lladdr.and_then(|m| m.parse().ok()), failed });

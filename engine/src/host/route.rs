@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::addr::Scope;
-use super::{Dev, Family, Parts, json};
+use super::{Dev, Family, Parts, json, text};
 
 /// A routing table, by name where it has one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -237,7 +237,7 @@ pub(super) fn read(parts: &mut Parts, family: Option<Family>, source: &Source) -
     if let Some(family) = family {
         parts.routes_mut(family).get_or_insert_default();
     }
-    let found = json::entries::<RouteEntry>(source, &mut diagnostics);
+    let found = json::entries::<RouteEntry>(source, text::routes, &mut diagnostics);
     if found.is_empty() && family.is_none() {
         parts.routes4.get_or_insert_default();
     }
@@ -263,9 +263,9 @@ fn route(entry: RouteEntry, family: Option<Family>, span: Span) -> Result<Route,
     let kind = entry.kind.as_deref().unwrap_or("unicast");
     let kind = RouteKind::named(kind).ok_or_else(|| format!("`{kind}` is not a type of route"))?;
     let family = family_of(&entry, family);
-    let table = entry.table.as_ref().map_or(Table::Main, |t| Table::named(&text(t)));
+    let table = entry.table.as_ref().map_or(Table::Main, |t| Table::named(&as_text(t)));
     let hop = entry.hop.hop();
-    let scope = entry.scope.as_ref().and_then(|s| Scope::named(&text(s)));
+    let scope = entry.scope.as_ref().and_then(|s| Scope::named(&as_text(s)));
     let mut new = Route::new(kind, prefix(&entry.dst, family)?, table);
     new.src = entry.from.as_deref().or(entry.src.as_deref()).map(|s| prefix(s, family)).transpose()?;
     new.scope = scope.unwrap_or_default();
@@ -353,10 +353,10 @@ pub(super) fn tos(text: &str) -> Result<u8, String> {
 
 /// The destination realm of `"flow": {"from": "4", "to": "5"}`.
 fn realm(flow: &Value) -> Option<u32> {
-    text(flow.get("to")?).parse().ok()
+    as_text(flow.get("to")?).parse().ok()
 }
 
 /// A value that is printed as text by some versions and as a number by others.
-pub(super) fn text(value: &Value) -> String {
+pub(super) fn as_text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::fib::FibQuery;
 use super::link::group_number;
-use super::route::{prefix, text, tos};
-use super::{Dev, Family, Parts, Table, json};
+use super::route::{as_text, prefix, tos};
+use super::{Dev, Family, Parts, Table, json, text};
 
 /// What a rule does with a packet that fits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,7 +201,7 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D:
 
 pub(super) fn read(parts: &mut Parts, family: Family, source: &Source) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
-    let found = json::entries::<RuleEntry>(source, &mut diagnostics);
+    let found = json::entries::<RuleEntry>(source, text::rules, &mut diagnostics);
     let all = if family == Family::V4 { &mut parts.rules4 } else { &mut parts.rules6 };
     let all = all.get_or_insert_default();
     for (span, entry) in found {
@@ -215,7 +215,7 @@ pub(super) fn read(parts: &mut Parts, family: Family, source: &Source) -> Vec<Di
 }
 
 fn rule(entry: &RuleEntry, family: Family) -> Result<PolicyRule, String> {
-    let number = |value: &Option<Value>, what| value.as_ref().map(|v| integer(&text(v), what)).transpose();
+    let number = |value: &Option<Value>, what| value.as_ref().map(|v| integer(&as_text(v), what)).transpose();
     let mut rule = PolicyRule::new(entry.priority, action(entry)?);
     rule.not = entry.not;
     rule.src = net(entry.src.as_deref(), entry.srclen, family)?;
@@ -225,16 +225,16 @@ fn rule(entry: &RuleEntry, family: Family) -> Result<PolicyRule, String> {
     let mark = number(&entry.fwmark, "mark")?;
     let mask = number(&entry.fwmask, "mask")?;
     rule.mark = mark.map(|value| (value, mask.unwrap_or(u32::MAX)));
-    rule.tos = entry.tos.as_ref().map_or(Ok(0), |v| tos(&text(v)))?;
-    rule.dscp = entry.dscp.as_ref().map(|v| dscp(&text(v))).transpose()?;
+    rule.tos = entry.tos.as_ref().map_or(Ok(0), |v| tos(&as_text(v)))?;
+    rule.dscp = entry.dscp.as_ref().map(|v| dscp(&as_text(v))).transpose()?;
     rule.uids = entry.uid_start.zip(entry.uid_end).map(|(a, b)| a..=b);
-    rule.proto = entry.ipproto.as_ref().map(|v| protocol(&text(v))).transpose()?;
+    rule.proto = entry.ipproto.as_ref().map(|v| protocol(&as_text(v))).transpose()?;
     rule.sports = ports(entry.sport, entry.sport_start, entry.sport_end);
     rule.dports = ports(entry.dport, entry.dport_start, entry.dport_end);
     rule.never = entry.tun_id.is_some();
     rule.suppress_prefix_len = entry.suppress_prefixlen.or(entry.suppress_prefixlength);
-    rule.suppress_group = entry.suppress_ifgroup.as_ref().map(|g| group(&text(g))).transpose()?;
-    rule.realm = entry.flow_to.as_ref().and_then(|f| text(f).parse().ok());
+    rule.suppress_group = entry.suppress_ifgroup.as_ref().map(|g| group(&as_text(g))).transpose()?;
+    rule.realm = entry.flow_to.as_ref().and_then(|f| as_text(f).parse().ok());
     Ok(rule)
 }
 
@@ -256,7 +256,7 @@ fn action(entry: &RuleEntry) -> Result<RuleAction, String> {
         _ => {}
     }
     match &entry.table {
-        Some(table) => Ok(RuleAction::Lookup(Table::named(&text(table)))),
+        Some(table) => Ok(RuleAction::Lookup(Table::named(&as_text(table)))),
         None if entry.nop => Ok(RuleAction::Nop),
         None => Err("this rule has neither a table nor an action".to_owned()),
     }

@@ -173,7 +173,9 @@ impl Ipset {
 
     /// Whether a `hash:net,iface` set has this very network, by whatever device: it ends the search then.
     fn has_network(&self, network: &[Value]) -> bool {
-        (0..self.ifaces.len()).any(|i| {
+        // Entries for bridge ports lie elsewhere in the kernel's table and are not seen.
+        let seen = self.ifaces.iter().enumerate().filter(|(_, i)| i.flags & PHYSDEV == 0);
+        seen.map(|(i, _)| i).any(|i| {
             let key = [network, &[i as Value]].concat();
             self.store.find(&key, &self.widths).is_some()
         })
