@@ -243,6 +243,9 @@ pub struct ReplayArgs {
     /// Facts.
     #[command(flatten)]
     pub facts: FactArgs,
+    /// Edits.
+    #[command(flatten)]
+    pub what_if: WhatIfArgs,
     /// Packets, as JSON Lines, a JSON array, or one object; - for standard input. Else packets/*.json of the folder.
     #[arg(long, value_name = "FILE|-")]
     pub packets: Option<PathBuf>,

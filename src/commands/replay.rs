@@ -11,6 +11,7 @@ use nettrace_engine::state::State;
 use nettrace_engine::trace::Trace;
 use nettrace_engine::walk::walk;
 
+use super::edits;
 use super::facts::{Facts, Fixed};
 use crate::cli::ReplayArgs;
 use crate::load::{self, Failure};
@@ -24,6 +25,7 @@ const INDEX_FROM: usize = 50;
 pub fn run(args: &ReplayArgs, paint: Paint) -> Result<(), Failure> {
     let packets = load::packets(args.packets.as_deref(), load::packet_folder(&args.input))?;
     let mut loaded = load::load(&args.input)?;
+    let _before = edits::apply(&mut loaded, &args.what_if, paint)?;
     if packets.len() >= INDEX_FROM {
         loaded.model.build_index();
     }

@@ -11,6 +11,7 @@
 use nettrace_engine::explain::diff::Change;
 use nettrace_engine::explain::place::{Advice, Fare, Placement, Want};
 use nettrace_engine::explain::whynot::{WhyNot, rule_name};
+use nettrace_engine::field::Field;
 use nettrace_engine::model::{Model, RuleId};
 use nettrace_engine::packet::Got;
 use nettrace_engine::trace::{Event, Trace};
@@ -35,6 +36,10 @@ pub struct Desk<'a> {
 
 /// How many changed steps are shown.
 const STEPS: usize = 16;
+
+/// Fields whose changes are shown among them.
+const TOLD: &[Field] =
+    &[Field::Saddr, Field::Daddr, Field::Sport, Field::Dport, Field::Mark, Field::CtMark, Field::Tos, Field::Priority];
 
 impl Desk<'_> {
     /// All sections.
@@ -189,31 +194,30 @@ impl Desk<'_> {
             out.push_str(&self.wrapped("the edits change nothing for this packet", "  "));
         }
         let Some(old) = before.list.first() else { return out };
-        for change in difference.changes.iter().take(STEPS) {
-            let (sign, trace, at) = match change {
-                Change::Gone(at) => ("-", &old.result, *at),
-                Change::New(at) => ("+", reasons.inquiry.trace(), *at),
-            };
-            if let Some(said) = self.step(trace, at) {
-                let line = format!("  {sign} {}", self.paint.text(&said));
-                out.push_str(&if sign == "+" { self.paint.good(&line) } else { self.paint.bad(&line) });
-                out.push('\n');
-            }
+        let step = |change: &Change| match change {
+            Change::Gone(at) => Some(("-", self.step(&old.result, *at)?)),
+            Change::New(at) => Some(("+", self.step(reasons.inquiry.trace(), *at)?)),
+        };
+        let steps: Vec<_> = difference.changes.iter().filter_map(step).collect();
+        for (sign, said) in steps.iter().take(STEPS) {
+            let line = format!("  {sign} {}", self.paint.text(said));
+            out.push_str(&if *sign == "+" { self.paint.good(&line) } else { self.paint.bad(&line) });
+            out.push('\n');
         }
-        if difference.changes.len() > STEPS {
-            out.push_str(&self.paint.dim(&format!("  and {} more steps\n", difference.changes.len() - STEPS)));
+        if steps.len() > STEPS {
+            out.push_str(&self.paint.dim(&format!("  and {} more steps\n", steps.len() - STEPS)));
         }
         out
     }
 
-    /// A step of a walk in a few words; bookkeeping of the connection has none.
+    /// A step of a walk in a few words; what follows from other steps has none.
     fn step(self, trace: &Trace, at: usize) -> Option<String> {
         match trace.events.get(at)? {
             Event::Rule { rule, verdict, .. } => {
                 Some(format!("{}  {}", self.cite(*rule), self.model.show_verdict(*verdict)))
             }
             Event::Hook(hook) => Some(hook.name().to_uppercase()),
-            Event::Write { field, old, new, .. } if !field.is_conntrack() => {
+            Event::Write { field, old, new, .. } if TOLD.contains(field) => {
                 let family = trace.start.family();
                 let show = |got: &Got| got.value().map_or("none".to_string(), |v| field.print(v, family));
                 Some(format!("{} {} => {}", field.name(), show(old), show(new)))

@@ -13,8 +13,8 @@ use crate::trace::{Cause, Decision, Event, Fate, Step};
 pub fn rule_name(model: &Model, rule: RuleId) -> String {
     let chain = model.rule(rule).chain;
     let table = model.name(model.table_of(chain).name);
-    let number = model.position(rule).map_or_else(|| "?".to_string(), |p| p.to_string());
-    format!("{table}/{}#{number}", model.chain_name(chain))
+    let name = model.chain_name(chain);
+    model.position(rule).map_or_else(|| format!("{table}/{name}, taken out"), |p| format!("{table}/{name}#{p}"))
 }
 
 /// How the caller cites a rule: with file and line, dimmed, as a link.
