@@ -54,7 +54,7 @@ fn draw_header(state: &State, area: Rect, buf: &mut Buffer) {
     let rules = chain::thousands(state.model().rules.len());
     let left = format!(" nettrace  {} · {rules} rules", state.session.title);
     let room = (area.width as usize).saturating_sub(width(&right) + width(&what_if));
-    let left = clip(&left, room);
+    let left = clip(&left, room.saturating_sub(1));
     let gap = room.saturating_sub(width(&left));
     let line = [
         Ink::new(left, Role::Title),

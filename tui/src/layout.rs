@@ -17,6 +17,7 @@
 use ratatui::layout::Rect;
 
 use crate::state::{Pane, Popup, State};
+use crate::text::wrap;
 
 /// Fewest columns and rows that can be drawn on.
 pub const SMALLEST: (u16, u16) = (40, 10);
@@ -90,7 +91,12 @@ pub fn popup(state: &State) -> Rect {
         Some(Popup::Prompt(..)) => (w.saturating_sub(8).min(100), 3),
         Some(Popup::Compare(_) | Popup::Help(_)) => (w.saturating_sub(2), h.saturating_sub(2)),
         Some(Popup::Choice(_, rows, _)) => (w.saturating_sub(6).min(100), rows.len() as u16 + 2),
-        Some(Popup::Quiz(_)) => (w.saturating_sub(6).min(90), 14),
+        Some(Popup::Quiz(_)) => {
+            let width = w.saturating_sub(6).min(90);
+            let open = state.course.as_ref().and_then(|c| c.open());
+            let lines = open.map_or(0, |q| wrap(&q.ask, width.saturating_sub(2) as usize, 0).len() + q.choices.len());
+            (width, u16::try_from(lines).unwrap_or(u16::MAX).saturating_add(3))
+        }
         Some(Popup::Form(fields, _)) => (w.saturating_sub(6).min(72), fields.len() as u16 + 3),
         Some(Popup::Text(_, lines, _)) => {
             let width = w.saturating_sub(6).min(90);
