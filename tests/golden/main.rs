@@ -4,6 +4,9 @@
 //! `expected/NN.json`); `tests/kernel/live.py pack` adds to it. `known.txt` names the packets that differ, each with the reason; a
 //! packet that stops differing has to leave it. The samples are compared in the same way.
 
+// A test's helpers fail like the test itself.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 mod compare;
 
 use std::collections::BTreeMap;
