@@ -11,7 +11,7 @@
 //!
 //! Between chains it shows what the host does there: the base chains of a hook in their order, or a decision.
 
-use nettrace_engine::model::{Chain, ChainId, Hook, Model, RuleId};
+use nettrace_engine::model::{Chain, ChainId, Family, Hook, Model, RuleId};
 use nettrace_engine::trace::Event;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -232,11 +232,28 @@ fn hook_lines(state: &State, hook: Hook) -> Vec<Ink> {
         return vec![Ink::new("No base chain is hooked here.", Role::Dim)];
     }
     let mut out = vec![Ink::new("Base chains of this hook, by priority:", Role::Dim)];
-    for (priority, chain) in bases {
+    let entered = entered(state);
+    for (priority, chain) in bases.into_iter().filter(|b| is_for(state, b.1)) {
         let text = format!("{priority:>6}  {}  ({})", label::chain(model, chain), rules(model, chain));
-        out.push(Ink::new(text, Role::Normal));
+        let runs = state.course.is_some() || entered.contains(&chain);
+        let role = if runs { Role::Normal } else { Role::Dim };
+        out.push(Ink::new(format!("{text}{}", if runs { "" } else { ", not run for this packet" }), role));
     }
     out
+}
+
+/// Whether a chain's table is for packets of this family.
+fn is_for(state: &State, chain: ChainId) -> bool {
+    let table = state.model().table_of(chain);
+    let six = state.trace().start.family() == 10;
+    !(table.dormant || table.family == Family::Ip && six || table.family == Family::Ip6 && !six)
+}
+
+/// The base chains that run between this hook and the next.
+fn entered(state: &State) -> Vec<ChainId> {
+    let behind = state.trace().events.iter().skip(state.at + 1);
+    let here = behind.take_while(|e| !matches!(e, Event::Hook(_)));
+    here.filter_map(|e| if let Event::Enter(c) = e { Some(*c) } else { None }).collect()
 }
 
 /// Draws the pane.
