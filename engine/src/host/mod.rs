@@ -267,4 +267,6 @@ impl Host {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -225,3 +225,70 @@ fn lines_that_cannot_be_read_make_a_set_uncertain() {
     assert_eq!(set(&model, "l").members, [id("a"), id("c"), id("b")]);
     assert!(matches!(model.set(id("x")).contents, Contents::Unknown));
 }
+
+const WORDS: &[&str] = &[
+    "create",
+    "add",
+    "del",
+    "a",
+    "b",
+    "hash:ip",
+    "hash:net",
+    "hash:net,port,net",
+    "hash:net,iface",
+    "bitmap:ip",
+    "list:set",
+    "bitmap:ip,mac",
+    "range",
+    "10.0.0.0/8",
+    "10.0.0.1",
+    "10.0.0.1-10.0.0.9",
+    "0.0.0.0-255.255.255.255",
+    "fd00::/8",
+    "netmask",
+    "0",
+    "999",
+    "timeout",
+    "nomatch",
+    "wildcard",
+    "comment",
+    "\"x y\"",
+    "10.0.0.1,tcp:80-90",
+    "10.0.0.0/8,icmp:8/0,11.0.0.0/8",
+    "10.0.0.1,eth0",
+    "10.0.0.1,02:00:00:00:00:01",
+    "family",
+    "inet6",
+    "\n",
+    "\nadd a",
+    "\ncreate b",
+    "flush",
+    "swap",
+    "rename",
+    "bitmask",
+    "::",
+    "before",
+    "maxelem",
+];
+
+proptest::proptest! {
+    #[test]
+    fn any_lines_are_read_without_a_panic(words in proptest::collection::vec(proptest::sample::select(WORDS), 0..40)) {
+        let (mut sources, mut model) = (Sources::default(), Model::default());
+        let (tree, _) = ipset::parse(sources.add("any", words.join(" ")).unwrap());
+        let _ = lower(&tree, &mut model);
+        for set in &model.sets {
+            let Contents::Ipset(set) = &set.contents else { continue };
+            for dims in ["src", "src,dst", "dst,dst,src"] {
+                let key = key(set, dims, "src=10.0.0.1 dst=10.0.0.2 proto=6 sport=7 dport=80 iif=eth0 smac=02:00:00:00:00:01");
+                let Some(key) = key else { continue };
+                let mut delta = SetDelta::default();
+                if set.add(&key, &mut delta) && set.kind != SetType::HashNetIface {
+                    let nomatch = set.find(&key, Ask::default(), Some(&delta)).hit.is_some_and(|h| h.ext.nomatch);
+                    proptest::prop_assert_eq!(set.find(&key, Ask::default(), Some(&delta)).matches, Some(!nomatch));
+                }
+            }
+            proptest::prop_assert!(set.entries().all(|e| !set.show(&e).is_empty()));
+        }
+    }
+}
