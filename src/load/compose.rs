@@ -23,7 +23,11 @@ pub fn compose(mut found: Found, backend: Option<Backend>) -> Result<Loaded, Fai
     for input in &mut found.inputs {
         // The texts live in the sources from here on; JSON as the listing that it stands for.
         let text = std::mem::take(&mut input.text);
-        let text = if input.kind == Kind::NftJson { nft_json::listing(&text).unwrap_or_default() } else { text };
+        let no_ruleset = || Failure::new(format!("{} is no ruleset in nft's JSON", input.name));
+        let text = match input.kind {
+            Kind::NftJson => nft_json::listing(&text).ok_or_else(no_ruleset)?,
+            _ => text,
+        };
         sources.add(input.name.clone(), text)?;
     }
     let mut c = Composer {

@@ -110,11 +110,11 @@ fn folder(path: &Path, found: &mut Found) -> Result<(), Failure> {
 fn replace(found: &mut Found) {
     let mut kept: Vec<Input> = Vec::new();
     for input in std::mem::take(&mut found.inputs) {
-        let beats = |old: &Input| old.kind == input.kind && old.origin == Origin::Folder;
+        let beats = |old: &Input| old.kind.same(input.kind) && old.origin == Origin::Folder;
         let (gone, rest): (Vec<_>, Vec<_>) = kept.into_iter().partition(beats);
         found.replaced.extend(gone.into_iter().map(|i| i.name));
         kept = rest;
-        let loses = input.origin == Origin::Folder && kept.iter().any(|old| old.kind == input.kind);
+        let loses = input.origin == Origin::Folder && kept.iter().any(|old| old.kind.same(input.kind));
         if loses {
             found.replaced.push(input.name);
         } else {
@@ -130,7 +130,7 @@ fn check(found: &Found) -> Result<(), Failure> {
         return Err(Failure::new(format!("the inputs together are larger than {} MiB", limits::TOTAL >> 20)));
     }
     for (i, input) in found.inputs.iter().enumerate().filter(|(_, input)| input.kind.is_ruleset()) {
-        if let Some(other) = found.inputs[..i].iter().find(|o| o.kind == input.kind) {
+        if let Some(other) = found.inputs[..i].iter().find(|o| o.kind.same(input.kind)) {
             let (a, b) = (&other.name, &input.name);
             return Err(Failure::new(format!("{a} and {b} are both `{}` dumps; give one", input.kind.command())));
         }

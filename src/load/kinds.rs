@@ -111,6 +111,12 @@ impl Kind {
         }
     }
 
+    /// Whether both tell the same: nft's JSON is its listing in another form.
+    pub fn same(self, other: Kind) -> bool {
+        let form = |k| if k == Kind::NftJson { Kind::Nft } else { k };
+        form(self) == form(other)
+    }
+
     /// Whether it holds rules that packets meet.
     pub fn is_ruleset(self) -> bool {
         matches!(self, Kind::Iptables | Kind::Ip6tables | Kind::Nft | Kind::NftJson)
