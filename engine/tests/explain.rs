@@ -17,7 +17,7 @@ use nettrace_engine::explain::unasked::unasked;
 use nettrace_engine::explain::whynot::{Inquiry, Reason, rule_name};
 use nettrace_engine::fact::Pins;
 use nettrace_engine::host::Host;
-use nettrace_engine::model::{Draft, Edit, Model, Op, RuleId};
+use nettrace_engine::model::{ChainId, Draft, Edit, Model, Op, RuleId, Verdict};
 use nettrace_engine::state::State;
 use nettrace_engine::trace::{Event, Fate, Trace};
 use nettrace_engine::walk::walk;
@@ -180,6 +180,31 @@ fn placement_is_the_kernels() {
     assert!(found.tried.iter().filter(|p| p.commands[0].contains("--dport 8200") && p.works[0]).all(|p| straight(&p)));
 }
 
+/// The NodePort with an endpoint on the host's own network.
+fn host_network() -> Sample {
+    let to = "-p tcp --dport 31002 -j DNAT --to-destination 172.16.4.21:8200";
+    let commands = [format!("iptables -t nat -I PREROUTING {to}"), format!("iptables -t nat -I OUTPUT {to}")];
+    edited(sample("nodeport-drop"), &[&commands[0], &commands[1]])
+}
+
+#[test]
+fn behind_a_dnat_to_the_host_itself_input_sees_the_new_port() {
+    let s = host_network();
+    let (code, words) = why(&s, REMOTE, "filter/INPUT#1");
+    assert_eq!(code, "condition-failed");
+    let expect = "it asks for dport 31002, and dport is 8200 since nat/PREROUTING#1; in mangle PREROUTING it was 31002 \
+                  and this rule would have matched there";
+    assert_eq!(words, expect);
+    let found = advice(&s, REMOTE, Want::Drop);
+    for command in [
+        "iptables -I INPUT -p tcp --dport 8200 -j DROP",
+        "iptables -I INPUT -p tcp -m conntrack --ctorigdstport 31002 -j DROP",
+    ] {
+        let tried = found.tried.iter().find(|p| p.commands == [command]).unwrap();
+        assert_eq!(tried.fares[..3], [Fare::Blocked; 3], "{command}");
+    }
+}
+
 #[test]
 fn a_rejected_packet_gets_an_accept_that_works() {
     let s = sample("k3s-netpol");
@@ -231,6 +256,12 @@ fn reason_is_true(s: &Sample, packet: &str, rule: RuleId) {
                 without_op(&mut model, *jump, f.op);
             } else if let Reason::EndedBefore { event } = &**because {
                 remove_event(&mut model, &trace, *event);
+            } else if let Reason::MatchedNotDeciding { event, .. } = &**because {
+                // A map led to another chain.
+                let elsewhere = |c: ChainId| c != s.model.rule(rule).chain;
+                let led = matches!(&trace.events[*event], Event::Rule { verdict: Verdict::Jump(c) | Verdict::Goto(c), .. } if elsewhere(*c));
+                assert!(led, "{name}");
+                return;
             }
             (rule, None)
         }
@@ -269,7 +300,14 @@ fn remove_event(model: &mut Model, trace: &Trace, event: usize) {
 #[test]
 fn every_reason_is_true() {
     let pods = r#"{"iif":"cni0","proto":"tcp","saddr":"10.42.0.59","daddr":"10.42.0.60","dport":80}"#;
-    for (name, packets) in [("nodeport-drop", [REMOTE, LOCAL]), ("k3s-netpol", [pods, pods])] {
+    let node_port = r#"{"iif":"eth0","proto":"tcp","saddr":"192.168.20.9","daddr":"192.168.20.21","dport":31080}"#;
+    let closed = r#"{"iif":"eth0","proto":"tcp","saddr":"192.168.30.9","daddr":"192.168.30.21","dport":9100}"#;
+    for (name, packets) in [
+        ("nodeport-drop", [REMOTE, LOCAL]),
+        ("k3s-netpol", [pods, pods]),
+        ("kube-proxy-nftables", [node_port, node_port]),
+        ("firewalld-nft", [closed, closed]),
+    ] {
         let s = sample(name);
         for packet in packets.into_iter().collect::<BTreeSet<_>>() {
             for rule in s.model.chains.iter().flat_map(|c| c.rules.clone()) {

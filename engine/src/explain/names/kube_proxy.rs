@@ -107,7 +107,11 @@ fn service(labels: &Labels, chain: ChainId, depth: u32) -> Option<String> {
     let near = || {
         let above = labels.callers_of(chain).iter().map(|r| labels.model().rule(*r).chain);
         let below = labels.model().chain(chain).rules.iter().filter_map(|r| labels.jump(*r));
-        let kin = |c: &ChainId| labels.name(*c).starts_with("KUBE-S") || labels.name(*c).starts_with("KUBE-EXT-");
+        // Not the service tables: their comments are of all services.
+        let kin = |c: &ChainId| {
+            let name = labels.name(*c);
+            name.starts_with("KUBE-SEP-") || KINDS.iter().any(|(prefix, _)| name.starts_with(prefix))
+        };
         above.chain(below).filter(kin).find_map(|c| service(labels, c, depth.checked_sub(1)?))
     };
     said.map(ToString::to_string).or_else(hashed).or_else(|| if depth > 0 { near() } else { None })

@@ -102,6 +102,18 @@ fn kube_proxy_chains_are_named_by_comments_or_by_their_hash() {
 }
 
 #[test]
+fn a_service_without_comment_does_not_borrow_anothers() {
+    let mut b = Build::new("nat");
+    b.rule("KUBE-SERVICES", "shop/web:http cluster IP", 80, "KUBE-SVC-AAAAAAAAAAAAAAAA");
+    b.rule("KUBE-SERVICES", "", 81, "KUBE-SVC-BBBBBBBBBBBBBBBB");
+    b.rule("KUBE-SVC-BBBBBBBBBBBBBBBB", "", 0, "KUBE-SEP-CCCCCCCCCCCCCCCC");
+    b.rule("KUBE-SEP-CCCCCCCCCCCCCCCC", "", 0, "dnat 10.0.0.1:80");
+    assert_eq!(b.label("KUBE-SVC-AAAAAAAAAAAAAAAA").as_deref(), Some("service shop/web:http"));
+    assert_eq!(b.label("KUBE-SVC-BBBBBBBBBBBBBBBB"), None);
+    assert_eq!(b.label("KUBE-SEP-CCCCCCCCCCCCCCCC").as_deref(), Some("endpoint 10.0.0.1:80"));
+}
+
+#[test]
 fn nftables_mode_spells_its_names() {
     let mut b = Build::new("kube-proxy");
     let check = |b: &mut Build, chain: &str, expect: &str| {
