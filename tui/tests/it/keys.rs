@@ -329,3 +329,34 @@ fn a_chain_that_is_not_on_the_way_can_be_looked_at() {
     press(&mut s, "fNONE<Enter>");
     assert!(said(&s, "there is no chain"));
 }
+
+#[test]
+fn no_sequence_of_keys_and_clicks_breaks_it() {
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move |n: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % n
+    };
+    for size in [(100, 30), (60, 18), (40, 10), (20, 5)] {
+        let mut s = state(size);
+        for _ in 0..500 {
+            let msg = match random(12) {
+                0 => {
+                    let kinds =
+                        [MouseEventKind::Down(MouseButton::Left), MouseEventKind::ScrollUp, MouseEventKind::ScrollDown];
+                    let (column, row) = (random(110) as u16, random(35) as u16);
+                    Msg::Mouse(MouseEvent { kind: kinds[random(3)], column, row, modifiers: KeyModifiers::NONE })
+                }
+                1 if random(20) == 0 => Msg::Walked(Box::new(Ok(session()))),
+                _ => {
+                    let keys: Vec<_> = KEYS.iter().filter(|b| b.context == s.context()).flat_map(|b| b.keys).collect();
+                    Msg::Key(keys[random(keys.len())].event())
+                }
+            };
+            let _ = update(&mut s, msg);
+            let mut buf = ratatui::buffer::Buffer::empty(ratatui::layout::Rect::new(0, 0, size.0, size.1));
+            let _ = draw(&s, &mut buf);
+            assert!(s.popups.len() < 10 && s.at < s.trace().events.len());
+        }
+    }
+}
