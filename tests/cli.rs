@@ -109,6 +109,16 @@ fn every_format_and_command_prints_something_of_its_kind() {
 fn packets_come_as_json_too() {
     check("explain --packet - --short", "{\"dport\": 31002, \"origin\": \"node\"}", 0, &["SENT"]);
     check("explain --packet - --dport 22 --short", "{\"dport\": 31002}", 0, &["DELIVERED"]);
+    let (_, out, _) = nettrace(
+        &[
+            "replay",
+            "samples/nodeport-drop/iptables-save",
+            "--packets",
+            "samples/nodeport-drop/packets/04-remote-ssh.json",
+        ],
+        "",
+    );
+    assert!(out.contains("\"kind\":\"local\""), "the destination counts as this host's: {out}");
     let (code, out, _) = nettrace(&["replay", "--packets", "-"], "{\"dport\": 31002}\n{\"dport\": 22}\n");
     assert_eq!((code, out.lines().count()), (0, 2));
 }
