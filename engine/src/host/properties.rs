@@ -88,7 +88,7 @@ prop_compose! {
         // Few different addresses, so that prefixes nest.
         let addr = IpAddr::from((addr & 0x0003_0301 | 0x0a00_0000).to_be_bytes());
         let dst = ipnet::IpNet::new(addr, len).expect("a length up to 32").trunc();
-        Route { tos, metric, ..Route::new(kind, dst, Table::Main).by(Some("eth0".into()), None) }
+        Route { metric, tos, ..Route::new(kind, dst, Table::Main).by(Some("eth0".into()), None) }
     }
 }
 
