@@ -1,0 +1,81 @@
+//! The generated parts of the reference: the table of iptables' extensions equals what the registry says, and every code
+//! of a diagnostic has its line.
+//!
+//! `UPDATE_DOCS=1 cargo test --test reference` writes the table.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use nettrace_engine::lower::iptables::registry::{self, For, Kind, Status};
+
+const HEAD: &str = "# Matches and targets of iptables\n\nEvery extension of iptables 1.8.9, as the registry has it. \
+    *computed*: its effect follows from packet, host and state.\n*assumed*: it needs input that is often missing; a \
+    declared default stands in, or a fact is asked for.\n*text*: it is kept as text, a fact to ask for.\n";
+
+fn status(status: Status) -> &'static str {
+    match status {
+        Status::Full => "computed",
+        Status::Assumed => "assumed",
+        Status::Opaque => "text",
+    }
+}
+
+fn families(families: For) -> &'static str {
+    match families {
+        For::Both => "",
+        For::V4 => "IPv4",
+        For::V6 => "IPv6",
+    }
+}
+
+fn section(title: &str, kind: Kind, out: &mut String) {
+    let _ = write!(out, "\n## {title}\n\n| name | | status | options | note |\n|---|---|---|---|---|\n");
+    let mut rows: Vec<_> = registry::table().into_iter().filter(|r| r.kind == kind).collect();
+    rows.sort_by_key(|r| (r.name.to_ascii_lowercase(), families(r.families)));
+    for row in rows {
+        let options: Vec<_> = row.options.iter().map(|o| format!("`{o}`")).collect();
+        let (options, family) = (options.join(" "), families(row.families));
+        let _ = writeln!(out, "| {} | {family} | {} | {options} | {} |", row.name, status(row.status), row.note);
+    }
+}
+
+#[test]
+fn the_table_of_extensions_is_the_registrys() {
+    let mut table = HEAD.to_owned();
+    section("Matches", Kind::Match, &mut table);
+    section("Targets", Kind::Target, &mut table);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/extensions.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &table).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == table, "run `UPDATE_DOCS=1 cargo test --test reference`");
+}
+
+/// Adds the codes in the string literals of a folder's sources.
+fn codes(folder: &Path, out: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            codes(&path, out);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            out.extend(text.split('"').filter(|s| s.len() == 5 && s.starts_with("NT")).map(str::to_owned));
+        }
+    }
+}
+
+#[test]
+fn every_code_has_its_line() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/reference/diagnostics.md")).unwrap();
+    let mut all = BTreeSet::new();
+    for folder in ["grammar/src", "engine/src", "src"] {
+        codes(&root.join(folder), &mut all);
+    }
+    assert!(all.len() > 20, "{all:?}");
+    let missing: Vec<_> = all.iter().filter(|c| !page.contains(&format!("`{c}`"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
