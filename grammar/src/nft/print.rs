@@ -303,6 +303,31 @@ impl Printer<'_, '_> {
         self.expr(b);
     }
 
+    /// Whether a sign right behind would be read as a part of it.
+    fn ends_word(&self, id: ExprId) -> bool {
+        match self.tree.expr(id) {
+            Expr::Var(_) => true,
+            Expr::Word(n) => {
+                let text = self.tree.text(n);
+                text.starts_with(|c: char| !c.is_ascii_digit()) && !text.contains(':')
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether `a/b` is read as these two again, or as one word that says the same (`mbytes/second`).
+    fn joins(&self, a: ExprId, b: ExprId) -> bool {
+        let literal =
+            |n: Name| self.tree.text(n).contains(':') || self.tree.text(n).starts_with(|c: char| c.is_ascii_digit());
+        match (self.tree.expr(a), self.tree.expr(b)) {
+            (Expr::Var(_), _) => false,
+            (Expr::Word(n), _) if literal(n) => true,
+            (Expr::Word(n), _) if self.tree.text(n).ends_with("bytes") => true,
+            (Expr::Word(_), _) => false,
+            _ => true,
+        }
+    }
+
     fn wrapped(&mut self, open: &str, inner: ExprId, close: &str) {
         self.put(open);
         self.expr(inner);
@@ -334,8 +359,8 @@ impl Printer<'_, '_> {
             Expr::Set(run) => self.elements(run),
             Expr::Concat(run) => self.joined(run, " . "),
             Expr::List(run) => self.joined(run, ","),
-            Expr::Range(a, b) => self.pair(a, "-", b),
-            Expr::Prefix(a, b) => self.pair(a, "/", b),
+            Expr::Range(a, b) => self.pair(a, if self.ends_word(a) { " - " } else { "-" }, b),
+            Expr::Prefix(a, b) => self.pair(a, if self.joins(a, b) { "/" } else { " / " }, b),
             Expr::Masked(a, b) => self.pair(a, " / ", b),
             Expr::Bin(op, word, a, b) => {
                 self.expr(a);

@@ -198,17 +198,21 @@ proptest! {
     fn any_words_reach_a_fixed_point(words in prop::collection::vec(prop::sample::select(vec![
         "table", "chain", "rule", "ip", "t", "{", "}", ";", "\n", "tcp", "dport", "22", ",", ".", "set", "map", "accept", "jump", "@s",
         "$v", "(", ")", "type", "filter", "hook", "input", "priority", "-", "/", ":", "vmap", "elements", "=", "add", "element",
-        "counter", "meta", "mark", "&", "0x1", "\"x\"", "to", "dnat", "[", "]", "define", "include", "jhash", "mod", "typeof",
-    ]), 0..60)) {
-        let (parsed, _) = read(&words.join(" "));
-        let mut once = String::new();
-        print::print(&parsed.tree, &mut once);
-        let (again, _) = read(&once);
-        let mut twice = String::new();
-        print::print(&again.tree, &mut twice);
-        let (third, _) = read(&twice);
-        let mut thrice = String::new();
-        print::print(&third.tree, &mut thrice);
-        prop_assert_eq!(twice, thrice);
+        "counter", "meta", "mark", "&", "0x1", "\"x\"", "to", "dnat", "limit", "rate", "5/second", "log", "prefix", "reject", "with",
+        "icmp", "comment", "set", "flags", "interval", "policy", "drop", "# handle 4", "add @s { ip saddr }", "ct", "state", "!=", "*",
+        "fib saddr . iif oif", "numgen inc mod 2", "timeout", "1m", "::1", "10.0.0.1", "meter", "size", "jump { accept }", "  ", "reset", "[", "]", "define", "include", "jhash", "mod", "typeof",
+    ]), 0..7)) {
+        let soup = words.join(" ");
+        let places = [soup.clone(), format!("table ip t {{\nchain c {{\n{soup}\n}}\n}}"), format!("add rule t c {soup}"),
+            format!("table ip t {{\nset s {{\n{soup}\n}}\n}}")];
+        for (parsed, _) in places.iter().map(|p| read(p)).filter(|(_, said)| said.is_empty()) {
+            let mut once = String::new();
+            print::print(&parsed.tree, &mut once);
+            let (again, said) = read(&once);
+            prop_assert!(said.is_empty(), "{:?}: {:?}", once, said);
+            let mut twice = String::new();
+            print::print(&again.tree, &mut twice);
+            prop_assert_eq!(once, twice);
+        }
     }
 }

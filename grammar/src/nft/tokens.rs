@@ -294,7 +294,7 @@ impl<'s, 'n> Tokens<'s, 'n> {
 
     /// A sign among the words of a block's line: `priority filter - 5`, `priority -5`.
     fn sign(&mut self) -> Tok {
-        if self.lex.span().start == self.last_end {
+        if self.lex.span().start == self.last_end || !matches!(self.last, Tok::Word(_) | Tok::Num(_)) {
             return Tok::Dash;
         }
         let mut text = self.lex.slice().to_owned();
@@ -845,6 +845,9 @@ impl Iterator for Tokens<'_, '_> {
             }
             if let Some(tok) = self.terminal(raw) {
                 let before = self.left_out(tok, start);
+                if let Some(Tok::To(_)) = before {
+                    (self.right, self.operand) = (true, true);
+                }
                 let item = self.emit(tok, start);
                 let Some(before) = before else { return Some(item) };
                 self.waiting = Some(item);
