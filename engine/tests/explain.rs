@@ -180,6 +180,24 @@ fn placement_is_the_kernels() {
     assert!(found.tried.iter().filter(|p| p.commands[0].contains("--dport 8200") && p.works[0]).all(|p| straight(&p)));
 }
 
+#[test]
+fn nat_rules_are_asked_until_one_decides() {
+    let s = edited(sample("nodeport-drop"), &["iptables -t nat -A PREROUTING -p tcp --dport 31002 -j REDIRECT"]);
+    // A jump that returned is passed by; the translation ended the chain in front of the rule.
+    assert_eq!(why(&s, REMOTE, "nat/PREROUTING#3").0, "ended-before");
+    let s = edited(
+        sample("nodeport-drop"),
+        &[
+            "nft add table ip late",
+            "nft add chain ip late pre '{ type nat hook prerouting priority -90; }'",
+            "nft add rule ip late pre tcp dport 31002 redirect",
+        ],
+    );
+    let (code, words) = why(&s, REMOTE, "late/pre#1");
+    assert_eq!(code, "nat-already-decided");
+    assert!(words.ends_with("and nat/KUBE-SEP-VKIPXDQHDOL5KL3V#2 had decided"), "{words}");
+}
+
 /// The NodePort with an endpoint on the host's own network.
 fn host_network() -> Sample {
     let to = "-p tcp --dport 31002 -j DNAT --to-destination 172.16.4.21:8200";

@@ -55,7 +55,11 @@ impl Inquiry<'_> {
                 format!("the packet does not pass {}: {way}{}", hook_names(hooks), there.unwrap_or_default())
             }
             Reason::NatAlreadyDecided { event: Some(e) } => {
-                format!("NAT rules are asked until one decides, and {} had decided", self.event_words(*e, cite))
+                let by = match self.events().get(*e) {
+                    Some(Event::Rule { rule, .. }) => cite(*rule),
+                    _ => "another rule".to_string(),
+                };
+                format!("NAT rules are asked until one decides, and {by} had decided")
             }
             Reason::NatAlreadyDecided { event: None } => {
                 "NAT rules are only asked for the first packet of a tracked connection, which this one is not"
