@@ -51,6 +51,11 @@ fn every_step_of_every_nft_scenario_is_the_kernels() {
 }
 
 #[test]
+fn iptables_nft_logs_every_rule_as_xtables_monitor_does() {
+    differing(&["nodeport-drop", "k3s-netpol", "ignite-egress"], compare_monitor);
+}
+
+#[test]
 fn every_step_of_every_iptables_scenario_is_the_kernels() {
     differing(SCENARIOS, compare);
 }
@@ -74,6 +79,33 @@ fn difference(expect: &[Step], ours: &[Step]) -> String {
     let at = expect.iter().zip(ours).position(|(a, b)| a != b).unwrap_or(expect.len().min(ours.len()));
     let show = |list: &[Step]| list.get(at).cloned().unwrap_or_else(|| "(end)".to_string());
     format!("step {} of {}\n    kernel {}\n    ours   {}", at + 1, expect.len(), show(expect), show(ours))
+}
+
+/// The same with the other backend, recorded by `xtables-monitor --trace`: table, chain, verdict and rule text.
+fn compare_monitor(folder: &Path, case: &Value) -> Result<(), String> {
+    let variant = case["variant"].as_str().filter(|v| *v != "base").map_or(String::new(), |v| format!(".{v}"));
+    let Ok(log) = std::fs::read_to_string(folder.join(format!("kernel-trace-nft{variant}.txt"))) else { return Ok(()) };
+    let head = format!("case {}:", case["case"].as_str().unwrap_or("?"));
+    let block = log.split("\n## ").find(|b| b.lines().next().is_some_and(|l| l.contains(&head)));
+    let expect: Vec<Step> = block.unwrap_or("").lines().filter_map(monitor_step).collect();
+    let out = run(folder, case, &["--backend", "nft", "--format", "trace", "--all"])?;
+    let ways: Vec<Vec<Step>> = out.split("# way ").map(|w| w.lines().filter_map(monitor_step).collect()).collect();
+    // Later packets of a connection may follow in the log.
+    let same = |w: &Vec<Step>| !w.is_empty() && (expect.starts_with(w) || w.starts_with(&expect));
+    if expect.is_empty() || ways.iter().any(same) {
+        return Ok(());
+    }
+    Err(difference(&expect, ways.iter().max_by_key(|w| w.len()).map_or(&[][..], Vec::as_slice)))
+}
+
+/// ` TRACE: 2 f9a0121b nat:PREROUTING:rule:0x3c3:JUMP:KUBE-SERVICES  -4 -t nat -A …` without trace id and handle.
+fn monitor_step(line: &str) -> Option<Step> {
+    let mut parts = line.strip_prefix(" TRACE: ")?.splitn(3, ' ').skip(2);
+    let rest = parts.next()?.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut pieces = rest.splitn(4, ':');
+    let (table, chain, kind, says) = (pieces.next()?, pieces.next()?, pieces.next()?, pieces.next()?);
+    let says = if kind == "rule" { says.split_once(':')?.1 } else { says };
+    Some(format!("{table}:{chain}:{kind}:{says}"))
 }
 
 /// The same for an nft recording: chains entered with the header, rules and policies with their verdicts.
