@@ -87,6 +87,7 @@ pub enum Backend {
 
 /// How much is told.
 #[derive(Args, Clone, Copy, Debug, Default)]
+#[command(next_help_heading = "Output")]
 pub struct LevelArgs {
     /// Only the verdict, in one line for each outcome.
     #[arg(long, conflicts_with_all = ["verbose", "all"])]
@@ -94,7 +95,7 @@ pub struct LevelArgs {
     /// More: every step, also those without effect, and what was read and ignored.
     #[arg(short, long)]
     pub verbose: bool,
-    /// Everything: also the rules that did not match, and all outcomes.
+    /// Everything: also chain ends and policies, and every way in full.
     #[arg(long)]
     pub all: bool,
 }
@@ -150,10 +151,10 @@ pub struct ExplainArgs {
     #[command(flatten)]
     pub level: LevelArgs,
     /// How the answer is printed.
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT", help_heading = "Output")]
     pub format: Format,
     /// The same as --format json.
-    #[arg(long, conflicts_with = "format")]
+    #[arg(long, conflicts_with = "format", help_heading = "Output")]
     pub json: bool,
     /// Walk the answer of the other side too, over the same connection table.
     #[arg(long, help_heading = "Conversation")]

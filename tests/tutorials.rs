@@ -2,5 +2,9 @@
 
 #[test]
 fn tutorials_print_what_they_say() {
-    trycmd::TestCases::new().env("LC_ALL", "C.UTF-8").env("NO_COLOR", "1").case("docs/tutorials/*.md").case("README.md");
+    trycmd::TestCases::new()
+        .env("LC_ALL", "C.UTF-8")
+        .env("NO_COLOR", "1")
+        .case("docs/tutorials/*.md")
+        .case("README.md");
 }
