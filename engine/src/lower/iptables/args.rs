@@ -17,7 +17,7 @@ pub struct Load {
 /// An option that was given.
 #[derive(Clone, Copy, Debug)]
 pub struct Arg<'t> {
-    /// Index of the extension in [`Parsed::loads`].
+    /// Index of the extension among those that the rule loads.
     pub load: u16,
     /// Which option.
     pub opt: &'static Opt,

@@ -6,8 +6,9 @@ use crate::field::{Field, Value, device};
 use crate::model::{Family, Hook, Test, Values};
 
 use super::cx::Cx;
+use super::globals::Global;
 use super::values;
-use super::words::{Builtin, Global};
+use super::words::Builtin;
 
 /// A network as value and mask.
 pub type Network = (Value, Value);

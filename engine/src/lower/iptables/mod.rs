@@ -8,6 +8,7 @@ pub mod args;
 mod builtin;
 pub mod cx;
 pub mod fields;
+mod globals;
 pub mod matches;
 pub mod names;
 pub mod registry;

@@ -10,10 +10,11 @@ use crate::model::{Draft, Op, RuleId, Test, Verdict};
 use super::args::{Given, Load};
 use super::builtin::{self, Network};
 use super::cx::{Bad, Cx};
+use super::globals::Global;
 use super::registry::Kind;
 use super::suggest::did_you_mean;
 use super::tables::{Lowerer, Place};
-use super::words::{Builtin, Global, Jump, Parsed};
+use super::words::{Builtin, Jump, Parsed};
 use super::{registry, values};
 
 /// The networks of `-s` or `-d`: nearly always one, or none that can be read.

@@ -11,7 +11,8 @@ use crate::model::{
 };
 
 use super::Options;
-use super::words::{self, Cache, Parsed};
+use super::globals::Cache;
+use super::words::{self, Parsed};
 
 /// Adds a tree to a model.
 pub struct Lowerer<'t, 'm> {

@@ -9,74 +9,10 @@ use nettrace_grammar::{Diagnostic, Name, Span};
 use crate::model::Family;
 
 use super::args::{Arg, Load};
+use super::globals::{Cache, GLOBAL, GLOBALS, Global, MATCH, TARGET, global};
 use super::registry::{self, Extension, Opt, find_match};
 use super::suggest::did_you_mean;
 use super::values;
-
-/// iptables' own options: short, long, long again, how many words belong to them.
-const GLOBALS: &[(&str, &str, &str, Global, u8)] = &[
-    ("-p", "--protocol", "", Global::Protocol, 1),
-    ("-s", "--source", "--src", Global::Source, 1),
-    ("-d", "--destination", "--dst", Global::Destination, 1),
-    ("-i", "--in-interface", "", Global::In, 1),
-    ("-o", "--out-interface", "", Global::Out, 1),
-    ("-f", "--fragment", "--fragments", Global::Fragment, 0),
-    ("-m", "--match", "", Global::Match, 1),
-    ("-j", "--jump", "", Global::Jump, 1),
-    ("-g", "--goto", "", Global::Goto, 1),
-    ("-t", "--table", "", Global::Table, 1),
-    ("-c", "--set-counters", "", Global::Counters, 2),
-    ("-w", "--wait", "", Global::Wait, 0),
-    ("-W", "--wait-interval", "", Global::Wait, 0),
-    ("-v", "--verbose", "", Global::Nothing, 0),
-    ("-n", "--numeric", "", Global::Nothing, 0),
-    ("-x", "--exact", "", Global::Nothing, 0),
-    ("-M", "--modprobe", "", Global::Nothing, 1),
-    ("-4", "--ipv4", "", Global::Only(Family::Ip), 0),
-    ("-6", "--ipv6", "", Global::Only(Family::Ip6), 0),
-    ("", "--line-numbers", "", Global::Nothing, 0),
-    // Operations are the grammar's; they are here because a shortened option must not be one of them either.
-    ("", "--append", "--insert", Global::Nothing, 0),
-    ("", "--delete", "--delete-chain", Global::Nothing, 0),
-    ("", "--replace", "--rename-chain", Global::Nothing, 0),
-    ("", "--list", "--list-rules", Global::Nothing, 0),
-    ("", "--flush", "--zero", Global::Nothing, 0),
-    ("", "--check", "--new-chain", Global::Nothing, 0),
-    ("", "--policy", "--help", Global::Nothing, 0),
-];
-
-/// What one of iptables' own options is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Global {
-    /// `-p`.
-    Protocol,
-    /// `-s`.
-    Source,
-    /// `-d`.
-    Destination,
-    /// `-i`.
-    In,
-    /// `-o`.
-    Out,
-    /// `-f`.
-    Fragment,
-    /// `-m`.
-    Match,
-    /// `-j`.
-    Jump,
-    /// `-g`.
-    Goto,
-    /// `-t`.
-    Table,
-    /// `-c`.
-    Counters,
-    /// `-w`, with a number or without.
-    Wait,
-    /// `-4`, `-6`: the rule is for this family only.
-    Only(Family),
-    /// Says nothing about the rule.
-    Nothing,
-}
 
 /// A built-in condition that was given.
 #[derive(Clone, Copy, Debug)]
@@ -143,40 +79,6 @@ impl Parsed<'_> {
         self.jump = None;
         self.unknown_target = None;
         self.diagnostics.clear();
-    }
-}
-
-/// What words were found to be, by their name in the tree: a dump has few spellings and many words.
-#[derive(Debug, Default)]
-pub struct Cache {
-    family: Option<Family>,
-    /// For each kind of word and each name: 0 not asked yet, 1 nothing of that kind, else its place plus 2.
-    slots: [Vec<u8>; 3],
-}
-
-/// Kinds of words in a [`Cache`].
-const GLOBAL: usize = 0;
-const MATCH: usize = 1;
-const TARGET: usize = 2;
-
-impl Cache {
-    fn place(&mut self, kind: usize, name: Name, find: impl FnOnce() -> Option<usize>) -> Option<usize> {
-        let (slots, i) = (&mut self.slots[kind], name.0 as usize);
-        if slots.len() <= i {
-            slots.resize(i + 1, 0);
-        }
-        if slots[i] == 0 {
-            slots[i] = find().and_then(|place| u8::try_from(place + 2).ok()).unwrap_or(1);
-        }
-        slots[i].checked_sub(2).map(usize::from)
-    }
-
-    /// Extensions differ between families; what was found for the other one is forgotten.
-    fn of_family(&mut self, family: Family) -> &mut Self {
-        if self.family != Some(family) {
-            *self = Cache { family: Some(family), ..Cache::default() };
-        }
-        self
     }
 }
 
@@ -517,11 +419,6 @@ impl<'t> Reader<'t, '_> {
     fn join(&self, from: usize, end: usize) -> String {
         join(self.tree, &self.words[from..end.clamp(from, self.words.len())])
     }
-}
-
-/// The place of one of iptables' own options, by its whole name.
-fn global(name: &str) -> Option<usize> {
-    GLOBALS.iter().position(|g| name == g.0 || name == g.1 || (!g.2.is_empty() && name == g.2))
 }
 
 /// Words as one text, separated by blanks.
