@@ -264,6 +264,7 @@ impl Machine<'_> {
                 if before.oif != self.way.oif {
                     self.decided(Decision::Output { oif: self.way.oif, nexthop: self.way.nexthop });
                 }
+                self.show_route(Step::Reroute);
                 Ok(())
             }
             Err((errno, why)) => {

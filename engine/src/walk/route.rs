@@ -142,8 +142,13 @@ impl Machine<'_> {
     /// Puts the route's device into the packet, as the next hook sees it.
     pub(super) fn show_way(&mut self, step: Step) {
         let oif = self.way.oif.map_or(Got::Unknown, Got::Value);
+        self.write(Field::Oif, oif, Cause::Step(step));
+        self.show_route(step);
+    }
+
+    /// Puts what the route says besides its device into the packet: rules see that at once.
+    pub(super) fn show_route(&mut self, step: Step) {
         let by = Cause::Step(step);
-        self.write(Field::Oif, oif, by);
         self.write(Field::RtNexthop, self.way.nexthop.map_or(Got::Unknown, Got::Value), by);
         self.set(Field::Realm, self.way.realm.into(), by);
         let mtu = self.way.oif.and_then(|o| self.world.host.link(&device_name(o)).ok()).and_then(|l| l.mtu);

@@ -74,6 +74,7 @@ fn words_are_values_or_keywords_by_their_place() {
         "ct status snat,dnat accept",
         "ip protocol icmp icmp type echo-request",
         "meta l4proto gre ip saddr 1.2.3.4 accept",
+        "meta l4proto != gre th dport 80 accept",
         "meta mark set ct mark accept",
         "ct mark set meta mark & 0x000000ff | 0x00000001 return",
         "reject with tcp reset",
