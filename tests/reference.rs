@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use nettrace_engine::lower::iptables::registry::{self, For, Kind, Status};
+use nettrace_engine::lower::nft;
 
 const HEAD: &str = "# Matches and targets of iptables\n\nEvery extension of iptables 1.8.9, as the registry has it. \
     *computed*: its effect follows from packet, host and state.\n*assumed*: it needs input that is often missing; a \
@@ -47,6 +48,31 @@ fn the_table_of_extensions_is_the_registrys() {
     section("Matches", Kind::Match, &mut table);
     section("Targets", Kind::Target, &mut table);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/extensions.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &table).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == table, "run `UPDATE_DOCS=1 cargo test --test reference`");
+}
+
+const NFT_HEAD: &str = "# Expressions and statements of nft\n\nEverything that is understood of nft's language, as the registries \
+    have it; the words *computed*, *assumed* and\n*text* mean what they mean for [iptables](extensions.md).\n";
+
+#[test]
+fn the_table_of_nft_is_the_registrys() {
+    let mut table = NFT_HEAD.to_owned();
+    for (title, statements) in [("Expressions", false), ("Statements", true)] {
+        let _ = write!(table, "\n## {title}\n\n| form | status | note |\n|---|---|---|\n");
+        for c in nft::constructs().into_iter().filter(|c| c.statement == statements) {
+            let status = match c.status {
+                nft::Status::Computed => "computed",
+                nft::Status::Assumed => "assumed",
+                nft::Status::Text => "text",
+            };
+            let _ = writeln!(table, "| `{}` | {status} | {} |", c.form.replace('|', "\\|"), c.note.replace('|', "\\|"));
+        }
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/nft.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&path, &table).unwrap();
     }

@@ -25,7 +25,7 @@ use nettrace_grammar::nft::tree::Tree;
 
 use crate::model::Model;
 
-pub use status::{Construct, constructs};
+pub use status::{Construct, Status, constructs};
 
 /// Adds what `tree` says to `model`: tables, chains, sets and rules of a listing, or the changes of typed commands.
 pub fn lower(tree: &Tree, model: &mut Model) -> Vec<Diagnostic> {

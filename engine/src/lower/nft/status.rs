@@ -1,14 +1,29 @@
 //! What nettrace knows of nft's language, from the registries: for the documentation and for reports.
 
+use super::fields::Source;
 use super::{fields, special, stmts};
+use crate::field::Field;
 
-/// An expression or statement that is understood.
+/// How well a construct is understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Its effect follows from packet, host and state.
+    Computed,
+    /// It needs input that is often missing: a declared default stands in, or a fact is asked for.
+    Assumed,
+    /// It is kept as text, a fact to ask for.
+    Text,
+}
+
+/// An expression or statement of nft's language.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Construct {
-    /// `expression` or `statement`.
-    pub what: &'static str,
+    /// A statement rather than an expression.
+    pub statement: bool,
     /// How it is written.
     pub form: String,
+    /// How well it is understood.
+    pub status: Status,
     /// What becomes of it.
     pub note: String,
 }
@@ -23,14 +38,80 @@ const OTHERS: &[(&str, &str)] = &[
     ("accept | drop | continue | return | jump CHAIN | goto CHAIN | jump { … }", "a verdict"),
 ];
 
+/// Expressions that are read and kept as text.
+const TEXT: &[&str] = &[
+    "osf name|version",
+    "ipsec in|out …",
+    "socket cgroupv2 level N",
+    "tunnel id|path",
+    "vxlan|geneve|gre|gretap …",
+    "meta random",
+];
+
+fn status(source: Source) -> Status {
+    use Field::*;
+    let (Source::Field(f) | Source::Part(f, ..) | Source::Sum(f, _)) = source else { return Status::Computed };
+    let assumed = matches!(
+        f,
+        SkUid
+            | SkGid
+            | Cgroup
+            | Cpu
+            | Time
+            | Day
+            | Hour
+            | Ipsec
+            | Secmark
+            | CtId
+            | CtLabel
+            | SockTransparent
+            | SockMark
+            | SockWildcard
+            | SdifName
+    );
+    if assumed { Status::Assumed } else { Status::Computed }
+}
+
+fn statement_status(word: &str) -> Status {
+    match word {
+        "limit" | "quota" | "ct count" | "queue" | "tproxy" | "synproxy" | "flow add" | "flow offload" | "dup" => {
+            Status::Assumed
+        }
+        "xt match" | "xt target" | "xt watcher" => Status::Text,
+        _ => Status::Computed,
+    }
+}
+
 /// All expressions and statements, in the order of the registries.
 pub fn constructs() -> Vec<Construct> {
-    let expression = |form: String, note: String| Construct { what: "expression", form, note };
-    let rows = fields::ROWS.iter().map(|r| expression(r.text.to_owned(), format!("{:?}", r.kind).to_lowercase()));
-    let special = special::SPECIAL.iter().map(|s| expression(format!("{} {}", s.head, s.form), String::new()));
-    let statement = |form: String, note: &str| Construct { what: "statement", form, note: note.to_owned() };
-    let keywords =
-        stmts::STATEMENTS.iter().map(|s| statement(format!("{} {}", s.word, s.form).trim().to_owned(), s.note));
-    let others = OTHERS.iter().map(|(form, note)| statement((*form).to_owned(), note));
-    rows.chain(special).chain(others).chain(keywords).collect()
+    let make =
+        |statement, form: String, status, note: &str| Construct { statement, form, status, note: note.to_owned() };
+    let mut all = Vec::new();
+    for r in fields::ROWS {
+        all.push(make(false, r.text.to_owned(), status(r.source), ""));
+    }
+    for s in special::SPECIAL {
+        let random = matches!(s.head, "numgen" | "symhash");
+        let status = if random { Status::Assumed } else { Status::Computed };
+        all.push(make(
+            false,
+            format!("{} {}", s.head, s.form),
+            status,
+            if random { "a chance, or a counter" } else { "" },
+        ));
+    }
+    all.push(make(false, "jhash EXPR mod N [seed N] [offset N]".to_owned(), Status::Assumed, "a chance"));
+    all.push(make(
+        false,
+        "@ll|nh|th|ih,OFFSET,BITS".to_owned(),
+        Status::Computed,
+        "payload bytes that were not given are a fact",
+    ));
+    all.extend(TEXT.iter().map(|form| make(false, (*form).to_owned(), Status::Text, "")));
+    all.extend(OTHERS.iter().map(|(form, note)| make(true, (*form).to_owned(), Status::Computed, note)));
+    for s in stmts::STATEMENTS {
+        let form = format!("{} {}", s.word, s.form);
+        all.push(make(true, form.trim().to_owned(), statement_status(s.word), s.note));
+    }
+    all
 }
