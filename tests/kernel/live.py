@@ -26,6 +26,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 
 SKIPPED = 77
+# Conditions that nft 1.0.6 leaves out of its listing, so that no dump can tell.
+UNLISTED = ("ct original l3proto ipv4 ", "ct reply l3proto ipv4 ", "ct l3proto ipv4 ", "meta protocol ip ")
 KINDS = ("ipt-nft4", "ipt-nft6", "ipt-leg4", "ipt-leg6", "nft", "nftd", "nft6")
 
 
@@ -60,7 +62,10 @@ def make(kind, seed):
                 if case.get(part):
                     case[part] = case[part].replace("! -i + ", "-i + ").replace("! -o + ", "-o + ")
         return case
-    return gen_nft.generate(seed, {"nft": None, "nftd": None, "nft6": "ip6"}[kind], dense=kind == "nftd")
+    case = gen_nft.generate(seed, {"nft": None, "nftd": None, "nft6": "ip6"}[kind], dense=kind == "nftd")
+    for lost in UNLISTED:
+        case["nft"] = case["nft"].replace(lost, "")
+    return case
 
 
 def replay(tool, folder):
