@@ -1,5 +1,5 @@
 //! THE table of keys. Dispatch, the footer, the help popup and `docs/reference/keys.md` are all drawn from it; a new key
-//! is one row here and one arm in [`crate::update`].
+//! is one row here and one arm in [`crate::update()`].
 
 use std::fmt::Write as _;
 

@@ -1,6 +1,6 @@
 //! The interactive stepper: a finished answer, one step at a time.
 //!
-//! [`State`] and [`update`] are pure: a message goes in, an [`Effect`] comes out that the root carries out. [`draw`] shows
+//! [`State`] and [`update()`] are pure: a message goes in, an [`Effect`] comes out that the root carries out. [`draw()`] shows
 //! the state. Nothing here evaluates a rule, parses a dump, or touches files, the environment or the terminal.
 //!
 //! Start reading at `update.rs`; keys are in `keymap.rs`, looks in `theme.rs`, one file a pane in `panes/`.

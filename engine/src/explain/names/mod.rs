@@ -3,7 +3,7 @@
 //!
 //! One owner (kube-proxy, Calico, Docker, …) is one file: a table of its names and marks, and functions for what has to
 //! be read out of comments, recomputed from hashes or found by following jumps. Adding an owner is that file and one line
-//! in [`OWNERS`]. Nothing is computed before it is asked for.
+//! in `OWNERS`. Nothing is computed before it is asked for.
 //!
 //! Left out: a comment that says what a rule is already is its own label; it stands in the rule's text.
 
