@@ -9,7 +9,7 @@ use std::collections::BinaryHeap;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
-use crate::field::{Field, Value, to_address};
+use crate::field::{Field, Value, address, to_address};
 use crate::model::{Model, SetId, TextId};
 
 /// One question. Two equal facts have one answer in a walk.
@@ -112,7 +112,7 @@ impl Fact {
             Fact::IsLocal(family, addr) => format!("local:{}", to_address(*addr, *family)),
             Fact::Field(field, _) => field.name().replace(' ', "-"),
             Fact::Member(set, key) => {
-                let key: Vec<_> = key.iter().map(ToString::to_string).collect();
+                let key: Vec<_> = key.iter().map(|v| show_key_part(*v, family_of(*v))).collect();
                 let name = model.set(*set).name.map_or("anonymous", |n| model.name(n));
                 format!("in:{name}:{}", key.join(","))
             }
@@ -121,7 +121,7 @@ impl Fact {
             Fact::Listener => "listener".to_string(),
             Fact::Queue(num) => format!("queue:{num}"),
             Fact::NextHop(_) => "nexthop".to_string(),
-            Fact::Route(_) => "route".to_string(),
+            Fact::Route(addr) => format!("route:{}", to_address(*addr, family_of(*addr))),
             Fact::MixedOrder => "order".to_string(),
             Fact::Other(what) => (*what).to_string(),
         }
@@ -132,7 +132,7 @@ impl Fact {
         match self {
             Fact::Chance { .. } => "which way a random choice falls".to_string(),
             Fact::IsLocal(family, addr) => format!("is {} an address of this host", to_address(*addr, *family)),
-            Fact::Field(field, _) => format!("the packet's {}", field.name()),
+            Fact::Field(field, _) => format!("the packet's {}", field_words(*field)),
             Fact::Member(set, key) => {
                 let name = model.set(*set).name.map_or("an anonymous set", |n| model.name(n));
                 let shown: Vec<_> = key.iter().map(|v| show_key_part(*v, family)).collect();
@@ -140,13 +140,33 @@ impl Fact {
             }
             Fact::Opaque(text) => format!("does `{}` hold", model.text(*text)),
             Fact::Target(text) => format!("what does `{}` do", model.text(*text)),
-            Fact::Listener => "does a transparent proxy listen".to_string(),
+            Fact::Listener => "is there a socket of a transparent proxy".to_string(),
             Fact::Queue(num) => format!("what the program behind queue {num} says"),
             Fact::NextHop(_) => "which next hop the route uses".to_string(),
-            Fact::Route(_) => "is there a route".to_string(),
-            Fact::MixedOrder => "do legacy tables run before nft chains of the same priority".to_string(),
+            Fact::Route(addr) => format!("is there a route to {}", to_address(*addr, family)),
+            Fact::MixedOrder => "which of iptables-legacy and nft runs first at the same priority".to_string(),
             Fact::Other(what) => other_question(what).to_string(),
         }
+    }
+}
+
+/// A field in words that a reader of dumps has not learned yet.
+fn field_words(field: Field) -> &'static str {
+    match field {
+        Field::Iif => "incoming device",
+        Field::Oif => "outgoing device",
+        Field::PhysIn => "incoming bridge port",
+        Field::PhysOut => "outgoing bridge port",
+        Field::EtherSaddr => "source MAC address",
+        Field::EtherDaddr => "destination MAC address",
+        Field::Hour => "time of day (UTC)",
+        Field::Day => "day of the week (UTC)",
+        Field::Time => "time (UTC)",
+        Field::Cpu => "CPU",
+        Field::SockTransparent => "socket's transparent flag",
+        Field::SockMark => "socket's mark",
+        Field::SockWildcard => "socket's being bound to no address",
+        other => other.name(),
     }
 }
 
@@ -162,6 +182,42 @@ fn other_question(what: &str) -> &str {
     }
 }
 
+impl Fact {
+    /// An answer that is not one of a list: an address, a device, a number.
+    pub fn typed(&self, text: &str) -> Option<Value> {
+        let addr = || text.parse().ok().map(address);
+        match self {
+            Fact::Field(field, _) => field.parse(text),
+            Fact::Other("masquerade-address" | "redirect-address") => addr(),
+            Fact::Other("nat-port") => text.parse::<u16>().ok().map(Value::from),
+            _ => None,
+        }
+    }
+
+    /// The flag that gives another answer than the one at `index`.
+    pub(crate) fn flag(&self, key: &str, options: &Options, index: usize) -> String {
+        let other = options.choices.iter().enumerate().find(|(i, _)| *i != index);
+        let answer = match (self, other) {
+            (Fact::Other("payload"), _) => return "payload_hex in --packet".to_string(),
+            (Fact::Other("masquerade-address" | "redirect-address"), _) => "192.0.2.1",
+            (Fact::Other("nat-port"), _) => "40001",
+            (_, Some((_, choice))) => &choice.label,
+            (_, None) => "ask",
+        };
+        pin(key, answer)
+    }
+}
+
+/// `--assume 'local:10.0.0.9=yes'`, as a shell takes it.
+pub fn pin(key: &str, answer: &str) -> String {
+    format!("--assume '{}={}'", key.replace('\'', "'\\''"), answer.replace('\'', "'\\''"))
+}
+
+/// The family that an address is of, by its size.
+fn family_of(addr: Value) -> Value {
+    if addr >> 32 == 0 { 2 } else { 10 }
+}
+
 fn show_key_part(value: Value, family: Value) -> String {
     if value > 0xffff { to_address(value, family).to_string() } else { value.to_string() }
 }
@@ -170,6 +226,12 @@ fn show_key_part(value: Value, family: Value) -> String {
 pub trait Chooser {
     /// The index of the answer taken.
     fn choose(&mut self, key: &str, options: &Options) -> usize;
+
+    /// What the user says about a fact, `ask` included.
+    fn given(&mut self, key: &str) -> Option<&str> {
+        let _ = key;
+        None
+    }
 }
 
 /// Something that was not in the inputs and that the answer takes for granted.
@@ -298,6 +360,10 @@ impl Replay<'_> {
 }
 
 impl Chooser for Replay<'_> {
+    fn given(&mut self, key: &str) -> Option<&str> {
+        self.pins.get(key).map(String::as_str)
+    }
+
     fn choose(&mut self, key: &str, options: &Options) -> usize {
         if let Some(index) = self.settled(key, options) {
             return index;

@@ -40,6 +40,10 @@ pub enum Show {
     Family,
     /// yes or no.
     Bool,
+    /// `08:00:00`.
+    Clock,
+    /// `Monday`.
+    Weekday,
 }
 
 macro_rules! fields {
@@ -187,9 +191,9 @@ fields! {
     /// The clock in nanoseconds since 1970, UTC.
     Time "time" 64 Dec;
     /// Day of the week, 0 Sunday.
-    Day "day" 8 Dec;
+    Day "day" 8 Weekday;
     /// Second of the day.
-    Hour "hour" 32 Dec;
+    Hour "hour" 32 Clock;
     /// Whether the packet came or will go through IPsec.
     Ipsec "ipsec" 1 Bool;
     /// Routing realm of the route taken.
@@ -422,6 +426,19 @@ pub fn bit_names(value: Value, names: &[(u128, &str)]) -> String {
     if out.is_empty() { "none".to_string() } else { out }
 }
 
+/// Days of the week by number.
+const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+
+/// `08:30` or `08:30:15` as seconds.
+fn clock(text: &str) -> Option<Value> {
+    let parts: Option<Vec<Value>> = text.split(':').map(|p| p.parse().ok()).collect();
+    match parts?[..] {
+        [h @ 0..24, m @ 0..60] => Some(h * 3600 + m * 60),
+        [h @ 0..24, m @ 0..60, s @ 0..60] => Some(h * 3600 + m * 60 + s),
+        _ => None,
+    }
+}
+
 impl Field {
     /// The value as people write it; addresses are shown in `family` (2 or 10).
     pub fn print(self, value: Value, family: Value) -> String {
@@ -452,7 +469,32 @@ impl Field {
                 other => other.to_string(),
             },
             Show::Bool => if value == 0 { "no" } else { "yes" }.to_string(),
+            Show::Clock => format!("{:02}:{:02}:{:02}", value / 3600, value / 60 % 60, value % 60),
+            Show::Weekday => WEEKDAYS.get(value as usize).map_or_else(|| value.to_string(), |d| (*d).to_string()),
         }
+    }
+
+    /// The value that people write so; `None` for what is no value of the field.
+    pub fn parse(self, text: &str) -> Option<Value> {
+        let number = || match text.strip_prefix("0x") {
+            Some(hex) => Value::from_str_radix(hex, 16).ok(),
+            None => text.parse::<Value>().ok(),
+        };
+        let value = match self.show() {
+            Show::Addr => text.parse().ok().map(address),
+            Show::Dev if text == "ask" || text.len() > 15 || text.contains(char::is_whitespace) => None,
+            Show::Dev => Some(device(text)),
+            Show::Mac => mac(text),
+            Show::Proto => PROTOCOLS.iter().find(|p| p.1 == text).map(|p| Value::from(p.0)).or_else(number),
+            Show::Clock => clock(text).or_else(number),
+            Show::Weekday => {
+                let day = WEEKDAYS.iter().position(|d| d.eq_ignore_ascii_case(text));
+                day.map(|d| d as Value).or_else(number)
+            }
+            Show::Bool => [("no", 0), ("yes", 1)].iter().find(|b| b.0 == text).map(|b| b.1).or_else(number),
+            _ => number(),
+        };
+        value.filter(|v| *v <= crate::model::ones(self.bits()))
     }
 
     /// Whether the field reads the connection that the packet belongs to.

@@ -80,7 +80,7 @@ pub fn walk_all(world: World, first: &Start, legs: &[Leg], state: &mut State, as
     let mut sides = [Some(0), None];
     for leg in rest {
         let next = match (leg.reply, sides) {
-            (true, [Some(seen), _]) => answer(world, &done[seen].trace, *leg),
+            (true, [Some(seen), _]) => answer(world, &done[seen].trace, *leg).map(|s| Start { own: first.own, ..s }),
             (false, [Some(own), seen]) => again(first, &done[own].trace, seen.map(|s| &done[s].trace), *leg),
             _ => None,
         };

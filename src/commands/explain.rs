@@ -26,7 +26,6 @@ pub fn run(args: &ExplainArgs, paint: Paint) -> Result<(), Failure> {
     let mut loaded = load::load(&args.input)?;
     super::complain(&loaded, paint);
     let fixed = Fixed::read(&args.facts)?;
-    loaded.settle(&described, &fixed.pins);
     let questions = Questions::read(&args.why, &loaded)?;
     let before = edits::apply(&mut loaded, &args.what_if, paint)?;
     let host = super::host(&loaded, &args.facts)?;
@@ -48,6 +47,7 @@ pub fn run(args: &ExplainArgs, paint: Paint) -> Result<(), Failure> {
         out.push_str(&format!("{}\n\n", paint.dim(said)));
     }
     let parts = walks(world);
+    fixed.check()?;
     for (i, packet) in parts.iter().enumerate() {
         let heading = (parts.len() > 1).then_some((i + 1, packet.name));
         let bench = (i == 0).then_some(Bench { start: &start, state: &state, pins: &fixed.pins });

@@ -1,9 +1,12 @@
 //! Facts fixed on the command line: `--assume 'in:web:10.0.0.9=yes'`, `--choose 2`.
 
+use std::cell::RefCell;
+
 use nettrace_engine::fact::{Chooser, Options, Pins};
 
 use crate::cli::FactArgs;
 use crate::load::Failure;
+use crate::output;
 
 /// What the command line fixes.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +17,10 @@ pub struct Fixed {
     every: Option<usize>,
     /// The ways of single random choices, from 0.
     single: Vec<(String, usize)>,
+    /// What the walks asked for of all that is fixed.
+    asked: RefCell<Vec<String>>,
+    /// Answers that a fact does not have, each with those that it has.
+    misfits: RefCell<Vec<(String, Vec<String>)>>,
 }
 
 impl Fixed {
@@ -37,6 +44,38 @@ impl Fixed {
         Ok(fixed)
     }
 
+    /// Whether what is fixed was of use: an answer that a fact does not have is an error, a fact that no walk asked for
+    /// is told as a note.
+    pub fn check(&self) -> Result<(), Failure> {
+        if let Some((key, answers)) = self.misfits.borrow().first() {
+            let value = self.pins.get(key).map_or("", String::as_str);
+            let list = answers.iter().map(|a| format!("`{a}`")).collect::<Vec<_>>().join(", ");
+            return Err(Failure::new(format!("--assume {key}={value}: the answers are {list}, or `ask`")));
+        }
+        let asked = self.asked.borrow();
+        let fixed = self.pins.keys().chain(self.single.iter().map(|s| &s.0));
+        let mut unused: Vec<&String> = fixed.filter(|k| !asked.contains(k)).collect();
+        unused.sort();
+        for key in unused {
+            let key = output::safe(key);
+            output::note(&format!("note: `{key}` is fixed, but the walk does not depend on it\n"));
+        }
+        Ok(())
+    }
+
+    /// Notes that a fact was asked for, and whether it has the answer that is fixed.
+    fn asked(&self, key: &str, options: Option<&Options>) {
+        let pin = self.pins.get(key);
+        if (pin.is_some() || self.single.iter().any(|s| s.0 == key)) && !self.asked.borrow().iter().any(|k| k == key) {
+            self.asked.borrow_mut().push(key.to_string());
+        }
+        let (Some(pin), Some(options)) = (pin, options) else { return };
+        if pin != "ask" && options.choices.iter().all(|c| c.label != *pin) {
+            let answers = options.choices.iter().map(|c| c.label.clone()).collect();
+            self.misfits.borrow_mut().push((key.to_string(), answers));
+        }
+    }
+
     fn way(&self, key: &str, options: &Options) -> Option<usize> {
         let single = self.single.iter().find(|(k, _)| k == key).map(|(_, way)| *way);
         let chance = options.choices.iter().all(|c| c.odds.is_some());
@@ -54,7 +93,13 @@ pub struct Facts<'a> {
 }
 
 impl Chooser for Facts<'_> {
+    fn given(&mut self, key: &str) -> Option<&str> {
+        self.fixed.asked(key, None);
+        self.rest.given(key)
+    }
+
     fn choose(&mut self, key: &str, options: &Options) -> usize {
+        self.fixed.asked(key, Some(options));
         match self.fixed.way(key, options) {
             Some(way) => way,
             None => self.rest.choose(key, options),

@@ -52,7 +52,7 @@ pub fn run(args: &ReplayArgs, paint: Paint) -> Result<(), Failure> {
         let line = line.map_err(|e| Failure::new(format!("packet {}: {e}", n + 1)))?;
         super::print(&format!("{line}\n"))?;
     }
-    Ok(())
+    fixed.check()
 }
 
 /// The state that a flow's packets share.

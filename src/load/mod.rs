@@ -11,15 +11,11 @@ mod packets;
 mod sample;
 
 use std::fmt;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
-use nettrace_engine::World;
-use nettrace_engine::fact::{Assumption, Pins};
-use nettrace_engine::field::{Field, to_address};
-use nettrace_engine::host::{Host, Parts, Table};
+use nettrace_engine::fact::Assumption;
+use nettrace_engine::host::Parts;
 use nettrace_engine::model::Model;
-use nettrace_engine::spec::{self, PacketSpec};
 use nettrace_engine::state::State;
 use nettrace_grammar::{Diagnostic, Sources};
 
@@ -85,31 +81,6 @@ pub struct Loaded {
     pub sample: bool,
     /// What was read, for `-v`.
     pub found: Found,
-}
-
-impl Loaded {
-    /// See [`settle`].
-    pub fn settle(&mut self, described: &PacketSpec, pins: &Pins) {
-        settle(&mut self.parts, &self.model, described, pins);
-    }
-}
-
-/// Where no `ip addr` tells, the destination of an arriving packet (the source of one made here) is this host's, and
-/// `--assume local:ADDRESS=yes` adds others; every other address counts as remote.
-pub fn settle(parts: &mut Parts, model: &Model, described: &PacketSpec, pins: &Pins) {
-    let routes = parts.routes4.iter().chain(&parts.routes6).flatten();
-    if parts.addresses.is_some() || routes.into_iter().any(|r| r.table == Table::Local) {
-        return;
-    }
-    let host = Host::new(parts.clone());
-    let Ok(start) = spec::complete(described, World { model, host: &host }) else { return };
-    let field = if start.local { Field::Saddr } else { Field::Daddr };
-    let own = to_address(start.packet.or_zero(field), start.packet.family());
-    let said = pins.iter().filter(|(key, value)| key.starts_with("local:") && *value == "yes");
-    let said = said.filter_map(|(key, _)| key["local:".len()..].parse().ok());
-    let denied = pins.get(&format!("local:{own}")).is_some_and(|v| v == "no");
-    let all: Vec<IpAddr> = Some(own).filter(|_| !denied).into_iter().chain(said).collect();
-    parts.assumed_local = Some(all.into_iter().map(|ip| (ip, None)).collect());
 }
 
 /// Reads all inputs; warnings that concern no place in a file come with the found files.

@@ -50,6 +50,9 @@ impl Answer {
 struct OutcomeJson {
     odds: Option<f64>,
     choices: Vec<ChoiceJson>,
+    /// Other answers that lead to the same.
+    #[serde(rename = "or", skip_serializing_if = "Vec::is_empty")]
+    others: Vec<Vec<ChoiceJson>>,
     path: Vec<Json>,
     hooks: Vec<Json>,
     fate: Json,
@@ -96,7 +99,12 @@ fn merged(all: impl Iterator<Item = OutcomeJson>) -> Vec<OutcomeJson> {
                 && o.replies == one.replies
         };
         match list.iter_mut().find(same) {
-            Some(known) => known.odds = known.odds.zip(one.odds).map(|(a, b)| a + b),
+            Some(known) => {
+                known.odds = known.odds.zip(one.odds).map(|(a, b)| a + b);
+                if known.choices != one.choices && !known.others.contains(&one.choices) {
+                    known.others.push(one.choices);
+                }
+            }
             None => list.push(one),
         }
     }
@@ -111,6 +119,7 @@ fn outcome(texts: Texts, outcome: &Outcome<Trace>) -> OutcomeJson {
     OutcomeJson {
         odds: outcome.odds,
         choices: choices(texts, outcome),
+        others: Vec::new(),
         path: way.passes().map(|p| pass(texts, p)).collect(),
         hooks: way.hooks().map(hook).collect(),
         far: matches!(fate, Fate::Out { .. } | Fate::Local { .. } | Fate::Bridged { .. })
@@ -231,7 +240,7 @@ fn fate_json(texts: Texts, fate: &Fate) -> Json {
         }
         Fate::Local { iif } => {
             put("kind", json!("local"));
-            put("iif", json!(device_name(*iif)));
+            put("iif", json!(Some(*iif).filter(|v| *v != 0).map(device_name)));
         }
         Fate::Drop { hook, by } => {
             put("kind", json!("drop"));

@@ -4,10 +4,11 @@
 //! ([`nettrace_engine::explain::answer`]).
 
 mod ending;
+mod facts;
 mod rows;
 mod verdict;
 
-use nettrace_engine::explain::answer::{Answer, Chosen, Ending};
+use nettrace_engine::explain::answer::{Answer, Ending};
 use nettrace_engine::explain::names::Labels;
 use nettrace_engine::fact::Assumption;
 use nettrace_engine::model::{Hook, Model};
@@ -16,6 +17,7 @@ use nettrace_grammar::{Sources, Span};
 use crate::output::Paint;
 
 pub use ending::{off, off_why, route};
+pub use facts::conditions;
 pub use rows::parts;
 pub use verdict::{line as packet_line, one_line};
 
@@ -105,7 +107,7 @@ pub fn render(scene: &mut Scene, answer: &Answer, level: Level) -> Drawn {
     if told < answer.endings.len() {
         out.push_str(&ending::others(scene, answer));
     }
-    Drawn { way: out, assumed: assumptions(scene, answer, level) }
+    Drawn { way: out, assumed: facts::open(scene, answer) + &assumptions(scene, answer, level) }
 }
 
 fn short(scene: &Scene, answer: &Answer) -> String {
@@ -134,59 +136,6 @@ fn odds(answer: &Answer, ending: &Ending) -> String {
     }
 }
 
-/// Under which answers an ending comes about: `if 10.0.0.9 is in set web`.
-pub fn conditions(scene: &Scene, ending: &Ending) -> String {
-    let open = |list: &Vec<Chosen>| -> String {
-        let said: Vec<String> = list.iter().filter(|c| !c.chance).map(|c| condition(scene, c)).collect();
-        said.join(" and ")
-    };
-    let mut all: Vec<String> = ending.choices.iter().map(open).filter(|s| !s.is_empty()).collect();
-    all.sort_by_key(String::len);
-    all.dedup();
-    match all.as_slice() {
-        [] => String::new(),
-        [only] => format!("if {only}"),
-        [first, second] if first.len() + second.len() < 120 => format!("if {first}, or {second}"),
-        [first, rest @ ..] => format!("if {first}, or in {} more cases", rest.len()),
-    }
-}
-
-fn condition(scene: &Scene, chosen: &Chosen) -> String {
-    statement(scene, &chosen.question, &chosen.answer, ": ")
-}
-
-/// A question and its answer as one statement; those that are none are put side by side.
-fn statement(scene: &Scene, question: &str, answer: &str, sep: &str) -> String {
-    let question = scene.paint.text(question);
-    let yes = answer == "yes";
-    if yes || answer == "no" {
-        let not = if yes { "" } else { "not " };
-        if let Some(what) = question.strip_prefix("is there ") {
-            return format!("there is {not}{what}");
-        }
-        for (start, verb) in [("is ", " "), ("does ", " ")] {
-            if let Some(rest) = question.strip_prefix(start) {
-                return reorder(rest, start.trim(), not).unwrap_or_else(|| format!("{not}({rest}{verb})"));
-            }
-        }
-    }
-    let answer = scene.paint.text(answer);
-    match question.strip_prefix("the packet's ") {
-        Some(field) => format!("{field} is {answer}"),
-        None => format!("{question}{sep}{answer}"),
-    }
-}
-
-/// `10.0.0.9 in set web` with `is` becomes `10.0.0.9 is in set web`; `` `x` hold`` with `does` becomes `` `x` holds``.
-fn reorder(rest: &str, verb: &str, not: &str) -> Option<String> {
-    if verb == "does" {
-        let what = rest.strip_suffix(" hold")?;
-        return Some(if not.is_empty() { format!("{what} holds") } else { format!("{what} does not hold") });
-    }
-    let at = [" in set ", " an address ", " there "].iter().find_map(|w| rest.find(w))?;
-    Some(format!("{} is {not}{}", &rest[..at], &rest[at + 1..]))
-}
-
 /// The file that all rules of the way are in, if it is one.
 fn only_file(scene: &Scene, answer: &Answer) -> Option<String> {
     let rules = answer.endings.iter().flat_map(rows::rules);
@@ -206,15 +155,14 @@ fn assumptions(scene: &Scene, answer: &Answer, level: Level) -> String {
         for a in &answer.assumptions {
             let why = p.text(&a.why);
             out.push_str(&format!(
-                "  {} {}  {}\n",
-                p.text(&a.fact),
-                p.text(&a.value),
+                "  {}  {}\n",
+                p.text(&facts::statement(&a.fact, &a.value)),
                 p.dim(&format!("{why} {}", flag(&a.flag)))
             ));
         }
     } else {
         let (minor, told): (Vec<_>, Vec<_>) = answer.assumptions.iter().partition(|a| a.flag.starts_with("--sysctl"));
-        let say = |a: &&Assumption| join(&[&statement(scene, &a.fact, &a.value, " "), &flag(&p.text(&a.flag))], " ");
+        let say = |a: &&Assumption| join(&[&p.text(&facts::statement(&a.fact, &a.value)), &flag(&p.text(&a.flag))], " ");
         let mut items: Vec<String> = told.iter().map(say).collect();
         match minor.len() {
             0 => {}

@@ -16,7 +16,7 @@ fn open() -> Eval {
 /// `bits` bits at bit `offset` of a header.
 pub(super) fn at(view: View, base: Base, offset: u32, bits: u32) -> Eval {
     if base == Base::Link {
-        return link(view.packet, offset, bits);
+        return link(view, offset, bits);
     }
     let image = image(view.packet);
     let start = match base {
@@ -37,9 +37,13 @@ pub(super) fn at(view: View, base: Base, offset: u32, bits: u32) -> Eval {
 }
 
 /// The Ethernet header, where there is one.
-fn link(p: &Packet, offset: u32, bits: u32) -> Eval {
-    let (Some(src), Some(dst)) = (p.value(Field::EtherSaddr), p.value(Field::EtherDaddr)) else { return Eval::Absent };
-    let header = dst << 64 | src << 16 | p.or_zero(Field::EtherType);
+fn link(view: View, offset: u32, bits: u32) -> Eval {
+    let (src, dst) = match (super::read(view, Field::EtherSaddr), super::read(view, Field::EtherDaddr)) {
+        (Eval::Value(src), Eval::Value(dst)) => (src, dst),
+        (ask @ Eval::Ask(_), _) | (_, ask @ Eval::Ask(_)) => return ask,
+        _ => return Eval::Absent,
+    };
+    let header = dst << 64 | src << 16 | view.packet.or_zero(Field::EtherType);
     if offset + bits > 112 || bits == 0 {
         return Eval::Absent;
     }

@@ -4,8 +4,10 @@ use std::net::IpAddr;
 
 use super::{Eval, View, read};
 use crate::fact::Fact;
-use crate::field::{Field, Value, device, device_name, to_address};
-use crate::host::{Dev, FibOif, FibQuery, FibType, InputQuery, Known, RouteKind, RpFilter as Options};
+use crate::field::{Field, Value, address, device, device_name, to_address};
+use crate::host::{
+    AddrType6, Assumed, Dev, FibOif, FibQuery, FibType, InputQuery, Known, Missing, RouteKind, RpFilter as Options,
+};
 use crate::model::{Fib, FibResult, RpFilter, Side};
 use crate::packet::Packet;
 
@@ -15,7 +17,8 @@ pub struct Asker {
     pub src: IpAddr,
     /// Destination.
     pub dst: IpAddr,
-    iif: String,
+    /// The incoming device; empty when there is none, or when it is not known.
+    pub iif: String,
     mark: u32,
     tos: u8,
     proto: u8,
@@ -88,12 +91,43 @@ fn address_of(view: View, side: Side) -> (IpAddr, Value) {
     (to_address(value, view.packet.family()), value)
 }
 
-/// A known answer, or the one to the fact that stands for it.
-fn known<T>(view: View, answer: Known<T>, to: impl Fn(T) -> Value, fact: Fact) -> Eval {
-    match answer {
-        Ok(v) => Eval::Value(to(v)),
-        Err(_) => view.facts.get(&fact).map_or(Eval::Ask(fact), Eval::Value),
+/// A lookup of the host, told which addresses count as its own; `Err`: the fact to ask for, or what else is missing.
+fn look<T>(view: View, by: impl Fn(&mut Vec<Assumed>) -> Known<T>) -> Result<T, Result<Fact, Missing>> {
+    let mut told: Vec<Assumed> = Vec::new();
+    loop {
+        match by(&mut told.clone()) {
+            Ok(found) => return Ok(found),
+            Err(Missing::Local(ip)) if told.len() < 8 => {
+                let fact = Fact::IsLocal(if ip.is_ipv4() { 2 } else { 10 }, address(ip));
+                let Some(own) = view.facts.get(&fact) else { return Err(Ok(fact)) };
+                told.push(Assumed::Local(ip, own != 0));
+            }
+            Err(missing) => return Err(Err(missing)),
+        }
     }
+}
+
+/// A known answer, or the one to the fact that stands for it.
+fn known<T>(view: View, found: Result<T, Result<Fact, Missing>>, to: impl Fn(T) -> Value, fact: Fact) -> Eval {
+    let fact = match found {
+        Ok(v) => return Eval::Value(to(v)),
+        Err(Ok(first)) => return Eval::Ask(first),
+        Err(Err(_)) => fact,
+    };
+    match view.facts.get(&fact) {
+        None => Eval::Ask(fact),
+        Some(super::ABSENT) => Eval::Absent,
+        Some(v) => Eval::Value(v),
+    }
+}
+
+/// The packet as routing sees it; an incoming device that was asked for counts as known.
+fn asker_of(view: View) -> Asker {
+    let mut asker = Asker::new(view.packet);
+    if let Eval::Value(iif) = read(view, Field::Iif) {
+        asker.iif = device_name(iif);
+    }
+    asker
 }
 
 /// The device that limits a lookup; `Err` while it is an open question.
@@ -125,31 +159,25 @@ pub(super) fn fib(view: View, fib: Fib) -> Eval {
 
 fn fib_type(view: View, fib: Fib, by: Option<&str>) -> Eval {
     let (addr, value) = address_of(view, fib.side);
-    let asker = Asker::new(view.packet);
+    let asker = asker_of(view);
     let mark = if fib.mark { asker.mark } else { 0 };
     let query = FibQuery { mark, tos: asker.tos, iif: Some(&asker.iif), ..FibQuery::to(addr) };
-    let found = view.world.host.fib_type(&query, by, &mut Vec::new());
+    let found = look(view, |assumed| view.world.host.fib_type(&query, by, assumed));
     let number = |t| match t {
         FibType::Kind(kind) => type_number(kind),
         FibType::Unspec => 0,
     };
-    match found {
-        Ok(t) => Eval::Value(number(t)),
-        // Without addresses and routes it is still known what is no unicast address at all.
-        Err(_) if addr.is_multicast() => Eval::Value(5),
-        Err(_) => {
-            let fact = Fact::IsLocal(view.packet.family(), value);
-            match view.facts.get(&fact) {
-                None => Eval::Ask(fact),
-                Some(0) => Eval::Value(1),
-                Some(_) => Eval::Value(2),
-            }
-        }
+    // Without routes: with one it is a unicast address, and unreachable without.
+    match known(view, found.map(number), |n| n + 2, Fact::Route(value)) {
+        Eval::Value(0) => Eval::Value(type_number(RouteKind::Unreachable)),
+        Eval::Value(1) => Eval::Value(type_number(RouteKind::Unicast)),
+        Eval::Value(n) => Eval::Value(n - 2),
+        other => other,
     }
 }
 
 fn fib_device(view: View, fib: Fib, by: Option<&str>) -> Eval {
-    let asker = Asker::new(view.packet);
+    let asker = asker_of(view);
     let query = FibOif {
         packet: asker.input(),
         of_source: fib.side == Side::Src,
@@ -158,14 +186,19 @@ fn fib_device(view: View, fib: Fib, by: Option<&str>) -> Eval {
         prerouting: view.packet.or_zero(Field::Oif) == 0,
     };
     let (_, value) = address_of(view, fib.side);
-    let found = view.world.host.fib_oif(&query, &mut Vec::new());
+    let found = look(view, |assumed| view.world.host.fib_oif(&query, assumed));
     let index = |d: &Dev| view.world.host.link(d).map_or(0, |l| l.index.into());
     let to = |dev: Option<Dev>| match fib.result {
         FibResult::OifName => dev.map_or(0, |d| device(&d)),
         FibResult::Oif => dev.as_ref().map_or(0, index),
         FibResult::Present | FibResult::Type => dev.is_some().into(),
     };
-    known(view, found, to, Fact::Route(value))
+    let fact = match fib.result {
+        FibResult::OifName => Fact::Field(Field::Oif, value),
+        FibResult::Oif => Fact::Field(Field::OifIndex, value),
+        FibResult::Present | FibResult::Type => Fact::Route(value),
+    };
+    known(view, found, to, fact)
 }
 
 /// `addrtype` of IPv6.
@@ -176,24 +209,25 @@ pub(super) fn addr_type6(view: View, side: Side, iif: bool, oif: bool) -> Eval {
     };
     let (addr, value) = address_of(view, side);
     let IpAddr::V6(addr) = addr else { return Eval::Absent };
-    let found = view.world.host.addr_type6(addr, by.as_deref(), &mut Vec::new());
-    let scope = |multicast: bool| if multicast { 32 } else { 2 };
-    if let Ok(t) = found {
+    let found = look(view, |assumed| view.world.host.addr_type6(addr, by.as_deref(), assumed));
+    let scope: Value = if addr.is_multicast() { 32 } else { 2 };
+    let to = |t: AddrType6| {
         let bits = [(t.unspec, 0), (t.unicast, 1), (t.local, 2), (t.anycast, 4), (t.multicast, 5), (t.unreachable, 7)];
-        Eval::Value(bits.iter().map(|(on, n)| Value::from(*on) << n).sum())
-    } else {
-        let fact = Fact::IsLocal(10, value);
-        match view.facts.get(&fact) {
-            None => Eval::Ask(fact),
-            Some(local) => Eval::Value(scope(addr.is_multicast()) | Value::from(local != 0) << 2),
-        }
+        bits.iter().map(|(on, n)| Value::from(*on) << n).sum::<Value>() + 2
+    };
+    // Without routes: unreachable when there is none.
+    match known(view, found, to, Fact::Route(value)) {
+        Eval::Value(0) => Eval::Value(scope | 1 << 7),
+        Eval::Value(1) => Eval::Value(scope),
+        Eval::Value(bits) => Eval::Value(bits - 2),
+        other => other,
     }
 }
 
 /// `-m rpfilter`: 1 when the reverse path is right.
 pub(super) fn rp_filter(view: View, r: RpFilter) -> Eval {
-    let asker = Asker::new(view.packet);
+    let asker = asker_of(view);
     let options = Options { loose: r.loose, valid_mark: r.validmark, accept_local: r.accept_local };
-    let found = view.world.host.rpfilter(&asker.input(), options, &mut Vec::new());
+    let found = look(view, |assumed| view.world.host.rpfilter(&asker.input(), options, assumed));
     known(view, found, Value::from, Fact::Route(view.packet.or_zero(Field::Saddr)))
 }

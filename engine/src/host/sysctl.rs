@@ -144,7 +144,9 @@ impl Host {
             given.unwrap_or_else(|| self.sysctl_or(&format!("net.ipv4.conf.{of}.{name}"), default, assumed))
         };
         let all = value("all", all, default);
-        let own = value(dev, own, get("default").unwrap_or(default));
+        // A device that is not known has what new devices get.
+        let of = if dev.is_empty() { "default" } else { dev };
+        let own = value(of, own.or_else(|| get("default").filter(|_| dev.is_empty())), get("default").unwrap_or(default));
         match how {
             Combine::Or => i64::from(all > 0 || own > 0),
             Combine::And => i64::from(all > 0 && own > 0),

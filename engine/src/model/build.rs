@@ -211,8 +211,14 @@ impl Model {
 
     /// A text.
     pub fn push_text(&mut self, text: impl Into<String>) -> TextId {
-        self.texts.push(text.into());
-        TextId(self.texts.len() as u32 - 1)
+        let text = text.into();
+        if let Some(known) = self.text_ids.get(&text) {
+            return *known;
+        }
+        let id = TextId(self.texts.len() as u32);
+        self.texts.push(text.clone());
+        self.text_ids.insert(text, id);
+        id
     }
 
     /// An effect as an op.

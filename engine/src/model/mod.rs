@@ -89,8 +89,10 @@ pub struct Model {
     pub programs: Vec<Program>,
     /// Sets and maps.
     pub sets: Vec<Set>,
-    /// Texts of opaque conditions and targets.
+    /// Texts of opaque conditions and targets; equal texts are one, so that a walk asks for it once.
     pub texts: Vec<String>,
+    /// Where each text is.
+    pub text_ids: rustc_hash::FxHashMap<String, TextId>,
     /// Packets and bytes.
     pub counters: Vec<(u64, u64)>,
     /// Families for which something asks for connection tracking (semantics.md 3.1), and when it came on, in

@@ -20,6 +20,9 @@ pub struct Start {
     pub local: bool,
     /// Conntrack state given by hand.
     pub ct_state: Option<Value>,
+    /// The address that counts as this host's where nothing tells: what the first packet of a conversation arrives for, or
+    /// is made with.
+    pub own: Option<Value>,
     /// The defaults that were filled in.
     pub assumptions: Vec<Assumption>,
 }
@@ -50,7 +53,8 @@ pub fn complete(spec: &PacketSpec, world: World) -> Result<Start, SpecError> {
     c.layer4()?;
     c.rest()?;
     let ct_state = c.ct_state()?;
-    Ok(Start { packet: c.packet, local, ct_state, assumptions: c.assumptions })
+    let own = c.packet.value(if local { Field::Saddr } else { Field::Daddr });
+    Ok(Start { packet: c.packet, local, ct_state, own, assumptions: c.assumptions })
 }
 
 struct Completer<'a> {

@@ -19,7 +19,7 @@ pub fn reply_to(world: World, trace: &Trace) -> Option<Start> {
         let mut packet = (**packet).clone();
         packet.set(Field::CtState, ct_state::INVALID);
         let about = Some(ct_state::RELATED);
-        return Some(Start { packet, local: true, ct_state: about, assumptions: Vec::new() });
+        return Some(Start { packet, local: true, ct_state: about, own: None, assumptions: Vec::new() });
     }
     let last = trace.last_packet();
     let (local, oif) = match trace.fate() {
@@ -36,7 +36,7 @@ pub fn reply_to(world: World, trace: &Trace) -> Option<Start> {
     } else {
         arrives_where_it_left(world, &trace.start, &last, &mut packet, oif);
     }
-    Some(Start { packet, local, ct_state: None, assumptions: Vec::new() })
+    Some(Start { packet, local, ct_state: None, own: None, assumptions: Vec::new() })
 }
 
 /// Addresses, ports and flags of the answer; no device, no mark, no connection.

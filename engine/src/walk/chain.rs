@@ -112,6 +112,7 @@ impl Machine<'_> {
     fn run_rule(&mut self, rule: RuleId, index: u32, from: u32, depth: u16, base: ChainId) -> RuleEnd {
         // Tells random draws apart; the same with and without an index.
         self.evaluation = self.events.len() as u32;
+        self.index = index;
         let model = self.world.model;
         let r = model.rule(rule);
         let ops = &model.ops[r.ops.range()];

@@ -3,7 +3,7 @@
 //! Left out: the window check (packets count as in the window; listed as an assumption when it matters), expectations.
 
 use super::{Machine, tuple, window};
-use crate::field::{Field, Value, ct_state, ct_status, device, device_name};
+use crate::field::{Field, Value, ct_state, ct_status, device};
 use crate::model::RuleId;
 use crate::packet::Got;
 use crate::state::{Conn, TcpState, Tuple};
@@ -358,11 +358,6 @@ impl Machine<'_> {
         let value = self.world.host.sysctl_or(key, default, &mut assumed);
         self.note_assumed(&assumed);
         value
-    }
-
-    /// The name of the incoming device, for messages and lookups.
-    pub(super) fn iif_name(&self) -> String {
-        device_name(self.packet.or_zero(Field::Iif))
     }
 }
 

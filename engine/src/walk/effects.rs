@@ -128,7 +128,7 @@ impl Machine<'_> {
         for a in list {
             let (fact, value, why, flag) = match a {
                 Assumed::Sysctl { key, value } => {
-                    (key.clone(), value.to_string(), "no sysctl was given", format!("--sysctl {key}=…"))
+                    (key.clone(), value.to_string(), "no sysctl was given", format!("--sysctl {key}={}", i64::from(*value == 0)))
                 }
                 Assumed::DefaultRules(family) => (
                     format!("{family} policy rules"),
@@ -136,17 +136,18 @@ impl Machine<'_> {
                     "no `ip rule` was given",
                     "give `ip rule`".to_string(),
                 ),
+                // Asked for as a fact, which is listed itself.
                 Assumed::Local(addr, local) => (
                     format!("is {addr} an address of this host"),
                     if *local { "yes" } else { "no" }.to_string(),
                     "no `ip addr` was given",
-                    format!("--assume 'local:{addr}=…'"),
+                    crate::fact::pin(&format!("local:{addr}"), if *local { "no" } else { "yes" }),
                 ),
                 Assumed::NotJoined(group, dev) => (
                     format!("group {group} on {dev}"),
                     "not joined".to_string(),
                     "`ip maddr` is no input",
-                    "none".to_string(),
+                    String::new(),
                 ),
             };
             self.assume(crate::fact::Assumption { fact, value, why: why.to_string(), flag });

@@ -18,6 +18,7 @@ mod reply;
 mod route;
 mod stateful;
 mod tuple;
+mod values;
 mod window;
 
 use crate::World;
@@ -54,10 +55,13 @@ pub fn walk(world: World, start: &Start, state: &mut State, ask: &mut dyn Choose
         hook: Hook::Prerouting,
         steps: 0,
         evaluation: 0,
+        site: 0,
+        index: 0,
         local: start.local,
         given_ct: start.ct_state,
         way: route::Way::default(),
         sets_count: ipset::any_counts(world.model),
+        own_end: start.own,
     };
     let fate = m.travel();
     m.store_connection();
@@ -84,6 +88,10 @@ struct Machine<'a> {
     steps: u64,
     /// How many events there were when the running rule began: tells random draws apart.
     evaluation: u32,
+    /// The op that runs.
+    site: u32,
+    /// Index of the rule that runs, in its chain.
+    index: u32,
     /// Made by this host.
     local: bool,
     /// Conntrack state that the user gave by hand.
@@ -92,6 +100,8 @@ struct Machine<'a> {
     way: route::Way,
     /// Lookups in ipsets may leave something behind.
     sets_count: bool,
+    /// The packet's end at this host, where no `ip addr` tells: where it arrives for, or where it is made.
+    own_end: Option<Value>,
 }
 
 impl Machine<'_> {
@@ -129,23 +139,36 @@ impl Machine<'_> {
         if let Some(known) = self.facts.get(&fact) {
             return known;
         }
-        let options = options::of(self.world, &self.packet, &fact);
         let key = fact.key(self.world.model);
-        let index = self.ask.choose(&key, &options).min(options.choices.len().saturating_sub(1));
-        let Some(choice) = options.choices.get(index) else { return 0 };
-        let declared = options.default.as_ref().filter(|d| d.index == index);
+        let given = self.ask.given(&key).map(str::to_string);
+        let typed = given.as_deref().and_then(|text| Some((fact.typed(text)?, text.to_string())));
+        let (value, label, assumed) = match typed {
+            Some((value, label)) => (value, label, false),
+            None => self.chosen(&fact, &key, given.is_some()),
+        };
+        self.facts.put(fact.clone(), value);
+        self.events.push(Event::Answer { fact, value, label, assumed });
+        value
+    }
+
+    /// One of a fact's listed answers; a declared one that nobody asked for is listed as an assumption.
+    fn chosen(&mut self, fact: &Fact, key: &str, given: bool) -> (Value, String, bool) {
+        let mut options = options::of(self.world, &self.packet, fact);
+        if matches!(fact, Fact::IsLocal(_, addr) if Some(*addr) == self.own_end) {
+            options = options.or_assume(1, "no `ip addr` was given: the packet's own end counts as this host");
+        }
+        let index = self.ask.choose(key, &options).min(options.choices.len().saturating_sub(1));
+        let Some(choice) = options.choices.get(index) else { return (0, String::new(), false) };
+        let declared = options.default.as_ref().filter(|d| d.index == index && !given);
         if let Some(d) = declared {
             self.assume(Assumption {
                 fact: fact.question(self.world.model, self.packet.family()),
                 value: choice.label.clone(),
                 why: d.why.to_string(),
-                flag: format!("--assume '{key}=…'"),
+                flag: fact.flag(key, &options, index),
             });
         }
-        let (value, label, assumed) = (choice.value, choice.label.clone(), declared.is_some());
-        self.facts.put(fact.clone(), value);
-        self.events.push(Event::Answer { fact, value, label, assumed });
-        value
+        (choice.value, choice.label.clone(), declared.is_some())
     }
 
     fn assume(&mut self, assumption: Assumption) {
@@ -173,6 +196,16 @@ impl Machine<'_> {
             Got::Value(v) => Some(v),
             Got::Absent => None,
             Got::Unknown => Some(self.answer(eval::field_fact(&self.packet, field))).filter(|v| *v != eval::ABSENT),
+        }
+    }
+
+    /// The value of a field as far as it is known or was asked for; 0 when it is not.
+    fn known(&self, field: Field) -> Value {
+        let asked = || self.facts.get(&eval::field_fact(&self.packet, field)).filter(|v| *v != eval::ABSENT);
+        match self.packet.get(field) {
+            Got::Value(v) => v,
+            Got::Absent => 0,
+            Got::Unknown => asked().unwrap_or(0),
         }
     }
 

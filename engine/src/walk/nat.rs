@@ -6,12 +6,14 @@
 use super::Machine;
 use super::chain::{ChainEnd, RuleEnd};
 use super::hooks::{HookKey, nat_chains};
+use super::options::OTHER_DEVICE;
 use crate::eval::{jhash2, scale, words6};
 use crate::fact::Fact;
-use crate::field::{Field, Value, address, ct_state, ct_status, device_name, to_address};
+use crate::field::{Field, Value, address, ct_state, ct_status, device, device_name, to_address};
+use crate::packet::Got;
 use crate::model::{Hook, Nat, NatKind, RuleId, Verdict};
 use crate::state::Tuple;
-use crate::trace::{Cause, Fate, Step};
+use crate::trace::{Cause, Event, Fate, Step};
 
 /// What a mapping may choose from (`struct nf_nat_range2`).
 #[derive(Clone, Copy, Debug, Default)]
@@ -167,24 +169,42 @@ impl Machine<'_> {
         let family = self.packet.family();
         let dst = to_address(self.packet.or_zero(Field::Daddr), family);
         let Some(oif) = self.field(Field::Oif) else { return (0, 0) };
+        if oif == device(OTHER_DEVICE) {
+            let addr = self.own_address("masquerade-address");
+            return (addr, addr);
+        }
         let hop = self.way.nexthop.map_or(dst, |h| to_address(h, family));
         let mut assumed = Vec::new();
         let found = self.world.host.masquerade_address(&device_name(oif), dst, hop, &mut assumed);
         self.note_assumed(&assumed);
         let addr = match found {
             Ok(addr) => address(addr),
-            Err(_) => self.answer(Fact::Other("masquerade-address")),
+            Err(_) => self.own_address("masquerade-address"),
         };
         (addr, addr)
     }
 
+    /// An address of this host that the inputs do not tell: 0, or what the user says, which then is this host's.
+    fn own_address(&mut self, what: &'static str) -> Value {
+        let addr = self.answer(Fact::Other(what));
+        let fact = Fact::IsLocal(self.packet.family(), addr);
+        if addr != 0 && self.facts.get(&fact).is_none() {
+            self.facts.put(fact.clone(), 1);
+            self.events.push(Event::Answer { fact, value: 1, label: "yes".to_string(), assumed: false });
+        }
+        addr
+    }
+
     fn redirect_address(&mut self) -> Option<Value> {
         let dst = to_address(self.packet.or_zero(Field::Daddr), self.packet.family());
-        let iif = self.iif_name();
+        let iif = device_name(self.known(Field::Iif));
+        if self.hook != Hook::Output && (iif.is_empty() || iif == OTHER_DEVICE) {
+            return Some(self.own_address("redirect-address"));
+        }
         let iif = (self.hook != Hook::Output).then_some(iif.as_str());
         match self.world.host.redirect_address(iif, dst) {
             Ok(found) => found.map(address),
-            Err(_) => Some(self.answer(Fact::Other("redirect-address"))),
+            Err(_) => Some(self.own_address("redirect-address")),
         }
     }
 
@@ -292,7 +312,9 @@ impl Machine<'_> {
         } else {
             ((Field::Daddr, target.daddr), (Field::Dport, target.dport))
         };
-        self.set(addr.0, addr.1, by);
+        // No packet gets this address: it stands for one of this host that the inputs do not tell.
+        let known = if addr.1 == 0 { Got::Unknown } else { Got::Value(addr.1) };
+        self.write(addr.0, known, by);
         if matches!(target.proto, 1 | 58) {
             self.set(Field::IcmpId, target.sport.into(), by);
         } else if self.packet.value(port.0).is_some() {

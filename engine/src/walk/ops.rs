@@ -43,10 +43,12 @@ impl Machine<'_> {
                     }
                     self.count_numgen(expr);
                 }
-                Op::Effect(id) => match self.effect(rule, id, at) {
-                    None => {}
-                    Some(end) => return end,
-                },
+                Op::Effect(id) => {
+                    self.site = at;
+                    if let Some(end) = self.effect(rule, id, at) {
+                        return end;
+                    }
+                }
                 Op::Verdict(v) => return RuleEnd::Matched(v),
                 Op::VerdictMap(lookup) => return self.verdict_map(lookup, at),
                 Op::Opaque(text) => match self.answer(Fact::Target(text)) {

@@ -1,16 +1,15 @@
 //! The answers that a fact can have, with their odds or the declared one.
 
-use std::collections::BTreeSet;
-
 use crate::World;
 use crate::eval::ABSENT;
 use crate::fact::{Choice, Fact, Options};
+use super::values;
 use crate::field::{Field, Value, device, device_name};
 use crate::model::*;
 use crate::packet::Packet;
 
-/// How many answers are listed for a field at most.
-const FIELD_ANSWERS: usize = 64;
+/// The name that stands for all devices that no rule names.
+pub(super) const OTHER_DEVICE: &str = "other-device";
 
 /// The answers to a fact.
 pub(super) fn of(world: World, packet: &Packet, fact: &Fact) -> Options {
@@ -19,13 +18,13 @@ pub(super) fn of(world: World, packet: &Packet, fact: &Fact) -> Options {
         Fact::IsLocal(..) => {
             Options::yes_no().or_assume(0, "no `ip addr` was given; every other address counts as remote")
         }
-        Fact::Field(Field::SockTransparent | Field::SockMark | Field::SockWildcard, _) => {
-            let mut options = field(world, packet, fact);
+        Fact::Field(field @ (Field::SockTransparent | Field::SockMark | Field::SockWildcard), _) => {
+            let mut options = values::of(world, packet, *field);
             options.choices.push(Choice::new(ABSENT, "no socket"));
             options.or_assume(ABSENT, "no socket list is an input")
         }
         Fact::Field(Field::PhysOut, _) => ports(world, packet),
-        Fact::Field(..) => field(world, packet, fact),
+        Fact::Field(field, _) => values::of(world, packet, *field),
         Fact::Member(..) | Fact::Opaque(_) => Options::yes_no(),
         Fact::Target(_) => {
             Options::of(vec![Choice::new(0, "continue"), Choice::new(1, "accept"), Choice::new(2, "drop")])
@@ -93,6 +92,13 @@ fn generated(model: &Model, op: Op) -> Option<u32> {
         Op::Effect(e) => match model.effect(e) {
             Effect::Nat(n) => n.addr.iter().chain(n.port.iter()).find_map(|(lo, _)| modulus(model, *lo)),
             Effect::ObjectMap(l) => key_modulus(model, *l),
+            Effect::SetUpdate(u) => match &u.key {
+                LookupKey::Exprs(parts) => parts.iter().chain(&u.data).find_map(|e| modulus(model, *e)),
+                LookupKey::Dims { .. } => None,
+            },
+            Effect::Stateful(Stateful { kind: StatefulKind::HashLimit { key, .. }, .. }) => {
+                key.iter().find_map(|e| modulus(model, *e))
+            }
             _ => None,
         },
         _ => None,
@@ -128,60 +134,6 @@ fn ports(world: World, packet: &Packet) -> Options {
         Options::of(vec![Choice::new(device("other-port"), "another port")])
     } else {
         Options::of(choices)
-    }
-}
-
-/// The values of an unknown field that the rules tell apart, and one that none of them names.
-fn field(world: World, packet: &Packet, fact: &Fact) -> Options {
-    let Fact::Field(field, _) = fact else { return Options::yes_no() };
-    let mut bounds = BTreeSet::new();
-    for op in &world.model.ops {
-        if let Op::Test(t) = op {
-            test_bounds(world.model, *t, *field, &mut bounds);
-        }
-    }
-    let top = ones(field.bits());
-    let mut list: Vec<Value> = bounds.into_iter().filter(|v| *v <= top).collect();
-    let other = (0..=FIELD_ANSWERS as Value + 1).find(|v| !list.contains(v)).unwrap_or(0);
-    let open = list.len() > FIELD_ANSWERS;
-    list.truncate(FIELD_ANSWERS);
-    if field.show() == crate::field::Show::Dev {
-        // A device always has a name; one that no rule names stands for all others.
-        list.retain(|v| *v != 0);
-        let mut choices: Vec<_> = list.iter().map(|v| Choice::new(*v, field.print(*v, packet.family()))).collect();
-        choices.push(Choice::new(device("other-device"), "another device"));
-        return Options { open, ..Options::of(choices) };
-    }
-    // Most values are none that a rule names, so that answer comes first.
-    let mut choices = vec![Choice::new(other, "another value")];
-    choices.extend(list.iter().map(|v| Choice::new(*v, field.print(*v, packet.family()))));
-    Options { open, ..Options::of(choices) }
-}
-
-/// The ends of the ranges that a test compares a field with.
-fn test_bounds(model: &Model, test: Test, field: Field, out: &mut BTreeSet<Value>) {
-    match test {
-        Test::Masked { field: f, value, .. } if f == field => {
-            out.insert(value.into());
-        }
-        Test::Range { field: f, lo, hi, .. } if f == field => {
-            out.extend([Value::from(lo), Value::from(hi) + 1]);
-        }
-        Test::Wide { field: f, wide, .. } if f == field => {
-            out.insert(model.wides[wide.0 as usize].1);
-        }
-        Test::In { expr, values, .. } if model.expr_field(expr) == Some(field) => {
-            for (lo, hi) in model.values[values.0 as usize].ranges() {
-                out.extend([*lo, hi.saturating_add(1)]);
-            }
-        }
-        Test::Not(t) => test_bounds(model, model.test(t), field, out),
-        Test::AllOf(l) | Test::AnyOf(l) => {
-            for t in &model.test_lists[l.range()] {
-                test_bounds(model, model.test(*t), field, out);
-            }
-        }
-        _ => {}
     }
 }
 

@@ -5,6 +5,7 @@
 use super::Machine;
 use super::chain::ChainEnd;
 use super::hooks::{Entry, HookKey, entries};
+use super::options::OTHER_DEVICE;
 use super::route::Input;
 use crate::fact::Fact;
 use crate::field::{Field, Value, ct_state, device};
@@ -29,13 +30,16 @@ impl Machine<'_> {
         if self.packet.or_zero(Field::PktType) == 3 {
             return Err(stack_drop(None, "the frame's destination MAC address is another host's"));
         }
-        let port = self.packet.value(Field::PhysIn);
-        let device = port.unwrap_or(self.packet.or_zero(Field::Iif));
-        self.netdev(Hook::Ingress, device)?;
+        let bridged = self.packet.get(Field::PhysIn) != Got::Absent;
+        if self.uses(Hook::Ingress) {
+            let by = if bridged { Field::PhysIn } else { Field::Iif };
+            let device = self.field(by).unwrap_or(0);
+            self.netdev(Hook::Ingress, device)?;
+        }
         if let Some(why) = self.refused_by_ip() {
             return Err(stack_drop(None, why));
         }
-        if port.is_some() { self.arrive_at_bridge() } else { self.arrive_at_ip() }
+        if bridged { self.arrive_at_bridge() } else { self.arrive_at_ip() }
     }
 
     /// Addresses that the IPv6 layer refuses before PREROUTING.
@@ -71,7 +75,8 @@ impl Machine<'_> {
         self.decided(Decision::Local);
         self.show_local();
         self.run_hook(Hook::Input)?;
-        Ok(Fate::Local { iif: self.packet.or_zero(Field::Iif) })
+        let iif = self.known(Field::Iif);
+        Ok(Fate::Local { iif: if iif == device(OTHER_DEVICE) { 0 } else { iif } })
     }
 
     fn forward(&mut self) -> Result<Fate, Fate> {
@@ -97,8 +102,12 @@ impl Machine<'_> {
     /// POSTROUTING and out.
     pub(super) fn leave(&mut self, also_local: bool) -> Result<Fate, Fate> {
         self.run_hook(Hook::Postrouting)?;
-        let oif = self.packet.value(Field::Oif);
-        self.netdev(Hook::Egress, self.packet.value(Field::PhysOut).or(oif).unwrap_or(0))?;
+        if self.uses(Hook::Egress) {
+            let by = if self.packet.get(Field::PhysOut) == Got::Absent { Field::Oif } else { Field::PhysOut };
+            let device = self.field(by).unwrap_or(0);
+            self.netdev(Hook::Egress, device)?;
+        }
+        let oif = Some(self.known(Field::Oif)).filter(|o| *o != 0 && *o != device(OTHER_DEVICE));
         Ok(Fate::Out { oif, also_local })
     }
 
@@ -205,6 +214,12 @@ impl Machine<'_> {
         let (legacy, other): (Vec<ChainId>, Vec<ChainId>) = model.bases.iter().partition(|c| is_legacy(c));
         let collide = legacy.iter().any(|a| other.iter().any(|b| base(a) == base(b)));
         collide && self.answer(Fact::MixedOrder) != 0
+    }
+
+    /// Whether any chain stands at a hook of devices.
+    fn uses(&self, hook: Hook) -> bool {
+        let model = self.world.model;
+        model.bases.iter().any(|c| model.chain(*c).base.as_ref().is_some_and(|b| b.hook == hook))
     }
 
     /// The chains of a device.

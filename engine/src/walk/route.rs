@@ -1,12 +1,16 @@
 //! Routing decisions: of an arriving packet, of one made here, and again inside OUTPUT (semantics.md 5).
 
 use super::Machine;
+use super::options::OTHER_DEVICE;
 use crate::eval::Asker;
 use crate::fact::Fact;
 use crate::field::{Field, Value, address, device, device_name};
-use crate::host::{DropReason, InputRoute, Missing, OutputKind, OutputRoute, Way as HostWay};
+use crate::host::{Assumed, DropReason, Host, InputRoute, Known, Missing, OutputKind, OutputRoute, Way as HostWay};
 use crate::packet::Got;
 use crate::trace::{Cause, Decision, Event, Step};
+
+/// How many addresses one lookup may ask for: source, destination, and some to spare.
+const ADDRESSES: usize = 8;
 
 /// The route that a packet has.
 #[derive(Clone, Debug, Default)]
@@ -33,14 +37,43 @@ pub(super) enum Input {
     Drop(String),
 }
 
-impl Machine<'_> {
+impl<'a> Machine<'a> {
+    /// A lookup; whether an address is the host's own is asked where it needs that, and what it takes as given is listed.
+    fn seeded<T>(&mut self, look: impl Fn(&'a Host, &mut Vec<Assumed>) -> Known<T>) -> Known<T> {
+        let mut asked = Vec::new();
+        loop {
+            let mut assumed = asked.clone();
+            match look(self.world.host, &mut assumed) {
+                Err(Missing::Local(ip)) if asked.len() < ADDRESSES => {
+                    let family = if ip.is_ipv4() { 2 } else { 10 };
+                    let own = self.answer(Fact::IsLocal(family, address(ip))) != 0;
+                    asked.push(Assumed::Local(ip, own));
+                }
+                found => {
+                    self.note_assumed(assumed.get(asked.len()..).unwrap_or(&[]));
+                    return found;
+                }
+            }
+        }
+    }
+
+    /// The incoming device as routing knows it: none while the inputs do not tell.
+    fn known_iif(&mut self) -> String {
+        let rules = self.world.host.parts();
+        let by_rule = rules.rules4.iter().chain(&rules.rules6).flatten().any(|r| r.iif.is_some());
+        let iif = if by_rule { self.field(Field::Iif).unwrap_or(0) } else { self.known(Field::Iif) };
+        if iif == device(OTHER_DEVICE) { String::new() } else { device_name(iif) }
+    }
+
     /// Routes an arriving packet as PREROUTING left it.
     pub(super) fn route_input(&mut self) -> Input {
-        let asker = Asker::new(&self.packet);
-        let mut assumed = Vec::new();
-        let host = self.world.host;
-        let found = host.input_route(&asker.input(), &mut assumed);
-        self.note_assumed(&assumed);
+        if self.packet.get(Field::Daddr) == Got::Unknown {
+            // REDIRECT took an address of this host that the inputs do not tell.
+            return Input::Local;
+        }
+        let mut asker = Asker::new(&self.packet);
+        asker.iif = self.known_iif();
+        let found = self.seeded(|host, assumed| host.input_route(&asker.input(), assumed));
         match found {
             Ok(InputRoute::Local { .. }) => Input::Local,
             Ok(InputRoute::Forward { ways, realm, .. }) => {
@@ -56,11 +89,13 @@ impl Machine<'_> {
         }
     }
 
-    /// Not even the host's addresses were given: whether it is for this host is a fact.
+    /// The source cannot be checked without routes: whether there is one back to it is a fact.
     fn input_by_facts(&mut self, missing: &Missing) -> Input {
-        let daddr = self.packet.or_zero(Field::Daddr);
-        let loopback = self.packet.family() == 2 && daddr >> 24 == 127 || self.packet.family() == 10 && daddr == 1;
-        if loopback || self.answer(Fact::IsLocal(self.packet.family(), daddr)) != 0 {
+        if self.answer(Fact::Route(self.packet.or_zero(Field::Saddr))) == 0 {
+            return Input::Drop(drop_words(DropReason::SourceCheck).to_string());
+        }
+        let asker = Asker::new(&self.packet);
+        if self.seeded(|host, assumed| host.is_local(asker.dst, assumed)) == Ok(true) {
             return Input::Local;
         }
         self.unknown_forward(missing)
@@ -92,11 +127,9 @@ impl Machine<'_> {
     /// Routes a packet of this host. `Err`: the send call fails.
     pub(super) fn route_output(&mut self) -> Result<(), (&'static str, String)> {
         let asker = Asker::new(&self.packet);
-        let mut assumed = Vec::new();
-        let host = self.world.host;
         let uid = self.packet.value(Field::SkUid).unwrap_or(0) as u32;
-        let found = host.output_route(&crate::host::FibQuery { uid, ..asker.output() }, &mut assumed);
-        self.note_assumed(&assumed);
+        let query = crate::host::FibQuery { uid, ..asker.output() };
+        let found = self.seeded(|host, assumed| host.output_route(&query, assumed));
         match found {
             Ok(OutputRoute::Send { kind, ways, loops_back, realm, .. }) => {
                 self.take_way(&ways, realm);
@@ -121,10 +154,9 @@ impl Machine<'_> {
     }
 
     fn output_by_facts(&mut self, missing: &Missing) {
-        let (family, daddr) = (self.packet.family(), self.packet.or_zero(Field::Daddr));
-        let loopback = family == 2 && daddr >> 24 == 127 || family == 10 && daddr == 1;
+        let asker = Asker::new(&self.packet);
         self.way = Way::default();
-        if loopback || self.answer(Fact::IsLocal(family, daddr)) != 0 {
+        if self.seeded(|host, assumed| host.is_local(asker.dst, assumed)) == Ok(true) {
             self.way.local = true;
             self.way.oif = Some(device("lo"));
         } else {

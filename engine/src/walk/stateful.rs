@@ -4,7 +4,7 @@
 
 use super::Machine;
 use crate::eval::{self, Eval};
-use crate::fact::Assumption;
+use crate::fact::{Assumption, Options};
 use crate::field::Value;
 use crate::model::*;
 use crate::state::{Cell, StateKey};
@@ -31,40 +31,42 @@ impl Machine<'_> {
             },
             StatefulKind::Count => true,
         };
-        let held = held != s.invert;
-        self.assume_state(&s.kind);
+        let held = self.settled(rule, &s.kind, held != s.invert);
         self.state_event(rule, describe(&s.kind), held);
         held
+    }
+
+    /// Rule state is not in a dump: what follows from a fresh one is a listed assumption, and can be answered otherwise.
+    fn settled(&mut self, rule: RuleId, kind: &StatefulKind, held: bool) -> bool {
+        let Some((name, words, fresh)) = state_words(kind) else { return held };
+        let chain = self.world.model.chain_name(self.world.model.rule(rule).chain);
+        let number = self.index + 1;
+        let key = format!("{name}:{chain}:{number}");
+        let options = Options::yes_no().or_assume(held.into(), fresh);
+        let given = self.ask.given(&key).is_some();
+        let taken = self.ask.choose(&key, &options) == 0;
+        if !given {
+            let (value, other) = if held { ("yes", "no") } else { ("no", "yes") };
+            self.assume(Assumption {
+                fact: format!("does the {words} of {chain} rule {number} match"),
+                value: value.to_string(),
+                why: fresh.to_string(),
+                flag: crate::fact::pin(&key, other),
+            });
+        }
+        taken
     }
 
     /// The values of a key, asking for what is open.
     pub(super) fn keys(&mut self, exprs: &[ExprId]) -> Option<Vec<Value>> {
         loop {
-            match eval::keys(self.view(0), exprs) {
+            match eval::keys(self.view(self.site), exprs) {
                 Ok(key) => return Some(key),
                 Err(Eval::Ask(fact)) => {
                     self.answer(fact);
                 }
                 Err(_) => return None,
             }
-        }
-    }
-
-    fn assume_state(&mut self, kind: &StatefulKind) {
-        if let Some((fact, value)) = match kind {
-            StatefulKind::Limit(_) | StatefulKind::HashLimit { .. } => Some(("rate limits", "buckets are full")),
-            StatefulKind::Quota { .. } => Some(("quotas", "as dumped")),
-            StatefulKind::Nth { .. } => Some(("counting rules (nth)", "fresh")),
-            StatefulKind::Recent { .. } => Some(("recent lists", "empty")),
-            StatefulKind::Connlimit { .. } => Some(("connection counts", "only the connections given")),
-            StatefulKind::Count => None,
-        } {
-            self.assume(Assumption {
-                fact: fact.to_string(),
-                value: value.to_string(),
-                why: "a dump does not tell".to_string(),
-                flag: "replay earlier packets first".to_string(),
-            });
         }
     }
 
@@ -164,7 +166,7 @@ impl Machine<'_> {
         let Some(key) = self.keys(exprs) else { return false };
         let mut data = Vec::new();
         for e in &u.data {
-            match self.value(0, *e) {
+            match self.value(self.site, *e) {
                 Some(v) => data.push(v),
                 None => return false,
             }
@@ -197,6 +199,19 @@ impl Machine<'_> {
         let element = key.iter().fold(site, |h, v| h.rotate_left(7) ^ (*v as u64) ^ ((*v >> 64) as u64));
         u.stateful.iter().enumerate().all(|(i, s)| self.stateful(rule, s, element ^ (3 << 60) ^ i as u64))
     }
+}
+
+/// The state of a rule in a key and in words, and what is taken for granted of it; a counter is no condition.
+fn state_words(kind: &StatefulKind) -> Option<(&'static str, &'static str, &'static str)> {
+    Some(match kind {
+        StatefulKind::Limit(_) => ("limit", "rate limit", "no packets came before: the bucket is full"),
+        StatefulKind::HashLimit { .. } => ("hashlimit", "rate limit", "no packets came before: the buckets are full"),
+        StatefulKind::Quota { .. } => ("quota", "quota", "as used up as the dump says"),
+        StatefulKind::Nth { .. } => ("nth", "count", "no packets came before: the count begins"),
+        StatefulKind::Recent { .. } => ("recent", "recent list", "no packets came before: the list is empty"),
+        StatefulKind::Connlimit { .. } => ("connlimit", "connection limit", "no connections but those given"),
+        StatefulKind::Count => return None,
+    })
 }
 
 fn describe(kind: &StatefulKind) -> String {

@@ -150,8 +150,7 @@ impl Desk {
         let described = self.packet(request)?;
         let mut fixed = self.fixed.clone();
         fixed.pins.extend(request.pins.iter().cloned());
-        let mut parts = self.parts.clone();
-        crate::load::settle(&mut parts, &self.model, &described, &fixed.pins);
+        let parts = self.parts.clone();
         let plain = Scenery { model: Arc::clone(&self.model), parts, sources: Arc::clone(&self.sources) };
         let edited = plain.edited(request)?;
         let before = if plain.is(&edited) { Vec::new() } else { self.ways(&plain, &described, &fixed)?.0 };

@@ -41,6 +41,7 @@ fn details(scene: &Scene, ending: &Ending) -> String {
             let copy = if *also_local { ", and a copy is delivered to this host" } else { "" };
             format!("to {to}, out by {}{copy}", dev(oif))
         }
+        Fate::Local { iif: 0 } => format!("to this host, {to}"),
         Fate::Local { iif } => format!("to this host, {to}, in by {}", scene.paint.text(&device_name(*iif))),
         Fate::Bridged { port } => match port {
             Some(port) => format!("to {to}, out by port {}, without meeting an IP rule", device_name(*port)),

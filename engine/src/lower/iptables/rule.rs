@@ -5,7 +5,7 @@
 use nettrace_grammar::iptables::tree::RuleLine;
 use nettrace_grammar::{Diagnostic, Span};
 
-use crate::model::{Draft, Op, RuleId, Test, Verdict};
+use crate::model::{Draft, Model, Op, RuleId, Test, Verdict};
 
 use super::args::{Given, Load};
 use super::builtin::{self, Network};
@@ -111,7 +111,7 @@ impl Lowerer<'_, '_> {
         builtins(&mut cx, &parsed.builtin, nets, diagnostics);
         extensions(&mut cx, parsed, Kind::Match, diagnostics);
         for text in &parsed.opaque {
-            let test = cx.model.opaque_test(text.as_str());
+            let test = opaque(cx.model, text);
             cx.test(test);
         }
         cx.draft.matches = Some(cx.draft.ops.len() as u16);
@@ -153,6 +153,19 @@ impl Lowerer<'_, '_> {
         };
         Target::Verdict(verdict)
     }
+}
+
+/// A condition known as text only. With `!` in front of its one option it is the negation of the one without.
+fn opaque(model: &mut Model, text: &str) -> Test {
+    let words: Vec<&str> = text.split(' ').collect();
+    let options = words.iter().skip(2).filter(|w| w.starts_with("--")).count();
+    let bangs = words.iter().filter(|w| **w == "!").count();
+    if words.first() != Some(&"-m") || options != 1 || bangs != 1 {
+        return model.opaque_test(text);
+    }
+    let plain: Vec<&str> = words.into_iter().filter(|w| *w != "!").collect();
+    let test = model.opaque_test(plain.join(" "));
+    Test::Not(model.push_test(test))
 }
 
 fn unknown_target(cx: &mut Cx<'_>, jump: &Jump<'_>, text: Option<String>, names: &[String]) -> Diagnostic {

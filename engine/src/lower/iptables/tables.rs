@@ -275,7 +275,11 @@ impl<'t, 'm> Lowerer<'t, 'm> {
     fn unreadable(&mut self, chain: Option<Name>, span: Span) {
         let (Some(table), Some(name)) = (self.open, chain) else { return };
         let chain = self.chain(table, name, span);
-        let text = self.model.push_text("a line that could not be read");
+        let number = self.model.chain(chain).rules.len() + 1;
+        let names = (self.model.name(self.model.table(table).name), self.model.chain_name(chain));
+        // Named by its place: two such lines are two facts.
+        let text = format!("the unreadable rule {number} of {} {}", names.0, names.1);
+        let text = self.model.push_text(text);
         let draft = Draft { ops: vec![Op::Opaque(text)], ..Draft::default() };
         self.model.append_rule(chain, &draft, span);
     }

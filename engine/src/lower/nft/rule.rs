@@ -12,7 +12,10 @@ impl Cx<'_> {
         self.known.clear();
         self.has_ports = false;
         if !rule.readable {
-            let text = self.model.push_text("a rule that could not be read");
+            let number = self.model.chain(chain).rules.len() + 1;
+            let names = (self.model.name(self.model.table_of(chain).name), self.model.chain_name(chain));
+            let text = format!("the unreadable rule {number} of {} {}", names.0, names.1);
+            let text = self.model.push_text(text);
             self.draft.ops.push(Op::Opaque(text));
         }
         for stmt in rule.stmts.of(&self.tree.stmts) {
