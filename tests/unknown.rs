@@ -86,7 +86,11 @@ fn answers(list: &Value) -> String {
 
 fn shown(answer: &Value, notes: &str) -> String {
     let mut out = String::new();
-    for o in answer["outcomes"].as_array().unwrap() {
+    let outcomes = answer["outcomes"].as_array().unwrap();
+    if outcomes.len() > 20 {
+        let _ = writeln!(out, "{} outcomes", outcomes.len());
+    }
+    for o in outcomes.iter().filter(|_| outcomes.len() <= 20) {
         let odds = o["odds"].as_f64().map_or("-".to_string(), |p| format!("{p:.3}"));
         let mut ways = vec![answers(&o["choices"])];
         ways.extend(o["or"].as_array().into_iter().flatten().map(answers));

@@ -163,9 +163,9 @@ fn field_words(field: Field) -> &'static str {
         Field::Day => "day of the week (UTC)",
         Field::Time => "time (UTC)",
         Field::Cpu => "CPU",
-        Field::SockTransparent => "socket's transparent flag",
-        Field::SockMark => "socket's mark",
-        Field::SockWildcard => "socket's being bound to no address",
+        Field::SockTransparent => "socket lookup (transparent)",
+        Field::SockMark => "socket lookup (mark)",
+        Field::SockWildcard => "socket lookup (wildcard)",
         other => other.name(),
     }
 }

@@ -58,7 +58,8 @@ fn devices(world: World, field: Field, starts: &[Value]) -> Vec<Choice> {
         names.dedup();
     }
     let mut choices: Vec<_> = names.iter().map(|v| Choice::new(*v, field.print(*v, 2))).collect();
-    choices.push(Choice::new(device(OTHER_DEVICE), "another device"));
+    let other = if matches!(field, Field::PhysIn | Field::PhysOut) { "another port" } else { "another device" };
+    choices.push(Choice::new(device(OTHER_DEVICE), other));
     choices
 }
 

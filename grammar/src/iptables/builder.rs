@@ -179,7 +179,9 @@ impl Builder {
 fn named_chain(source: &Source, start: usize, end: usize) -> Option<Raw<'_>> {
     let mut adds = false;
     for token in Lexer::new(source.text.get(..end)?, source.base, start) {
-        match token.ok()?.1 {
+        // What could not be read stands in front of the chain when it is a counter.
+        let Ok((_, token, _)) = token else { continue };
+        match token {
             Token::Append | Token::Insert | Token::Replace => adds = true,
             Token::Name(raw) => return adds.then_some(raw),
             _ => {}
