@@ -96,7 +96,12 @@ fn shown(answer: &Value, notes: &str) -> String {
         ways.extend(o["or"].as_array().into_iter().flatten().map(answers));
         ways.retain(|w| !w.is_empty());
         let mut seen = Vec::new();
-        ways.retain(|w| !seen.contains(w) && { seen.push(w.clone()); true });
+        ways.retain(|w| {
+            !seen.contains(w) && {
+                seen.push(w.clone());
+                true
+            }
+        });
         let how = if ways.is_empty() { String::new() } else { format!(" | {}", ways.join(" / ")) };
         let _ = writeln!(out, "{odds} {}{how}", fate(o));
     }
@@ -109,7 +114,9 @@ fn shown(answer: &Value, notes: &str) -> String {
         out.push_str("bound\n");
     }
     let told = |l: &&str| l.starts_with("note: ") || l.starts_with("nettrace: ");
-    notes.lines().filter(told).for_each(|l| { let _ = writeln!(out, "{l}"); });
+    notes.lines().filter(told).for_each(|l| {
+        let _ = writeln!(out, "{l}");
+    });
     out.trim().to_string()
 }
 
@@ -166,7 +173,8 @@ fn every_flag_that_is_named_works() {
         let case = read(&path);
         let (answer, _) = json(&case, &[]);
         let named = answer["assumptions"].as_array().unwrap().iter();
-        for a in named.filter(|a| text(&a["flag"]).starts_with("--assume") || text(&a["flag"]).starts_with("--sysctl")) {
+        for a in named.filter(|a| text(&a["flag"]).starts_with("--assume") || text(&a["flag"]).starts_with("--sysctl"))
+        {
             let flag = text(&a["flag"]);
             let (option, value) = flag.split_once(' ').unwrap();
             let value = value.trim_matches('\'').replace("'\\''", "'");
@@ -184,7 +192,11 @@ fn every_flag_that_is_named_works() {
                 }
                 tried.push(pin.clone());
                 let (_, notes) = json(&case, &["--assume", &pin]);
-                assert!(!notes.contains(&format!("note: `{}`", text(&c["at"]))) && !notes.contains("nettrace: "), "{}: {pin}: {notes}", path.display());
+                assert!(
+                    !notes.contains(&format!("note: `{}`", text(&c["at"]))) && !notes.contains("nettrace: "),
+                    "{}: {pin}: {notes}",
+                    path.display()
+                );
             }
         }
     }

@@ -57,7 +57,10 @@ fn dump(rules: &[String], pairs: &[usize]) -> String {
     let mut out = "*mangle\n:PREROUTING ACCEPT [0:0]\n".to_string();
     for (n, i) in pairs.iter().enumerate() {
         for (half, condition) in [PAIRS[*i].0, PAIRS[*i].1].into_iter().enumerate() {
-            out.push_str(&format!("-A PREROUTING {condition} -j MARK --set-xmark {0:#x}/{0:#x}\n", 1 << (2 * n + half)));
+            out.push_str(&format!(
+                "-A PREROUTING {condition} -j MARK --set-xmark {0:#x}/{0:#x}\n",
+                1 << (2 * n + half)
+            ));
         }
     }
     format!("{out}COMMIT\n*filter\n:INPUT DROP [0:0]\n:FORWARD ACCEPT [0:0]\n{}\nCOMMIT\n", rules.join("\n"))
@@ -89,7 +92,12 @@ fn check(rules: &[String], pairs: &[usize], packet: &str) -> Result<(), TestCase
         }
         let mark = o.result.last_packet().or_zero(Field::Mark);
         for n in 0..pairs.len() {
-            prop_assert!(matches!(mark >> (2 * n) & 3, 1 | 2), "{} of {mark:#x}: {:?}\n{text}", PAIRS[pairs[n]].0, o.choices);
+            prop_assert!(
+                matches!(mark >> (2 * n) & 3, 1 | 2),
+                "{} of {mark:#x}: {:?}\n{text}",
+                PAIRS[pairs[n]].0,
+                o.choices
+            );
         }
     }
     if all.complete && all.list.iter().all(|o| o.odds.is_some()) {

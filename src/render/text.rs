@@ -162,7 +162,8 @@ fn assumptions(scene: &Scene, answer: &Answer, level: Level) -> String {
         }
     } else {
         let (minor, told): (Vec<_>, Vec<_>) = answer.assumptions.iter().partition(|a| a.flag.starts_with("--sysctl"));
-        let say = |a: &&Assumption| join(&[&p.text(&facts::statement(&a.fact, &a.value)), &flag(&p.text(&a.flag))], " ");
+        let say =
+            |a: &&Assumption| join(&[&p.text(&facts::statement(&a.fact, &a.value)), &flag(&p.text(&a.flag))], " ");
         let mut items: Vec<String> = told.iter().map(say).collect();
         match minor.len() {
             0 => {}

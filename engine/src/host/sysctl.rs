@@ -146,7 +146,8 @@ impl Host {
         let all = value("all", all, default);
         // A device that is not known has what new devices get.
         let of = if dev.is_empty() { "default" } else { dev };
-        let own = value(of, own.or_else(|| get("default").filter(|_| dev.is_empty())), get("default").unwrap_or(default));
+        let own =
+            value(of, own.or_else(|| get("default").filter(|_| dev.is_empty())), get("default").unwrap_or(default));
         match how {
             Combine::Or => i64::from(all > 0 || own > 0),
             Combine::And => i64::from(all > 0 && own > 0),

@@ -127,9 +127,12 @@ impl Machine<'_> {
         use crate::host::Assumed;
         for a in list {
             let (fact, value, why, flag) = match a {
-                Assumed::Sysctl { key, value } => {
-                    (key.clone(), value.to_string(), "no sysctl was given", format!("--sysctl {key}={}", i64::from(*value == 0)))
-                }
+                Assumed::Sysctl { key, value } => (
+                    key.clone(),
+                    value.to_string(),
+                    "no sysctl was given",
+                    format!("--sysctl {key}={}", i64::from(*value == 0)),
+                ),
                 Assumed::DefaultRules(family) => (
                     format!("{family} policy rules"),
                     "local, main, default".to_string(),

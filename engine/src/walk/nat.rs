@@ -10,8 +10,8 @@ use super::options::OTHER_DEVICE;
 use crate::eval::{jhash2, scale, words6};
 use crate::fact::Fact;
 use crate::field::{Field, Value, address, ct_state, ct_status, device, device_name, to_address};
-use crate::packet::Got;
 use crate::model::{Hook, Nat, NatKind, RuleId, Verdict};
+use crate::packet::Got;
 use crate::state::Tuple;
 use crate::trace::{Cause, Event, Fate, Step};
 

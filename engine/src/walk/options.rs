@@ -1,9 +1,9 @@
 //! The answers that a fact can have, with their odds or the declared one.
 
+use super::values;
 use crate::World;
 use crate::eval::ABSENT;
 use crate::fact::{Choice, Fact, Options};
-use super::values;
 use crate::field::{Field, Value, device, device_name};
 use crate::model::*;
 use crate::packet::Packet;
@@ -127,12 +127,13 @@ fn ports(world: World, packet: &Packet) -> Options {
     let bridge = device_name(packet.or_zero(Field::Oif));
     let own = packet.or_zero(Field::PhysIn);
     let to_itself = packet.value(Field::Saddr) == packet.value(Field::Daddr);
-    let Ok(list) = world.host.bridge_ports(&bridge) else {
-        // Not even the ports are known: those that rules name, and all others.
+    let list = world.host.bridge_ports(&bridge).unwrap_or_default();
+    if !list.iter().any(|p| device(&p.dev) == own) {
+        // The ports are not known: those that rules name, and all others.
         let mut options = values::of(world, packet, Field::PhysOut);
         options.choices.retain(|c| c.value != own || to_itself);
         return options;
-    };
+    }
     let fits = |p: &&crate::host::BridgePort| (device(&p.dev) == own) == to_itself;
     let choices: Vec<_> = list.iter().filter(fits).map(|p| Choice::new(device(&p.dev), p.dev.to_string())).collect();
     if choices.is_empty() {

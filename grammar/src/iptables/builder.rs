@@ -178,10 +178,12 @@ impl Builder {
 /// The chain of an `-A CHAIN` or `-I CHAIN` line, read as far as it goes.
 fn named_chain(source: &Source, start: usize, end: usize) -> Option<Raw<'_>> {
     let mut adds = false;
-    for token in Lexer::new(source.text.get(..end)?, source.base, start) {
-        // What could not be read stands in front of the chain when it is a counter.
-        let Ok((_, token, _)) = token else { continue };
-        match token {
+    // Counters in front of a rule may be what could not be read.
+    let line = source.text.get(start..end)?;
+    let counters = line.find(']').filter(|_| line.starts_with('[')).map_or(0, |i| i + 1);
+    let blanks = line.get(counters..)?.len() - line.get(counters..)?.trim_start().len();
+    for token in Lexer::new(source.text.get(..end)?, source.base, start + counters + blanks) {
+        match token.ok()?.1 {
             Token::Append | Token::Insert | Token::Replace => adds = true,
             Token::Name(raw) => return adds.then_some(raw),
             _ => {}

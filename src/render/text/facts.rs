@@ -58,7 +58,9 @@ pub fn statement(question: &str, answer: &str) -> String {
     let not = match answer {
         "yes" => "",
         "no" => "not ",
-        _ if question.starts_with("the packet's ") => return format!("{} is {answer}", &question["the packet's ".len()..]),
+        _ if question.starts_with("the packet's ") => {
+            return format!("{} is {answer}", &question["the packet's ".len()..]);
+        }
         _ if question.starts_with("what ") || question.starts_with("which ") => return format!("{question}: {answer}"),
         _ => return format!("{question} {answer}"),
     };

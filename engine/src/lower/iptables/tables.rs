@@ -280,7 +280,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
         // Named by its place: two such lines are two facts.
         let text = format!("the unreadable rule {number} of {} {}", names.0, names.1);
         let text = self.model.push_text(text);
-        let draft = Draft { ops: vec![Op::Opaque(text)], ..Draft::default() };
+        let draft = Draft { ops: vec![Op::Opaque(text)], matches: Some(0), ..Draft::default() };
         self.model.append_rule(chain, &draft, span);
     }
 
