@@ -6,7 +6,6 @@
 use nettrace_engine::World;
 use nettrace_engine::explain::names::Labels;
 use nettrace_engine::fact::{OUTCOME_BOUND, Outcome, Outcomes, explore};
-use nettrace_engine::host::Host;
 use nettrace_engine::spec::{self, PacketSpec, Start};
 use nettrace_engine::state::State;
 use nettrace_engine::trace::Trace;
@@ -36,17 +35,15 @@ pub fn run(args: &ReplayArgs, paint: Paint) -> Result<(), Failure> {
     let texts = Texts { model: &loaded.model, sources: &loaded.sources, labels: &labels };
     let fixed = Fixed::read(&args.facts)?;
     let mut flows = Flows { flow: None, fresh: loaded.state.clone(), state: loaded.state.clone() };
-    let told = host.parts().addresses.is_some();
-    let mut settled = None;
+    let world = World { model: &loaded.model, host: &host };
+    let mut own = None;
     for (n, packet) in packets.iter().enumerate() {
+        let mut start = spec::complete(packet, world).map_err(|e| Failure::new(format!("packet {}: {e}", n + 1)))?;
         // Without addresses, a flow's first packet says which one is this host's.
-        if !told && packet.step.unwrap_or(1) <= 1 {
-            let mut parts = host.parts().clone();
-            load::settle(&mut parts, &loaded.model, packet, &fixed.pins);
-            settled = Some(Host::new(parts));
+        if packet.step.unwrap_or(1) <= 1 {
+            own = start.own;
         }
-        let world = World { model: &loaded.model, host: settled.as_ref().unwrap_or(&host) };
-        let start = spec::complete(packet, world).map_err(|e| Failure::new(format!("packet {}: {e}", n + 1)))?;
+        start.own = own;
         let outcomes = flows.walk(world, packet, &start, &fixed);
         let line = serde_json::to_string(&json::answer(texts, start.local, &outcomes));
         let line = line.map_err(|e| Failure::new(format!("packet {}: {e}", n + 1)))?;
