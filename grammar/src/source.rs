@@ -4,6 +4,7 @@
 //! Left out: reading files. The caller hands over a name and a text.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 /// A half-open byte range in the position space of a [`Sources`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,6 +43,8 @@ pub struct Source {
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     files: Vec<Source>,
+    /// Where each input's lines begin, counted when a place is first asked for.
+    lines: Vec<OnceLock<Vec<u32>>>,
 }
 
 /// The inputs together are larger than the position space (4 GiB).
@@ -86,6 +89,7 @@ impl Sources {
             return Err(TooLarge);
         }
         self.files.push(Source { name: name.into(), text, base });
+        self.lines.push(OnceLock::new());
         Ok(&self.files[self.files.len() - 1])
     }
 
@@ -111,11 +115,14 @@ impl Sources {
     /// File, line and column of a span's start; `None` for a span in no input.
     pub fn locate(&self, span: Span) -> Option<Location<'_>> {
         let file = self.source(span.start)?;
-        let before = &file.text.as_bytes()[..((span.start - file.base) as usize).min(file.text.len())];
-        let line_start = before.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
-        let line = before.split(|b| *b == b'\n').count() as u32;
-        let column = String::from_utf8_lossy(&before[line_start..]).chars().count() as u32 + 1;
-        Some(Location { name: &file.name, line, column })
+        let index = self.files.partition_point(|f| f.base < file.base);
+        let starts = self.lines.get(index)?.get_or_init(|| line_starts(&file.text));
+        let at = span.start - file.base;
+        let line = starts.partition_point(|s| *s <= at);
+        let start = *starts.get(line.checked_sub(1)?)?;
+        let before = file.text.as_bytes().get(start as usize..(at as usize).min(file.text.len()))?;
+        let column = String::from_utf8_lossy(before).chars().count() as u32 + 1;
+        Some(Location { name: &file.name, line: line as u32, column })
     }
 
     /// The position span of line `line` (from 1) of the input called `name`, without its newline.
@@ -130,6 +137,12 @@ impl Sources {
         }
         None
     }
+}
+
+/// Where the lines of a text begin.
+fn line_starts(text: &str) -> Vec<u32> {
+    let ends = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
+    std::iter::once(0).chain(ends.map(|(i, _)| i as u32 + 1)).collect()
 }
 
 #[cfg(test)]
