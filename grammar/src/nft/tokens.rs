@@ -625,8 +625,9 @@ impl<'s, 'n> Tokens<'s, 'n> {
                 self.lex = look;
                 return Some(Tok::Selector(self.indexed(both)));
             }
+            Tail::Keyword(_) if self.operand => return None,
             // `meta l4proto != gre th dport 80`: the protocol, not a header inside of it.
-            Tail::Keyword(_) | Tail::Inner if self.operand => return None,
+            Tail::Inner if matches!(self.last, Tok::Rel(_)) => return None,
             Tail::Keyword(both) => {
                 self.lex = look;
                 self.plain = u32::from(self.names.get(first) == "xt");
