@@ -30,10 +30,16 @@ def far(c):
     return {k: f.get(k) for k in ("saddr", "daddr", "dport")} if f else None
 
 
+# The recorder's probe in front of a chain stands one priority below it. One behind NAT's own priority the probe shares NAT's, was
+# registered later and so runs first: it shows the packet before the translation that the chain itself sees done.
+PROBE_BEFORE_NAT = {"prerouting": -99, "output": -99, "input": 101, "postrouting": 101}
+
+
 def header_difference(kernel, walk):
     for x, y in zip(passes(kernel), passes(walk)):
+        early = PROBE_BEFORE_NAT.get(x.get("hook")) == x.get("prio")
         for k in HEADER:
-            if k == "mark" and x.get("entry_after_first_rule"):
+            if k == "mark" and x.get("entry_after_first_rule") or k != "mark" and early:
                 continue
             a, b = (x.get("entry") or {}).get(k), (y.get("entry") or {}).get(k)
             if a != b:
