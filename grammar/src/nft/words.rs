@@ -120,48 +120,11 @@ const CLASSES: &[(Class, &[&str])] = &[
     (Class::Vmap, &["vmap"]),
     (Class::Set, &["set"]),
     (Class::Meter, &["meter"]),
-    (
-        Class::Selector,
-        &[
-            "mark",
-            "iif",
-            "iifname",
-            "iiftype",
-            "oif",
-            "oifname",
-            "oiftype",
-            "skuid",
-            "skgid",
-            "nftrace",
-            "rtclassid",
-            "ibriport",
-            "obriport",
-            "ibridgename",
-            "obridgename",
-            "ibrname",
-            "obrname",
-            "pkttype",
-            "cpu",
-            "iifgroup",
-            "oifgroup",
-            "cgroup",
-            "day",
-            "hour",
-            "time",
-            "iifkind",
-            "oifkind",
-        ],
-    ),
+    (Class::Selector, BARE),
 ];
 
-const META: &[&str] = &[
-    "length",
-    "protocol",
-    "nfproto",
-    "l4proto",
-    "priority",
-    "random",
-    "secmark",
+/// Keys of `meta` that stand alone too.
+const BARE: &[&str] = &[
     "mark",
     "iif",
     "iifname",
@@ -189,6 +152,17 @@ const META: &[&str] = &[
     "time",
     "iifkind",
     "oifkind",
+];
+
+/// The other keys of `meta`.
+const META: &[&str] = &[
+    "length",
+    "protocol",
+    "nfproto",
+    "l4proto",
+    "priority",
+    "random",
+    "secmark",
     "ipsec",
     "secpath",
     "ibrpvid",
@@ -229,6 +203,7 @@ const CT: &[&str] = &[
 /// Selectors of two words: the first, and what may follow it.
 const PAIRS: &[(&str, &[&str])] = &[
     ("meta", META),
+    ("meta", BARE),
     ("ct", CT),
     ("ether", &["daddr", "saddr", "type"]),
     ("vlan", &["id", "dei", "cfi", "pcp", "type"]),
