@@ -16,6 +16,13 @@ use super::{Dev, Parts, Table, json, text};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Mac(pub [u8; 6]);
 
+impl Mac {
+    /// The address as the value of a packet's field ([`crate::field::Field::EtherSaddr`]).
+    pub fn value(self) -> crate::field::Value {
+        self.0.iter().fold(0, |v, b| v << 8 | crate::field::Value::from(*b))
+    }
+}
+
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = self.0.map(|b| format!("{b:02x}"));

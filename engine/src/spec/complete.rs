@@ -275,12 +275,12 @@ impl Completer<'_> {
         };
         let iif = crate::field::device_name(self.packet.or_zero(Field::Iif));
         let src = crate::field::to_address(self.packet.or_zero(Field::Saddr), self.packet.family());
-        let known = self.world.host.next_hop_mac(&iif, src).ok().map(mac_value);
+        let known = self.world.host.next_hop_mac(&iif, src).ok().map(Mac::value);
         match read(&self.spec.src_mac)?.or(known) {
             Some(m) => self.set(Field::EtherSaddr, m),
             None => self.packet.put(Field::EtherSaddr, Got::Unknown),
         }
-        let own = self.world.host.link(&iif).ok().and_then(|l| l.mac).map(mac_value);
+        let own = self.world.host.link(&iif).ok().and_then(|l| l.mac).map(Mac::value);
         let bridged = self.packet.get(Field::PhysIn) != Got::Absent;
         let dst = self.packet.or_zero(Field::Daddr);
         let group = if six { dst >> 120 == 0xff } else { dst >> 28 == 0xe };
@@ -421,11 +421,6 @@ impl Completer<'_> {
 
 fn link_local(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V6(a) if a.is_unicast_link_local())
-}
-
-/// A MAC address as a field's value.
-pub(super) fn mac_value(m: Mac) -> Value {
-    m.0.iter().fold(0, |v, b| v << 8 | Value::from(*b))
 }
 
 fn parse_hex(text: &str) -> Result<Vec<u8>, SpecError> {

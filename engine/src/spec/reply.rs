@@ -101,7 +101,7 @@ fn arrives_where_it_left(world: World, start: &Packet, last: &Packet, packet: &m
     packet.put(Field::PhysIn, last.get(Field::PhysOut));
     let Some(oif) = oif else { return };
     let name = device_name(oif);
-    let own = world.host.link(&name).ok().and_then(|l| l.mac).map(super::complete::mac_value);
+    let own = world.host.link(&name).ok().and_then(|l| l.mac).map(crate::host::Mac::value);
     let bridged = last.or_zero(Field::IsBridged) != 0;
     let mac = if bridged { start.get(Field::EtherSaddr) } else { own.map_or(Got::Unknown, Got::Value) };
     packet.put(Field::EtherDaddr, mac);

@@ -167,7 +167,7 @@ impl Machine<'_> {
             return Port::Host;
         }
         match self.world.host.next_hop_mac(&name, dst) {
-            Ok(mac) => self.port_of_mac(bridge, mac_value(mac)),
+            Ok(mac) => self.port_of_mac(bridge, mac.value()),
             Err(_) => Port::Out(None),
         }
     }
@@ -178,14 +178,10 @@ impl Machine<'_> {
         let hop = self.way.nexthop.unwrap_or(self.packet.or_zero(Field::Daddr));
         match self.world.host.next_hop_mac(&device_name(bridge), to_address(hop, family)) {
             Ok(mac) => {
-                self.set(Field::EtherDaddr, mac_value(mac), Cause::Step(Step::Bridge));
-                self.port_of_mac(bridge, mac_value(mac))
+                self.set(Field::EtherDaddr, mac.value(), Cause::Step(Step::Bridge));
+                self.port_of_mac(bridge, mac.value())
             }
             Err(_) => Port::Out(None),
         }
     }
-}
-
-fn mac_value(mac: Mac) -> Value {
-    mac.0.iter().fold(0, |v, b| v << 8 | Value::from(*b))
 }
