@@ -2,7 +2,7 @@
 
 use nettrace_grammar::Span;
 
-use crate::field::{Field, Value};
+use crate::field::Field;
 
 use super::{ChainId, ExprId, LookupId, SetId, Span32, Test, TextId};
 use nettrace_grammar::Name;
@@ -386,6 +386,3 @@ pub struct Rule {
     /// Counters from the dump: packets and bytes.
     pub counters: Option<super::CountersId>,
 }
-
-/// A value for a field that a write stores, for tests that look at rules from outside.
-pub type Written = (Field, Value);

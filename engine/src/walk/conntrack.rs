@@ -1,6 +1,6 @@
 //! Connection tracking at -200 and its end, the confirmation (semantics.md 3).
 //!
-//! Left out: the window check (packets count as in the window; listed as an assumption when it matters), expectations.
+//! Left out: expectations, and the TCP window check, which [`super::window`] makes as far as it is certain.
 
 use super::{Machine, tuple, window};
 use crate::field::{Field, Value, ct_state, ct_status, device};

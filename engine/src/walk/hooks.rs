@@ -39,11 +39,6 @@ pub struct HookKey {
 /// Priority, registration, chains before steps, and what runs.
 type Slot = (i32, Reverse<(bool, u32)>, usize, Entry);
 
-/// Whether connection tracking is on for a family.
-pub fn tracks(model: &Model, family: Value) -> bool {
-    model.conntrack[usize::from(family == 10)].is_some()
-}
-
 fn serves(model: &Model, chain: ChainId, base: &BaseChain, key: HookKey) -> bool {
     let table = model.table_of(chain);
     let family = match table.family {
