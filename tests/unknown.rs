@@ -11,6 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::Value;
 
 struct Case {
@@ -21,7 +23,10 @@ struct Case {
 
 fn read(path: &Path) -> Case {
     let name = path.file_stem().unwrap().to_str().unwrap().to_string();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("unknown").join(&name);
+    // The tests run side by side and read the same cases: each reading has a folder of its own.
+    static READ: AtomicUsize = AtomicUsize::new(0);
+    let own = READ.fetch_add(1, Ordering::Relaxed).to_string();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("unknown").join(own).join(&name);
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
     let text = fs::read_to_string(path).unwrap();
