@@ -160,3 +160,16 @@ fn the_architecture_is_written_down() {
         assert!(text.contains(&format!("`{}/`", package.dir)), "docs/ARCHITECTURE.md does not name {}/", package.dir);
     }
 }
+
+/// Files and folders that the page names in full exist; a name without a slash is looked up in the editor.
+#[test]
+fn the_architecture_names_files_that_exist() {
+    let text = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
+    let named = text.split('`').skip(1).step_by(2);
+    let paths: Vec<_> = named.filter(|p| p.contains('/') && !p.contains(['{', ' ']) && !p.starts_with('/')).collect();
+    assert!(paths.len() > 10, "the page names its files: {paths:?}");
+    for path in paths {
+        let places = ["", "engine/src", "grammar/src", "tui/src", "tests"].map(|dir| root().join(dir).join(path));
+        assert!(places.iter().any(|place| place.exists()), "docs/ARCHITECTURE.md names `{path}`, which is not there");
+    }
+}
