@@ -7,6 +7,7 @@ use std::env;
 use std::io::{self, IsTerminal, Write};
 
 use crate::cli::{Cli, When};
+use crate::load::Failure;
 
 /// How to draw.
 #[derive(Clone, Copy, Debug)]
@@ -23,14 +24,19 @@ pub const WIDTH: usize = 80;
 impl Paint {
     /// As the command line, the environment and the terminal say.
     pub fn new(cli: &Cli) -> Self {
-        let no_color = env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-        let dumb = env::var_os("TERM").is_some_and(|t| t == "dumb");
         let color = match cli.color {
             When::Always => true,
             When::Never => false,
-            When::Auto => io::stdout().is_terminal() && !no_color && !dumb,
+            When::Auto => io::stdout().is_terminal() && Paint::wants_color(),
         };
         Paint { color, ascii: cli.ascii || !utf8_locale() }
+    }
+
+    /// Whether the environment leaves colours on.
+    pub fn wants_color() -> bool {
+        let no_color = env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        let dumb = env::var_os("TERM").is_some_and(|t| t == "dumb");
+        !no_color && !dumb
     }
 
     /// Plain: no colours, all characters.
@@ -122,18 +128,31 @@ pub fn safe(text: &str) -> String {
     text.chars().map(one).collect()
 }
 
-/// Writes to standard output; a closed pipe ends the run quietly.
-pub fn print(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
-    }
+/// Where a run writes, and how.
+pub struct Screen<'a> {
+    /// How to draw.
+    pub paint: Paint,
+    /// Takes the answer.
+    pub out: &'a mut dyn Write,
+    /// Takes what is said beside it.
+    pub notes: &'a mut dyn Write,
 }
 
-/// Writes a note to standard error; that it cannot be written is no reason to stop.
-pub fn note(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+impl Screen<'_> {
+    /// Writes the answer, or a piece of it; a closed pipe ends the run quietly.
+    pub fn print(&mut self, text: &str) -> Result<(), Failure> {
+        match self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
+            Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::new(format!("cannot write the answer: {e}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes a note; that it cannot be written is no reason to stop.
+    pub fn note(&mut self, text: &str) {
+        let _ = self.notes.write_all(text.as_bytes());
+    }
 }
 
 #[cfg(test)]

@@ -8,20 +8,20 @@ use nettrace_engine::model::{ChainId, Hook, Model};
 
 use crate::cli::{ChainsArgs, GraphFormat};
 use crate::load::{self, Failure};
-use crate::output::Paint;
+use crate::output::{Paint, Screen};
 
 /// Nodes shown at most.
 const NODES: usize = 20_000;
 
 /// Runs it.
-pub fn run(args: &ChainsArgs, paint: Paint) -> Result<(), Failure> {
+pub fn run(args: &ChainsArgs, screen: &mut Screen) -> Result<(), Failure> {
     let loaded = load::load(&args.input)?;
-    super::complain(&loaded, paint);
+    super::complain(&loaded, screen);
     let view = View {
         model: &loaded.model,
         labels: Labels::build(&loaded.model),
         graph: ChainGraph::build(&loaded.model),
-        paint,
+        paint: screen.paint,
     };
     let roots = view.roots(args)?;
     let drawn = match args.format {
@@ -29,7 +29,7 @@ pub fn run(args: &ChainsArgs, paint: Paint) -> Result<(), Failure> {
         GraphFormat::Dot => view.dot(&roots),
         GraphFormat::Mermaid => view.mermaid(&roots),
     };
-    super::print(&drawn)
+    screen.print(&drawn)
 }
 
 struct View<'a> {

@@ -9,7 +9,7 @@ use nettrace_engine::whatif;
 
 use crate::cli::WhatIfArgs;
 use crate::load::{Failure, Loaded};
-use crate::output::Paint;
+use crate::output::Screen;
 use crate::render::diagnostics;
 
 /// Rules and host as they were.
@@ -21,7 +21,7 @@ pub struct Before {
 }
 
 /// Carries out the edits; `None` when there are none.
-pub fn apply(loaded: &mut Loaded, args: &WhatIfArgs, paint: Paint) -> Result<Option<Before>, Failure> {
+pub fn apply(loaded: &mut Loaded, args: &WhatIfArgs, screen: &mut Screen) -> Result<Option<Before>, Failure> {
     if args.with.is_empty() && args.without.is_empty() {
         return Ok(None);
     }
@@ -33,7 +33,7 @@ pub fn apply(loaded: &mut Loaded, args: &WhatIfArgs, paint: Paint) -> Result<Opt
     for command in &args.with {
         let parts: &mut Parts = &mut loaded.parts;
         if let Err(found) = whatif::apply(&mut loaded.model, parts, &mut loaded.sources, command) {
-            crate::output::note(&diagnostics::render(&loaded.sources, &found, paint));
+            screen.note(&diagnostics::render(&loaded.sources, &found, screen.paint));
             return Err(Failure::new(format!("--with {command}: it was not carried out")));
         }
     }

@@ -14,20 +14,21 @@ use super::facts::{Facts, Fixed};
 use super::reasons::{self, Bench, Questions, Reasons};
 use crate::cli::{ExplainArgs, Format, LevelArgs};
 use crate::load::{self, Failure, Loaded};
-use crate::output::{self, Paint};
+use crate::output::{self, Paint, Screen};
 use crate::render::json::{self, Texts};
 use crate::render::reasons::Desk;
 use crate::render::text::{self, Level, Scene};
 use crate::render::{flow, kernel, markdown};
 
 /// Runs it.
-pub fn run(args: &ExplainArgs, paint: Paint) -> Result<(), Failure> {
+pub fn run(args: &ExplainArgs, screen: &mut Screen) -> Result<(), Failure> {
+    let paint = screen.paint;
     let described = args.packet.spec()?;
     let mut loaded = load::load(&args.input)?;
-    super::complain(&loaded, paint);
+    super::complain(&loaded, screen);
     let fixed = Fixed::read(&args.facts)?;
     let questions = Questions::read(&args.why, &loaded)?;
-    let before = edits::apply(&mut loaded, &args.what_if, paint)?;
+    let before = edits::apply(&mut loaded, &args.what_if, screen)?;
     let host = super::host(&loaded, &args.facts)?;
     let world = World { model: &loaded.model, host: &host };
     let mut start = spec::complete(&described, world).map_err(|e| Failure::new(e.to_string()))?;
@@ -47,7 +48,7 @@ pub fn run(args: &ExplainArgs, paint: Paint) -> Result<(), Failure> {
         out.push_str(&format!("{}\n\n", paint.dim(said)));
     }
     let parts = walks(world);
-    fixed.check()?;
+    fixed.check(screen)?;
     for (i, packet) in parts.iter().enumerate() {
         let heading = (parts.len() > 1).then_some((i + 1, packet.name));
         let bench = (i == 0).then_some(Bench { start: &start, state: &state, pins: &fixed.pins });
@@ -59,7 +60,7 @@ pub fn run(args: &ExplainArgs, paint: Paint) -> Result<(), Failure> {
     if format == Format::Text && (args.level.verbose || args.level.all) {
         out.push_str(&inputs(&loaded, paint));
     }
-    super::print(&out)
+    screen.print(&out)
 }
 
 /// The packets behind the first.

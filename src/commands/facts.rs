@@ -6,7 +6,7 @@ use nettrace_engine::fact::{Chooser, Options, Pins};
 
 use crate::cli::FactArgs;
 use crate::load::Failure;
-use crate::output;
+use crate::output::{self, Screen};
 
 /// What the command line fixes.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +46,7 @@ impl Fixed {
 
     /// Whether what is fixed was of use: an answer that a fact does not have is an error, a fact that no walk asked for
     /// is told as a note.
-    pub fn check(&self) -> Result<(), Failure> {
+    pub fn check(&self, screen: &mut Screen) -> Result<(), Failure> {
         if let Some((key, answers)) = self.misfits.borrow().first() {
             let value = self.pins.get(key).map_or("", String::as_str);
             let list = answers.iter().map(|a| format!("`{a}`")).collect::<Vec<_>>().join(", ");
@@ -58,7 +58,7 @@ impl Fixed {
         unused.sort();
         for key in unused {
             let key = output::safe(key);
-            output::note(&format!("note: `{key}` is fixed, but the walk does not depend on it\n"));
+            screen.note(&format!("note: `{key}` is fixed, but the walk does not depend on it\n"));
         }
         Ok(())
     }

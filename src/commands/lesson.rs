@@ -12,26 +12,27 @@ use super::step::desk::Desk;
 use super::step::theme;
 use crate::cli::{InputArgs, LessonArgs};
 use crate::load::{self, Failure, Loaded};
-use crate::output::Paint;
+use crate::output::{Paint, Screen};
 use crate::terminal;
 
 /// Runs it.
-pub fn run(args: &LessonArgs, paint: Paint) -> Result<(), Failure> {
-    let Some(name) = &args.name else { return super::print(&list(paint)?) };
+pub fn run(args: &LessonArgs, screen: &mut Screen) -> Result<(), Failure> {
+    let paint = screen.paint;
+    let Some(name) = &args.name else { return screen.print(&list(paint)?) };
     let (lesson, loaded) = find(name)?;
-    super::complain(&loaded, paint);
+    super::complain(&loaded, screen);
     let desk = Desk::with_packet(loaded, lesson.packet.clone())?;
     let request = nettrace_tui::Request { with: lesson.with.clone(), ..desk.request() };
     let session = desk.session(&request).map_err(Failure::new)?;
     let way = session.ways.first().ok_or_else(|| Failure::new("the walk gave no answer"))?;
     let course = Course::new(lesson, &session.model, &way.trace).map_err(|e| Failure::new(format!("{name}: {e}")))?;
     if args.text || !terminal::is_there() {
-        return super::print(&course.text(&session.model, &way.trace));
+        return screen.print(&course.text(&session.model, &way.trace));
     }
     let state = State::new(session, theme(args.theme.as_deref(), paint)?, (80, 24));
     let state = state.ok_or_else(|| Failure::new("the walk gave no answer"))?.teach(course);
     let printed = terminal::run(state, &mut |request| desk.session(request))?;
-    printed.map_or(Ok(()), |text| super::print(&text))
+    printed.map_or(Ok(()), |text| screen.print(&text))
 }
 
 fn read(name: &str, text: &str) -> Result<Lesson, Failure> {

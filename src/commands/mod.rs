@@ -10,60 +10,78 @@ mod reasons;
 mod replay;
 mod step;
 
-use std::process::ExitCode;
+use std::ffi::OsString;
+use std::io::Write;
 
-use clap::CommandFactory;
+use clap::{CommandFactory, Parser};
 use nettrace_engine::host::{Host, Parts};
 
 use crate::cli::{Cli, Command, FactArgs};
 use crate::load::{Failure, Loaded};
-use crate::output::{self, Paint};
+use crate::output::{self, Paint, Screen};
 use crate::render;
 
 pub use reasons::Reasons;
 
-/// Runs the command: exit status 0 when it answered, 2 when it could not.
-pub fn run(cli: &Cli) -> ExitCode {
-    let paint = Paint::new(cli);
-    match dispatch(cli, paint) {
-        Ok(()) => ExitCode::SUCCESS,
+/// Runs the command with its arguments, of which the first is its name: exit status 0 when it answered, 2 when it could
+/// not.
+pub fn run(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, notes: &mut dyn Write) -> u8 {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(said) => return usage(&said, &mut Screen { paint: Paint::plain(), out, notes }),
+    };
+    let screen = &mut Screen { paint: Paint::new(&cli), out, notes };
+    match dispatch(&cli, screen) {
+        Ok(()) => 0,
         Err(failure) => {
-            output::note(&format!("nettrace: {}\n", output::safe(&failure.to_string())));
-            ExitCode::from(2)
+            screen.note(&format!("nettrace: {}\n", output::safe(&failure.to_string())));
+            2
         }
     }
 }
 
-fn dispatch(cli: &Cli, paint: Paint) -> Result<(), Failure> {
+/// What clap says instead of running: help and version as the answer, a mistake as a note.
+fn usage(said: &clap::Error, screen: &mut Screen) -> u8 {
+    let color = |terminal: bool| terminal && Paint::wants_color();
+    if said.use_stderr() {
+        let text = said.render();
+        // A mistaken argument may hold escapes of its own: then the whole is plain.
+        let plain = text.to_string();
+        let steers = plain.lines().any(|line| output::safe(line) != line);
+        let colored = color(std::io::IsTerminal::is_terminal(&std::io::stderr())) && !steers;
+        screen.note(&if colored { text.ansi().to_string() } else { plain });
+        return 2;
+    }
+    let text = said.render();
+    let colored = color(std::io::IsTerminal::is_terminal(&std::io::stdout()));
+    u8::from(screen.print(&if colored { text.ansi().to_string() } else { text.to_string() }).is_err()) * 2
+}
+
+fn dispatch(cli: &Cli, screen: &mut Screen) -> Result<(), Failure> {
     match &cli.command {
-        Command::Explain(args) => explain::run(args, paint),
-        Command::Step(args) => step::run(args, paint),
-        Command::Lesson(args) => lesson::run(args, paint),
-        Command::Replay(args) => replay::run(args, paint),
-        Command::Chains(args) => chains::run(args, paint),
+        Command::Explain(args) => explain::run(args, screen),
+        Command::Step(args) => step::run(args, screen),
+        Command::Lesson(args) => lesson::run(args, screen),
+        Command::Replay(args) => replay::run(args, screen),
+        Command::Chains(args) => chains::run(args, screen),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "nettrace", &mut script);
-            print(&String::from_utf8_lossy(&script))
+            screen.print(&String::from_utf8_lossy(&script))
         }
         Command::Man => {
             let mut page = Vec::new();
             let rendered = clap_mangen::Man::new(Cli::command()).render(&mut page);
             rendered.map_err(|e| Failure::new(format!("cannot write the manual page: {e}")))?;
-            print(&String::from_utf8_lossy(&page))
+            screen.print(&String::from_utf8_lossy(&page))
         }
     }
 }
 
-/// Prints the answer.
-fn print(text: &str) -> Result<(), Failure> {
-    output::print(text).map_err(|e| Failure::new(format!("cannot write the answer: {e}")))
-}
-
 /// Prints what was wrong with the inputs, in colour only where standard error is read by people too.
-fn complain(loaded: &Loaded, paint: Paint) {
+fn complain(loaded: &Loaded, screen: &mut Screen) {
     if !loaded.diagnostics.is_empty() {
-        output::note(&render::diagnostics::render(&loaded.sources, &loaded.diagnostics, paint));
+        screen.note(&render::diagnostics::render(&loaded.sources, &loaded.diagnostics, screen.paint));
     }
 }
 

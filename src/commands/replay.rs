@@ -15,21 +15,21 @@ use super::edits;
 use super::facts::{Facts, Fixed};
 use crate::cli::ReplayArgs;
 use crate::load::{self, Failure};
-use crate::output::Paint;
+use crate::output::Screen;
 use crate::render::json::{self, Texts};
 
 /// From so many packets on, indexing the chains pays.
 const INDEX_FROM: usize = 50;
 
 /// Runs it.
-pub fn run(args: &ReplayArgs, paint: Paint) -> Result<(), Failure> {
+pub fn run(args: &ReplayArgs, screen: &mut Screen) -> Result<(), Failure> {
     let packets = load::packets(args.packets.as_deref(), load::packet_folder(&args.input))?;
     let mut loaded = load::load(&args.input)?;
-    let _before = edits::apply(&mut loaded, &args.what_if, paint)?;
+    let _before = edits::apply(&mut loaded, &args.what_if, screen)?;
     if packets.len() >= INDEX_FROM {
         loaded.model.build_index();
     }
-    super::complain(&loaded, paint);
+    super::complain(&loaded, screen);
     let host = super::host(&loaded, &args.facts)?;
     let labels = Labels::build(&loaded.model);
     let texts = Texts { model: &loaded.model, sources: &loaded.sources, labels: &labels };
@@ -47,9 +47,9 @@ pub fn run(args: &ReplayArgs, paint: Paint) -> Result<(), Failure> {
         let outcomes = flows.walk(world, packet, &start, &fixed);
         let line = serde_json::to_string(&json::answer(texts, start.local, &outcomes));
         let line = line.map_err(|e| Failure::new(format!("packet {}: {e}", n + 1)))?;
-        super::print(&format!("{line}\n"))?;
+        screen.print(&format!("{line}\n"))?;
     }
-    fixed.check()
+    fixed.check(screen)
 }
 
 /// The state that a flow's packets share.

@@ -12,25 +12,25 @@ use nettrace_tui::{State, Theme};
 use super::edits;
 use crate::cli::StepArgs;
 use crate::load::{self, Failure};
-use crate::output::Paint;
+use crate::output::{Paint, Screen};
 use crate::terminal;
 
 use desk::Desk;
 
 /// Runs it.
-pub fn run(args: &StepArgs, paint: Paint) -> Result<(), Failure> {
+pub fn run(args: &StepArgs, screen: &mut Screen) -> Result<(), Failure> {
     if !terminal::is_there() {
         return Err(Failure::new("step needs a terminal; without one use `nettrace explain`"));
     }
     let loaded = load::load(&args.input)?;
-    super::complain(&loaded, paint);
+    super::complain(&loaded, screen);
     let without = args.whatif.without.iter().map(|cited| edits::one_rule(&loaded, cited)).collect::<Result<_, _>>()?;
     let desk = Desk::new(loaded, &args.input.inputs, &args.packet, &args.facts)?.what_if(&args.whatif.with, without);
     let session = desk.session(&desk.request()).map_err(Failure::new)?;
-    let state = State::new(session, theme(args.theme.as_deref(), paint)?, (80, 24));
+    let state = State::new(session, theme(args.theme.as_deref(), screen.paint)?, (80, 24));
     let state = state.ok_or_else(|| Failure::new("the walk gave no answer"))?;
     let printed = terminal::run(state, &mut |request| desk.session(request))?;
-    printed.map_or(Ok(()), |text| super::print(&text))
+    printed.map_or(Ok(()), |text| screen.print(&text))
 }
 
 /// The theme by its flag, `NETTRACE_THEME`, or whether colour is wanted at all.
