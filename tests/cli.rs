@@ -67,7 +67,7 @@ fn the_built_in_sample_answers_and_says_that_it_is_one() {
         "FORWARDED to 10.244.166.136:8200, out by cali7d3f1b2a9c4",
         "dst 172.16.4.21:31002 => 10.244.166.136:8200",
         "mark 0x0 => 0x4000",
-        "Not on the way\n  INPUT:",
+        "hook-not-on-path: the packet does not pass\n  INPUT",
         "(--dst)",
     ];
     check("explain --dport 31002", "", 0, &wanted);
@@ -77,6 +77,7 @@ fn the_built_in_sample_answers_and_says_that_it_is_one() {
         0,
         &["SENT to 10.244.166.136:8200", "src 127.0.0.1 => 172.16.4.21"],
     );
+    check("explain --dport 22", "", 0, &["Not on the way\n  FORWARD:"]);
     check("explain --dport 22 --short", "", 0, &["DELIVERED to this host"]);
     check("explain --dport 30080 --short", "", 0, &["33.3 %"]);
     check("explain --dport 30080 --short --choose 2", "", 0, &["FORWARDED to 10.244."]);
@@ -171,7 +172,12 @@ fn ascii_and_colour_are_as_asked() {
 }
 
 #[test]
-fn the_answer_is_80_columns_wide() {
+fn the_answer_fits_a_screen() {
+    let (_, story, _) = nettrace(&["explain", "samples/nodeport-drop", "--dport", "31002"], "");
+    assert!(story.lines().count() <= 46, "{story}");
+    assert!(!story.contains("nat-port"), "what cannot change the verdict is for -v:\n{story}");
+    check("explain --dport 31002 -v", "", 0, &["nat-port=40001"]);
+    check("explain --dport 31002 --json", "", 0, &["nat-port=40001"]);
     for args in [&["explain", "--dport", "31002"][..], &["explain", "--dport", "30080"], &["explain", "--dport", "22"]]
     {
         let (_, out, _) = nettrace(args, "");

@@ -1,9 +1,10 @@
 //! `nettrace explain`: one packet (or a conversation), all ways it can go, and the answer in one of the formats.
 
 use nettrace_engine::World;
-use nettrace_engine::explain::answer::{self, Detail};
+use nettrace_engine::explain::answer::{self, Answer, Detail};
 use nettrace_engine::explain::names::Labels;
 use nettrace_engine::fact::{OUTCOME_BOUND, Outcome, Outcomes, explore};
+use nettrace_engine::model::Hook;
 use nettrace_engine::spec::{self, Start};
 use nettrace_engine::state::State;
 use nettrace_engine::trace::Trace;
@@ -182,6 +183,9 @@ fn read(loaded: &Loaded, packet: &Packet, heading: Option<(usize, &str)>, how: H
     });
     let drawn = text::render(&mut scene, &answer, level);
     let mut out = title.unwrap_or_default() + &drawn.way;
+    if level == Level::Full || !said.reasons.is_some_and(|r| tells_off(r, &answer)) {
+        out.push_str(&drawn.off);
+    }
     if let Some(reasons) = said.reasons.filter(|_| !how.level.short) {
         if let Some((before, _)) = &reasons.before {
             let old = answer::answer(&loaded.model, packet.local, detail, before);
@@ -194,6 +198,12 @@ fn read(loaded: &Loaded, packet: &Packet, heading: Option<(usize, &str)>, how: H
         out.push_str(&desk(loaded, how).render(reasons));
     }
     out + &drawn.assumed
+}
+
+/// Whether the rules that were meant for the packet tell already why the hooks are not on its way.
+fn tells_off(reasons: &Reasons, answer: &Answer) -> bool {
+    let told: Vec<Hook> = reasons.unasked.iter().flat_map(|u| u.why.reason.hooks_off()).copied().collect();
+    answer.endings.first().is_some_and(|e| e.off.iter().flat_map(|o| &o.hooks).all(|h| told.contains(h)))
 }
 
 fn desk(loaded: &Loaded, how: How) -> Desk<'_> {

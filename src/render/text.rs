@@ -78,10 +78,12 @@ pub fn base_name(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 
-/// An answer in two parts, between which more can be said.
+/// An answer in parts, between which more can be said.
 pub struct Drawn {
     /// The verdict and the way.
     pub way: String,
+    /// The hooks that are not on the way.
+    pub off: String,
     /// What was taken for granted.
     pub assumed: String,
 }
@@ -89,7 +91,7 @@ pub struct Drawn {
 /// The whole answer.
 pub fn render(scene: &mut Scene, answer: &Answer, level: Level) -> Drawn {
     if level == Level::Short {
-        return Drawn { way: short(scene, answer), assumed: String::new() };
+        return Drawn { way: short(scene, answer), off: String::new(), assumed: String::new() };
     }
     scene.file = only_file(scene, answer);
     let mut out = verdict::head(scene, answer);
@@ -103,11 +105,11 @@ pub fn render(scene: &mut Scene, answer: &Answer, level: Level) -> Drawn {
         }
         out.push_str(&ending::way(scene, ending));
     }
-    out.push_str(&ending::off(scene, answer));
     if told < answer.endings.len() {
         out.push_str(&ending::others(scene, answer));
     }
-    Drawn { way: out, assumed: facts::open(scene, answer) + &assumptions(scene, answer, level) }
+    let off = ending::off(scene, answer);
+    Drawn { way: out, off, assumed: facts::open(scene, answer) + &assumptions(scene, answer, level) }
 }
 
 fn short(scene: &Scene, answer: &Answer) -> String {
@@ -145,20 +147,17 @@ fn only_file(scene: &Scene, answer: &Answer) -> Option<String> {
 }
 
 fn assumptions(scene: &Scene, answer: &Answer, level: Level) -> String {
-    if answer.assumptions.is_empty() {
+    let details = if level == Level::Full { answer.details.as_slice() } else { &[] };
+    if answer.assumptions.is_empty() && details.is_empty() {
         return if answer.complete { String::new() } else { incomplete(scene) };
     }
     let p = scene.paint;
     let mut out = format!("\n{}\n", p.bold("Assumed"));
     let flag = |f: &str| if f.is_empty() { String::new() } else { format!("({f})") };
     if level == Level::Full {
-        for a in &answer.assumptions {
-            let why = p.text(&a.why);
-            out.push_str(&format!(
-                "  {}  {}\n",
-                p.text(&facts::statement(&a.fact, &a.value)),
-                p.dim(&format!("{why} {}", flag(&a.flag)))
-            ));
+        for a in answer.assumptions.iter().chain(details) {
+            let said = format!("{}: {}", p.text(&facts::statement(&a.fact, &a.value)), p.text(&a.why));
+            out.push_str(&hang(&join(&[&said, &flag(&p.text(&a.flag))], " "), "  ", 4));
         }
     } else {
         let (minor, told): (Vec<_>, Vec<_>) = answer.assumptions.iter().partition(|a| a.flag.starts_with("--sysctl"));
@@ -180,6 +179,17 @@ fn assumptions(scene: &Scene, answer: &Answer, level: Level) -> String {
 
 fn incomplete(scene: &Scene) -> String {
     format!("{}\n", scene.paint.open("Not every way was explored: there are more than the bound allows."))
+}
+
+/// A line, wrapped with what follows `deeper` columns further in.
+fn hang(text: &str, indent: &str, deeper: usize) -> String {
+    let inner = format!("{indent}{:deeper$}", "");
+    let short = visible(text) + indent.len() <= crate::output::WIDTH;
+    if short {
+        format!("{indent}{text}\n")
+    } else {
+        indent.to_string() + wrap(&[text.to_string()], &inner, " ").trim_start()
+    }
 }
 
 /// Items side by side, wrapped to the width; an item that is too long by itself is wrapped at its blanks.

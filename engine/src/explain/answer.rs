@@ -3,7 +3,7 @@
 //!
 //! Ways that end alike are one [`Ending`]. Left out: the reasons for one particular rule.
 
-use crate::fact::{Assumption, Outcomes};
+use crate::fact::{Assumption, Fact, Outcomes};
 use crate::field::{Field, Value};
 use crate::model::{ChainId, Hook, Model, RuleId, Verdict};
 use crate::packet::{Got, Packet};
@@ -29,8 +29,10 @@ pub struct Answer {
     pub endings: Vec<Ending>,
     /// Whether every way was explored.
     pub complete: bool,
-    /// What was taken for granted.
+    /// What was taken for granted and could change the verdict.
     pub assumptions: Vec<Assumption>,
+    /// What was taken for granted and cannot: no rule was looked at behind it.
+    pub details: Vec<Assumption>,
     /// The packet is made by this host.
     pub local: bool,
 }
@@ -240,7 +242,25 @@ pub fn answer(model: &Model, local: bool, detail: Detail, outcomes: &Outcomes<Tr
     if let ([only], true) = (endings.as_mut_slice(), outcomes.complete) {
         (only.odds, only.choices) = (Some(1.0), vec![Vec::new()]);
     }
-    Answer { endings, complete: outcomes.complete, assumptions, local }
+    let no_matter = |a: &Assumption| outcomes.list.iter().all(|o| too_late(model, &o.result, a));
+    let (details, assumptions) = assumptions.into_iter().partition(no_matter);
+    Answer { endings, complete: outcomes.complete, assumptions, details, local }
+}
+
+/// Whether an assumption was made behind the last rule of a walk, as that about the port which the kernel picks for a
+/// masqueraded connection: nothing is left that it could change but the packet.
+fn too_late(model: &Model, trace: &Trace, assumption: &Assumption) -> bool {
+    let family = trace.start.family();
+    let port = |e: &Event| matches!(e, Event::Answer { fact: fact @ Fact::Other("nat-port"), .. } if fact.question(model, family) == assumption.fact);
+    let looks = |e: &Event| match e {
+        Event::Rule { .. } => true,
+        Event::Enter(chain) => !model.chain(*chain).rules.is_empty(),
+        _ => false,
+    };
+    match trace.events.iter().position(port) {
+        Some(at) => !trace.events[at..].iter().any(looks),
+        None => !trace.assumptions.contains(assumption),
+    }
 }
 
 /// Answers that lead to an ending, and the product of the odds of the chances among them.
@@ -293,7 +313,7 @@ fn chosen(model: &Model, trace: &Trace, choices: &[(String, String, usize)]) -> 
             question: fact.map_or_else(|| key.clone(), |f| f.question(model, trace.start.family())),
             answer: answer.clone(),
             options: *options,
-            chance: matches!(fact, Some(crate::fact::Fact::Chance { .. })),
+            chance: matches!(fact, Some(Fact::Chance { .. })),
         }
     };
     choices.iter().map(one).collect()

@@ -62,6 +62,7 @@ pub fn statement(question: &str, answer: &str) -> String {
             return format!("{} is {answer}", &question["the packet's ".len()..]);
         }
         _ if question.starts_with("what ") || question.starts_with("which ") => return format!("{question}: {answer}"),
+        _ if question.starts_with("the ") => return format!("{question}: {answer}"),
         _ => return format!("{question} {answer}"),
     };
     if let Some(rest) = question.strip_prefix("does ")
@@ -94,6 +95,7 @@ mod tests {
         check("is there a route to 10.0.0.9", "no", "there is not a route to 10.0.0.9");
         check("the packet's incoming device", "eth0", "incoming device is eth0");
         check("what does `-j FOO` do", "drop", "what does `-j FOO` do: drop");
+        check("the address that masquerading takes", "unknown", "the address that masquerading takes: unknown");
         check("protocol", "tcp", "protocol tcp");
     }
 }

@@ -327,8 +327,9 @@ pub fn built(scene: &Scene, told: &Told, family: Value, width: usize) -> String 
     let said = told.rewrites.iter().map(|r| scene.paint.change(&rewritten(r, family)));
     // Translations of a rule stand with the rule; these were decided by the connection's first packet.
     let known = told.step == Step::Nat && !told.rewrites.is_empty();
-    let why = known.then(|| scene.paint.dim("the connection's translation"));
-    let said = said.map(|s| if let Some(why) = &why { format!("{s}  {why}") } else { s });
+    let why = "the connection's translation";
+    let fits = |s: &str| width + super::visible(s) + why.len() + 5 <= WIDTH;
+    let said = said.map(|s| if known && fits(&s) { format!("{s}  {}", scene.paint.dim(why)) } else { s });
     for text in said.chain(told.notes.iter().map(|n| scene.paint.text(n))) {
         out.push_str(&format!("  {label:<width$} {text}\n"));
         label = "";

@@ -131,7 +131,7 @@ pub fn head(scene: &Scene, answer: &Answer) -> String {
     let mut out = String::new();
     let Some(first) = answer.endings.first() else { return out };
     if answer.endings.len() == 1 {
-        out.push_str(&hang(&one_line(scene, answer, first), ""));
+        out.push_str(&super::hang(&one_line(scene, answer, first), "", 9));
     } else {
         out.push_str(&several(scene, answer));
     }
@@ -142,7 +142,7 @@ pub fn head(scene: &Scene, answer: &Answer) -> String {
         _ => String::new(),
     };
     let flags = start.value(Field::TcpFlags).map(|v| format!(" {}", Field::TcpFlags.print(v, 2))).unwrap_or_default();
-    out.push_str(&hang(&format!("packet   {}{flags}{device}", line(scene, start)), "  "));
+    out.push_str(&super::hang(&format!("packet   {}{flags}{device}", line(scene, start)), "  ", 9));
     if let Some(seen) = goes_on_as(scene, first) {
         let label = match first.fate {
             Fate::Local { .. } => "arrives",
@@ -157,14 +157,6 @@ pub fn head(scene: &Scene, answer: &Answer) -> String {
         out.push_str(&format!("  answer   {}\n", reply_line(scene, reply)));
     }
     out
-}
-
-/// A line, wrapped with what follows further in.
-fn hang(text: &str, indent: &str) -> String {
-    let inner = format!("{indent}         ");
-    let wrapped = super::wrap(&[text.to_string()], &inner, " ");
-    let short = super::visible(text) + indent.len() <= crate::output::WIDTH;
-    if short { format!("{indent}{text}\n") } else { indent.to_string() + wrapped.trim_start() }
 }
 
 /// `FORWARDED or DROPPED, by chance`, and a line for each ending.
@@ -183,7 +175,7 @@ fn several(scene: &Scene, answer: &Answer) -> String {
     for e in answer.endings.iter().take(SHOWN) {
         let said = if words.len() == 1 { details(scene, e) } else { one_line(scene, answer, e) };
         let (likely, how) = (odds(answer, e), conditions(scene, e));
-        out.push_str(&hang(&join(&[&likely, &said], "  "), "  "));
+        out.push_str(&super::hang(&join(&[&likely, &said], "  "), "  ", 9));
         if !how.is_empty() {
             let words: Vec<String> = how.split(' ').map(|w| scene.paint.open(w)).collect();
             out.push_str(&super::wrap(&words, "      ", " "));

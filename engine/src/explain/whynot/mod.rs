@@ -129,6 +129,14 @@ impl Reason {
             Reason::NotHooked(_) => "not-hooked",
         }
     }
+
+    /// The hooks that the reason says are not on the packet's way.
+    pub fn hooks_off(&self) -> &[Hook] {
+        match self {
+            Reason::HookNotOnPath { hooks, .. } => hooks,
+            _ => &[],
+        }
+    }
 }
 
 /// A stretch of a chain that was looked at: `from..to` did not match.
