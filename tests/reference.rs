@@ -42,17 +42,22 @@ fn section(title: &str, kind: Kind, out: &mut String) {
     }
 }
 
+/// The page is `text`; with `UPDATE_DOCS` it is written first.
+fn is_written(page: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, text).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == text, "{page}: run `UPDATE_DOCS=1 cargo test --test reference`");
+}
+
 #[test]
 fn the_table_of_extensions_is_the_registrys() {
     let mut table = HEAD.to_owned();
     section("Matches", Kind::Match, &mut table);
     section("Targets", Kind::Target, &mut table);
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/extensions.md");
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(&path, &table).unwrap();
-    }
-    let written = fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == table, "run `UPDATE_DOCS=1 cargo test --test reference`");
+    is_written("docs/reference/extensions.md", &table);
 }
 
 const NFT_HEAD: &str = "# Expressions and statements of nft\n\nEverything that is understood of nft's language, as the registries \
@@ -72,12 +77,7 @@ fn the_table_of_nft_is_the_registrys() {
             let _ = writeln!(table, "| `{}` | {status} | {} |", c.form.replace('|', "\\|"), c.note.replace('|', "\\|"));
         }
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/nft.md");
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(&path, &table).unwrap();
-    }
-    let written = fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == table, "run `UPDATE_DOCS=1 cargo test --test reference`");
+    is_written("docs/reference/nft.md", &table);
 }
 
 /// Adds the codes in the string literals of a folder's sources.
@@ -104,4 +104,21 @@ fn every_code_has_its_line() {
     assert!(all.len() > 20, "{all:?}");
     let missing: Vec<_> = all.iter().filter(|c| !page.contains(&format!("`{c}`"))).collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+const CLI_HEAD: &str = "# Every flag\n\nWhat `nettrace help COMMAND` prints.\n";
+
+#[test]
+fn every_flag_has_its_line() {
+    let help = |words: &[&str]| {
+        let run = std::process::Command::new(env!("CARGO_BIN_EXE_nettrace")).args(words).output().unwrap();
+        assert!(run.status.success(), "{words:?}");
+        String::from_utf8(run.stdout).unwrap().lines().map(str::trim_end).fold(String::new(), |all, l| all + l + "\n")
+    };
+    let mut page = CLI_HEAD.to_owned();
+    for command in ["explain", "step", "replay", "chains", "lesson", "completions", "man"] {
+        let _ = write!(page, "\n## nettrace {command}\n\n```text\n{}\n```\n", help(&["help", command]).trim_end());
+    }
+    let _ = write!(page, "\n## nettrace\n\n```text\n{}\n```\n", help(&["help"]).trim_end());
+    is_written("docs/reference/cli.md", &page);
 }

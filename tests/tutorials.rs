@@ -1,4 +1,4 @@
-//! The tutorials of the book, run: each command in `docs/tutorials` prints what stands below it.
+//! The tutorials and guides of the book, run: each command in them prints what stands below it.
 
 #[test]
 fn tutorials_print_what_they_say() {
@@ -6,5 +6,6 @@ fn tutorials_print_what_they_say() {
         .env("LC_ALL", "C.UTF-8")
         .env("NO_COLOR", "1")
         .case("docs/tutorials/*.md")
+        .case("docs/guide/*.md")
         .case("README.md");
 }
