@@ -3,6 +3,9 @@
 //!
 //! `UPDATE_DOCS=1 cargo test --test reference` writes the table.
 
+// A test's helpers fail like the test itself.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
