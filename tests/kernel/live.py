@@ -14,6 +14,7 @@ import collections
 import glob
 import io
 import json
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -100,37 +101,65 @@ def differences(tool, folder):
     return found
 
 
-def run(a):
+def compare_case(lab, kind, seed, tool, out):
+    """One case: packets sent, the ones that differ, or why the kernel refuses it. What differs must differ twice: a busy machine
+    loses events."""
     from lab import cases
-    from lab.laboratory import Lab, LoadError
-    lab, out = Lab(), a.keep or tempfile.mkdtemp(prefix="nettrace-live-")
-    count, bad = collections.Counter(), 0
-    t0 = time.time()
-    for kind in a.kinds.split(","):
-        for seed in range(a.first, a.first + a.seeds):
-            name = "%s-%05d" % (kind, seed)
-            case = make(kind, seed)
-            case["seed"] = seed
-            try:
-                packets = cases.run_case(lab, case, out, name)
-            except LoadError as e:
-                count["refused"] += 1
-                print("%s: the kernel refuses it: %s" % (name, str(e)[:120]))
-                continue
-            count["cases"] += 1
-            count["packets"] += len(packets)
-            folder = os.path.join(out, name)
-            found = differences(a.tool, folder)
-            for packet, difference in found:
-                bad += 1
-                print("%s/%s: %s" % (name, packet, difference))
-            if not found and not a.keep:
-                shutil.rmtree(folder)
-    print("%(cases)d cases, %(packets)d packets" % collections.defaultdict(int, count),
-          "(%d cases refused by the kernel), %d packets differ, %.0f s" % (count["refused"], bad, time.time() - t0))
-    if bad:
-        print("reduce one: tests/kernel/live.py shrink KIND SEED --tool %s" % a.tool)
-    return 1 if bad else 0
+    from lab.laboratory import LoadError
+    name = "%s-%05d" % (kind, seed)
+    found = []
+    for _ in range(2):
+        case = make(kind, seed)
+        case["seed"] = seed
+        try:
+            packets = cases.run_case(lab, case, out, name)
+        except LoadError as e:
+            return name, 0, [], str(e)[:120]
+        found = differences(tool, os.path.join(out, name))
+        if not found:
+            break
+    return name, len(packets), found, None
+
+
+def worker(a, out, jobs, results):
+    """Takes cases until there are none; every worker has a laboratory of its own."""
+    from lab.laboratory import Lab
+    lab = Lab()
+    for kind, seed in iter(jobs.get, None):
+        try:
+            results.put(compare_case(lab, kind, seed, a.tool, out))
+        except Exception as e:  # one case must not end the run; it is reported as a difference
+            results.put(("%s-%05d" % (kind, seed), 0, [("*", "the recorder failed: %r" % e)], None))
+
+
+def run(a):
+    out = a.keep or tempfile.mkdtemp(prefix="nettrace-live-")
+    jobs, results = multiprocessing.Queue(), multiprocessing.Queue()
+    todo = [(kind, seed) for seed in range(a.first, a.first + a.seeds) for kind in a.kinds.split(",")]
+    for job in todo + [None] * a.jobs:
+        jobs.put(job)
+    for _ in range(a.jobs):
+        multiprocessing.Process(target=worker, args=(a, out, jobs, results), daemon=True).start()
+    count, t0 = collections.Counter(), time.time()
+    for _ in todo:
+        name, packets, found, refused = results.get()
+        if refused:
+            count["refused"] += 1
+            print("%s: the kernel refuses it: %s" % (name, refused))
+            continue
+        count["cases"] += 1
+        count["packets"] += packets
+        count["bad"] += len(found)
+        for packet, difference in found:
+            print("%s/%s: %s" % (name, packet, difference), flush=True)
+        if not found and not a.keep:
+            shutil.rmtree(os.path.join(out, name))
+    seconds = time.time() - t0
+    print("%d cases, %d packets (%d cases refused by the kernel), %d packets differ, %.0f s, %.0f cases a minute" % (
+        count["cases"], count["packets"], count["refused"], count["bad"], seconds, 60 * count["cases"] / max(seconds, 1)))
+    if count["bad"]:
+        print("they are in %s; reduce one: tests/kernel/live.py shrink KIND SEED --tool %s" % (out, a.tool))
+    return 1 if count["bad"] else 0
 
 
 # ---- shrinking ---------------------------------------------------------------------------------------------------------
@@ -284,6 +313,7 @@ def main():
     p.add_argument("--seeds", type=int, default=10)
     p.add_argument("--first", type=int, default=90000)
     p.add_argument("--kinds", default=",".join(KINDS))
+    p.add_argument("--jobs", type=int, default=2, help="cases at a time; most of a case is waiting for the kernel")
     p.add_argument("--keep", help="keep all case folders here")
     p.set_defaults(run=run, live=True)
     p = sub.add_parser("shrink")

@@ -305,8 +305,6 @@ class Lab:
         d = {}
         if self.backend == "nft":
             d["ruleset.nft"] = run("nft list ruleset").stdout
-            d["ruleset.handles.nft"] = run("nft -a list ruleset").stdout
-            d["ruleset.nft.json"] = run("nft -j -a list ruleset").stdout
         else:
             suf = "-legacy-save" if self.backend == "iptables-legacy" else "-nft-save"
             for cmd, fn in (("iptables", "ruleset.iptables"), ("ip6tables", "ruleset.ip6tables")):
@@ -539,7 +537,6 @@ class Lab:
         raw = self.collect()
         exp = self.canonical(pkt, tok, err, raw)
         exp["conntrack_before"] = ct_before
-        exp["conntrack_after"] = nl.ct_dump()
         return exp
 
     def canonical(self, pkt, tok, err, raw):
