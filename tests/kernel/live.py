@@ -16,6 +16,7 @@ import io
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,7 +29,10 @@ sys.dont_write_bytecode = True
 
 SKIPPED = 77
 # Conditions that nft 1.0.6 leaves out of its listing, so that no dump can tell.
+# In front of a difference that has a reason no dump tells: the host's own answers moved a counter of rules on.
+COUNTED = "explained (numgen counts the host's own answers): "
 UNLISTED = ("ct original l3proto ipv4 ", "ct reply l3proto ipv4 ", "ct l3proto ipv4 ", "meta protocol ip ")
+UNLISTED_BEFORE_RESET = re.compile(r"meta nfproto ipv[46] (meta l4proto tcp reject)")
 KINDS = ("ipt-nft4", "ipt-nft6", "ipt-leg4", "ipt-leg6", "nft", "nftd", "nft6")
 
 
@@ -66,6 +70,7 @@ def make(kind, seed):
     case = gen_nft.generate(seed, {"nft": None, "nftd": None, "nft6": "ip6"}[kind], dense=kind == "nftd")
     for lost in UNLISTED:
         case["nft"] = case["nft"].replace(lost, "")
+    case["nft"] = UNLISTED_BEFORE_RESET.sub(r"\1", case["nft"])
     return case
 
 
@@ -92,12 +97,18 @@ def differences(tool, folder):
         return [("*", str(e))]
     if len(lines) != len(names):
         return [("*", "%d lines for %d packets" % (len(lines), len(names)))]
-    found = []
+    found, before = [], []
+    listing = os.path.join(folder, "ruleset.nft")
+    ruleset = open(listing).read() if os.path.exists(listing) else ""
     for name, line in zip(names, lines):
         with open(os.path.join(folder, "expected", name)) as f:
-            d = compare.best(json.load(f), line)
+            kernel = json.load(f)
+        d = compare.best(kernel, line)
+        if d and line.get("outcomes") and compare.counted_by_answers(ruleset, kernel, line["outcomes"][0], before):
+            d = COUNTED + d
         if d:
             found.append((name, d))
+        before.append(kernel)
     return found
 
 
@@ -149,14 +160,17 @@ def run(a):
             continue
         count["cases"] += 1
         count["packets"] += packets
-        count["bad"] += len(found)
+        explained = sum(d.startswith(COUNTED) for _, d in found)
+        count["explained"] += explained
+        count["bad"] += len(found) - explained
         for packet, difference in found:
             print("%s/%s: %s" % (name, packet, difference), flush=True)
-        if not found and not a.keep:
+        if len(found) == explained and not a.keep:
             shutil.rmtree(os.path.join(out, name))
     seconds = time.time() - t0
-    print("%d cases, %d packets (%d cases refused by the kernel), %d packets differ, %.0f s, %.0f cases a minute" % (
-        count["cases"], count["packets"], count["refused"], count["bad"], seconds, 60 * count["cases"] / max(seconds, 1)))
+    print("%d cases, %d packets (%d cases refused by the kernel), %d packets differ, %d more explained, %.0f s, %.0f cases a minute" % (
+        count["cases"], count["packets"], count["refused"], count["bad"], count["explained"], seconds,
+        60 * count["cases"] / max(seconds, 1)))
     if count["bad"]:
         print("they are in %s; reduce one: tests/kernel/live.py shrink KIND SEED --tool %s" % (out, a.tool))
     return 1 if count["bad"] else 0

@@ -271,6 +271,9 @@ impl Host {
             let local = InputRoute::Local { delivery: Delivery::Multicast, route: None };
             return Ok(if member { local } else { InputRoute::Drop(DropReason::NotJoined) });
         }
+        if dst.is_loopback() {
+            return Ok(InputRoute::Drop(DropReason::MartianDestination));
+        }
         let query = FibQuery { strict_iif: dst.is_unicast_link_local(), ..q.fib(q.dst) };
         let found = match self.fib(&query, assumed) {
             Err(missing @ Missing::Local(_)) => return Err(missing),

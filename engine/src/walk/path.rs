@@ -137,13 +137,10 @@ impl Machine<'_> {
         self.deliver()
     }
 
-    /// A broadcast, or a multicast to a group of our own: a copy comes in again by the same device, then it leaves.
+    /// A broadcast, or a multicast to a group of our own: a copy comes in again by the same device, then the original
+    /// leaves, whatever became of the copy.
     fn send_and_loop_back(&mut self) -> Result<Fate, Fate> {
         let original = self.packet.clone();
-        self.run_hook(Hook::Postrouting)?;
-        self.note(Step::LoopedCopy, "a copy comes in again");
-        let kind = if self.is_multicast() { 2 } else { 1 };
-        self.enter_by(self.packet.or_zero(Field::Oif), kind);
         let copy = self.copy_comes_in();
         self.events.push(Event::Fate(copy.clone().unwrap_or_else(|f| f)));
         self.note(Step::LoopedCopy, "the original goes on");
@@ -155,7 +152,12 @@ impl Machine<'_> {
         self.leave(copy.is_ok())
     }
 
+    /// The copy passes POSTROUTING by itself too.
     fn copy_comes_in(&mut self) -> Result<Fate, Fate> {
+        self.run_hook(Hook::Postrouting)?;
+        self.note(Step::LoopedCopy, "a copy comes in again");
+        let kind = if self.is_multicast() { 2 } else { 1 };
+        self.enter_by(self.packet.or_zero(Field::Oif), kind);
         self.run_hook(Hook::Prerouting)?;
         self.deliver()
     }

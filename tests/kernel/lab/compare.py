@@ -21,7 +21,9 @@ def steps(c):
 
 
 def fate(c):
-    f = c.get("fate") or {}
+    f = dict(c.get("fate") or {})
+    if f.get("after") == "ingress":  # the recorder's probes stand at every device's ingress, chains do not
+        f["after"] = None
     return {"kind": f.get("kind"), **{k: f.get(k) for k in FATE.get(f.get("kind"), ())}}
 
 
@@ -30,14 +32,14 @@ def far(c):
     return {k: f.get(k) for k in ("saddr", "daddr", "dport")} if f else None
 
 
-# The recorder's probe in front of a chain stands one priority below it. One behind NAT's own priority the probe shares NAT's, was
-# registered later and so runs first: it shows the packet before the translation that the chain itself sees done.
-PROBE_BEFORE_NAT = {"prerouting": -99, "output": -99, "input": 101, "postrouting": 101}
+# The recorder's probe in front of a chain stands one priority below it. NAT's own step shares a priority with the chain or with the
+# probe then, and which of the two ran first no event tells when no NAT chain was asked (every packet of a connection but the first).
+NAT_AT = {"prerouting": -100, "output": -100, "input": 100, "postrouting": 100}
 
 
 def header_difference(kernel, walk):
     for x, y in zip(passes(kernel), passes(walk)):
-        early = PROBE_BEFORE_NAT.get(x.get("hook")) == x.get("prio")
+        early = x.get("prio") is not None and x["prio"] - NAT_AT.get(x.get("hook"), 1 << 31) in (0, 1)
         for k in HEADER:
             if k == "mark" and x.get("entry_after_first_rule") or k != "mark" and early:
                 continue
@@ -70,3 +72,29 @@ def best(kernel, line):
     if not found:
         return "no outcome"
     return None if None in found else found[0]
+
+
+# ---- differences that no dump can tell ---------------------------------------------------------------------------------
+
+def chain_text(ruleset, family, table, chain):
+    """The text of a chain in a listing, empty if it is not there."""
+    head, inside, found = "table %s %s {" % (family, table), False, []
+    for line in ruleset.splitlines():
+        if line.startswith("table "):
+            inside = line == head
+        elif inside and line == "\tchain %s {" % chain:
+            found = [line]
+        elif found and line == "\t}":
+            return "\n".join(found)
+        elif found:
+            found.append(line)
+    return ""
+
+
+def counted_by_answers(ruleset, kernel, walk, earlier):
+    """Whether the two part in a chain that counts packets (numgen), after the host itself had answered an earlier packet."""
+    a, b = steps(kernel), steps(walk)
+    i = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
+    parted = [s[i] for s in (a, b) if i < len(s)]
+    answered = any(e.get("replies") for e in earlier)
+    return answered and any("numgen inc" in chain_text(ruleset, s[1], s[2], s[3]) for s in parted)
