@@ -2,12 +2,14 @@
 //!
 //! `cases.tar.xz` holds a folder a case (`ruleset.iptables` or `ruleset.nft`, `addr.json`, …, `packets/NN.json`,
 //! `expected/NN.json`); `tests/kernel/live.py pack` adds to it. `known.txt` names the packets that differ, each with the reason; a
-//! packet that stops differing has to leave it. The samples are compared in the same way.
+//! packet that stops differing has to leave it. The samples are compared in the same way. A flow's later packets are also made
+//! by the command itself (`conversation.rs`).
 
 // A test's helpers fail like the test itself.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod compare;
+mod conversation;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,12 +25,12 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Unpacks the archive into the target folder and returns the case folders.
-fn unpack(archive: &str) -> Vec<PathBuf> {
-    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join("golden");
+/// Unpacks the archive into a folder for this test and returns the case folders.
+fn unpack(test: &str) -> Vec<PathBuf> {
+    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join("golden").join(test);
     let _ = fs::remove_dir_all(&to);
     fs::create_dir_all(&to).unwrap();
-    let packed = fs::File::open(root().join("tests/golden").join(archive)).unwrap();
+    let packed = fs::File::open(root().join("tests/golden/cases.tar.xz")).unwrap();
     let mut tar = Vec::new();
     lzma_rs::xz_decompress(&mut BufReader::new(packed), &mut tar).unwrap();
     tar::Archive::new(tar.as_slice()).unpack(&to).unwrap();
@@ -125,7 +127,7 @@ fn report(what: &str, found: &BTreeMap<String, String>, known: &BTreeMap<String,
 
 #[test]
 fn recorded_cases_agree_with_the_kernel() {
-    let cases = unpack("cases.tar.xz");
+    let cases = unpack("cases");
     let found = on_threads(&cases, |case| {
         let name = case.file_name().unwrap_or_default().to_string_lossy();
         differences(&name, std::slice::from_ref(case), &case.join("expected"))

@@ -22,20 +22,27 @@ pub fn reply_to(world: World, trace: &Trace) -> Option<Start> {
         return Some(Start { packet, local: true, ct_state: about, own: None, assumptions: Vec::new() });
     }
     let last = trace.last_packet();
-    let (local, oif) = match trace.fate() {
-        Fate::Out { oif, .. } => (false, oif),
-        Fate::Local { iif } if iif == crate::field::device("lo") => (true, None),
-        Fate::Local { .. } => (true, None),
+    let mut packet = mirrored(&last);
+    let local = match trace.fate() {
+        Fate::Out { oif, .. } => {
+            arrives_where_it_left(world, &trace.start, &last, &mut packet, oif);
+            false
+        }
+        Fate::Bridged { port } => {
+            packet.put(Field::Iif, trace.start.get(Field::Iif));
+            packet.put(Field::PhysIn, port.map_or(Got::Unknown, Got::Value));
+            packet.put(Field::EtherDaddr, trace.start.get(Field::EtherSaddr));
+            packet.put(Field::EtherSaddr, trace.start.get(Field::EtherDaddr));
+            false
+        }
+        Fate::Local { .. } => {
+            packet.set(Field::SkExists, 1);
+            packet.set(Field::SkUid, 0);
+            packet.set(Field::SkGid, 0);
+            true
+        }
         _ => return None,
     };
-    let mut packet = mirrored(&last);
-    if local {
-        packet.set(Field::SkExists, 1);
-        packet.set(Field::SkUid, 0);
-        packet.set(Field::SkGid, 0);
-    } else {
-        arrives_where_it_left(world, &trace.start, &last, &mut packet, oif);
-    }
     Some(Start { packet, local, ct_state: None, own: None, assumptions: Vec::new() })
 }
 
@@ -99,18 +106,22 @@ fn answer_layer4(p: &Packet, out: &mut Packet) {
 fn arrives_where_it_left(world: World, start: &Packet, last: &Packet, packet: &mut Packet, oif: Option<Value>) {
     packet.put(Field::Iif, oif.map_or(Got::Unknown, Got::Value));
     packet.put(Field::PhysIn, last.get(Field::PhysOut));
+    packet.put(Field::EtherSaddr, Got::Unknown);
     let Some(oif) = oif else { return };
     let name = device_name(oif);
-    let own = world.host.link(&name).ok().and_then(|l| l.mac).map(crate::host::Mac::value);
-    let bridged = last.or_zero(Field::IsBridged) != 0;
-    let mac = if bridged { start.get(Field::EtherSaddr) } else { own.map_or(Got::Unknown, Got::Value) };
-    packet.put(Field::EtherDaddr, mac);
-    packet.put(Field::EtherSaddr, Got::Unknown);
-    if !bridged && world.host.is_bridge(&name) == Ok(true) {
+    if last.or_zero(Field::IsBridged) != 0 {
+        packet.put(Field::EtherDaddr, start.get(Field::EtherSaddr));
+    } else if world.host.is_bridge(&name) == Ok(true) {
+        // Where the frame goes follows from the address: a neighbour on the bridge gets it directly.
         let src = crate::field::to_address(packet.or_zero(Field::Saddr), packet.family());
         let port = world.host.next_hop_mac(&name, src).and_then(|m| world.host.bridge_port(&name, m, None));
-        if let Ok(crate::host::PortLookup::Port(dev)) = port {
-            packet.set(Field::PhysIn, crate::field::device(&dev));
-        }
+        let port = match port {
+            Ok(crate::host::PortLookup::Port(dev)) => Got::Value(crate::field::device(&dev)),
+            _ => Got::Unknown,
+        };
+        packet.put(Field::PhysIn, port);
+    } else {
+        let own = world.host.link(&name).ok().and_then(|l| l.mac).map(crate::host::Mac::value);
+        packet.put(Field::EtherDaddr, own.map_or(Got::Unknown, Got::Value));
     }
 }
