@@ -4,7 +4,7 @@
 //! what follows are the command's own. Left out: ICMP errors about a packet, and what [`SCRIPTED`] names.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -19,7 +19,7 @@ const SCRIPTED: &[(&str, &str)] = &[
 
 #[test]
 fn conversations_agree_with_the_kernel() {
-    let flows: Vec<_> = unpack("conversations").iter().flat_map(flows).collect();
+    let flows: Vec<_> = unpack("conversations").iter().map(PathBuf::as_path).flat_map(flows).collect();
     let found = on_threads(&flows, differences);
     let later: usize = flows.iter().map(|f| f.packets.len() - 1).sum();
     println!("{} flows, {later} later packets", flows.len());
@@ -33,7 +33,7 @@ struct Flow {
 }
 
 /// The flows of more than one packet.
-fn flows(case: &PathBuf) -> Vec<Flow> {
+fn flows(case: &Path) -> Vec<Flow> {
     let mut by_number: BTreeMap<u64, Vec<(PathBuf, Value)>> = BTreeMap::new();
     for path in json_files(&case.join("packets")) {
         let packet = read(&path);
@@ -43,7 +43,7 @@ fn flows(case: &PathBuf) -> Vec<Flow> {
     let scripted = SCRIPTED.iter().any(|(n, _)| name.starts_with(n));
     let ordinary = |packets: &Vec<(PathBuf, Value)>| packets.iter().all(|(_, p)| p["inner_hex"].is_null());
     let several = by_number.into_values().filter(|packets| packets.len() > 1 && !scripted && ordinary(packets));
-    several.map(|packets| Flow { case: case.clone(), packets }).collect()
+    several.map(|packets| Flow { case: case.to_owned(), packets }).collect()
 }
 
 /// What `--packets` calls a packet: the second of a flow is the answer.
