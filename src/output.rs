@@ -1,10 +1,14 @@
 //! The terminal: colours, characters, and what untrusted text may not do to it.
 //!
 //! Names and comments come from dumps; [`safe`] makes control characters, escape sequences and bidirectional overrides
-//! visible instead of effective. Left out: what is said.
+//! visible instead of effective, where a renderer takes a text in, and [`Screen`] once more for all that is written.
+//! Left out: what is said.
 
+use std::borrow::Cow;
 use std::env;
 use std::io::{self, IsTerminal, Write};
+
+use nettrace_engine::visible;
 
 use crate::cli::{Cli, When};
 use crate::load::Failure;
@@ -111,21 +115,31 @@ fn utf8_locale() -> bool {
 
 /// Text with control characters, and characters that reorder or hide others, written as escapes.
 pub fn safe(text: &str) -> String {
-    let hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{061c}')
-            || matches!(c, '\u{e0000}'..='\u{e007f}' | '\u{fff9}'..='\u{fffb}')
-    };
-    if !text.chars().any(hidden) {
-        return text.to_string();
+    visible::escaped(text).into_owned()
+}
+
+/// What may be written: line breaks and the colours of [`Paint`] are the program's own; any other character that a
+/// renderer let through from an input is escaped here.
+fn gate(text: &str, color: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(|c| visible::is_hidden(c) && c != '\n') {
+        let (before, from) = rest.split_at(at);
+        let own = if color { sgr(from) } else { 0 };
+        let end = if own > 0 { own } else { from.chars().next().map_or(from.len(), char::len_utf8) };
+        let (this, after) = from.split_at(end);
+        out.push_str(before);
+        out.push_str(&if own > 0 { Cow::Borrowed(this) } else { visible::escaped(this) });
+        rest = after;
     }
-    let one = |c: char| match c {
-        '\t' => "\\t".to_string(),
-        '\n' => "\\n".to_string(),
-        c if hidden(c) => c.escape_unicode().to_string(),
-        c => c.to_string(),
-    };
-    text.chars().map(one).collect()
+    out + rest
+}
+
+/// The length of the colour sequence that a text begins with: `\x1b[1;31m` has 7.
+fn sgr(text: &str) -> usize {
+    let Some(codes) = text.strip_prefix("\x1b[") else { return 0 };
+    let end = codes.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(codes.len());
+    if codes[end..].starts_with('m') { end + 3 } else { 0 }
 }
 
 /// Where a run writes, and how.
@@ -139,8 +153,19 @@ pub struct Screen<'a> {
 }
 
 impl Screen<'_> {
-    /// Writes the answer, or a piece of it; a closed pipe ends the run quietly.
+    /// Writes the answer, or a piece of it.
     pub fn print(&mut self, text: &str) -> Result<(), Failure> {
+        let text = gate(text, self.paint.color);
+        self.own(&text)
+    }
+
+    /// Writes one JSON object; characters of its strings that steer, reorder or hide are escaped.
+    pub fn json(&mut self, object: &str) -> Result<(), Failure> {
+        self.own(&visible::escaped_json(object))
+    }
+
+    /// Writes what holds nothing of any input: a completion script, the manual page. A closed pipe ends the run quietly.
+    pub fn own(&mut self, text: &str) -> Result<(), Failure> {
         match self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
             Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
                 Err(Failure::new(format!("cannot write the answer: {e}")))
@@ -151,7 +176,7 @@ impl Screen<'_> {
 
     /// Writes a note; that it cannot be written is no reason to stop.
     pub fn note(&mut self, text: &str) {
-        let _ = self.notes.write_all(text.as_bytes());
+        let _ = self.notes.write_all(gate(text, self.paint.color).as_bytes());
     }
 }
 
@@ -161,12 +186,11 @@ mod tests {
 
     #[test]
     fn text_from_inputs_cannot_steer_the_terminal() {
-        let check = |text, expect| assert_eq!(safe(text), expect);
-        check("paas/config-center:http", "paas/config-center:http");
-        check("a\x1b[31mred", "a\\u{1b}[31mred");
-        check("evil\u{202e}txt", "evil\\u{202e}txt");
-        check("tab\there", "tab\\there");
-        check("größe", "größe");
+        let check = |text, color, expect: &str| assert_eq!(gate(text, color), expect);
+        check("\x1b[1;32mgood\x1b[0m\n", true, "\x1b[1;32mgood\x1b[0m\n");
+        check("\x1b[1;32mgood\x1b[0m\n", false, "\\u{1b}[1;32mgood\\u{1b}[0m\n");
+        check("\x1b[2J\x1b]0;t\x07\x1b", true, "\\u{1b}[2J\\u{1b}]0;t\\u{7}\\u{1b}");
+        check("größe\u{202e}\u{9b}31m", true, "größe\\u{202e}\\u{9b}31m");
         let ascii = Paint { color: false, ascii: true };
         assert_eq!(ascii.text("größe → x"), "gr\\u{f6}\\u{df}e -> x");
     }

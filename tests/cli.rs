@@ -1,6 +1,7 @@
-//! The command line end to end: exit statuses, what is said where, and that inputs cannot steer the terminal.
+//! The command line end to end: exit statuses, and what is said where.
 //!
-//! The built-in sample and `samples/` are the inputs. Left out: that the answers are the kernel's (`scenarios.rs`).
+//! The built-in sample and `samples/` are the inputs. Left out: that the answers are the kernel's (`scenarios.rs`), and
+//! that inputs cannot steer what shows them (`printed.rs`).
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -145,20 +146,6 @@ fn what_is_wrong_with_an_input_has_file_line_and_column() {
     let many: String = (0..30).map(|_| "-A INPUT -p tcp --dprot 1 -j DROP\n").collect();
     let dump = format!("*filter\n:INPUT ACCEPT [0:0]\n{many}COMMIT\n");
     check("explain - --dport 22 --dst 192.0.2.1", &dump, 0, &["more"]);
-}
-
-#[test]
-fn inputs_cannot_steer_the_terminal() {
-    let evil = "*filter\n:INPUT ACCEPT [0:0]\n:e\x1b[31mvil - [0:0]\n-A INPUT -m comment --comment \"a\x1b]0;title\x07b\u{202e}c\" -j \
-                e\x1b[31mvil\n-A e\x1b[31mvil -j DROP\nCOMMIT\n";
-    for how in ["text", "markdown", "mermaid", "dot", "trace"] {
-        let args = ["explain", "-", "--dst", "192.0.2.1", "-v", "--format", how];
-        let (_, out, err) = nettrace(&args, evil);
-        let steers = |s: &str| s.chars().any(|c| c == '\x1b' || c == '\x07' || c == '\u{202e}');
-        assert!(!steers(&out) && !steers(&err), "--format {how}:\n{out}\n{err}");
-    }
-    let (_, out, err) = nettrace(&["chains", "-"], evil);
-    assert!(!out.contains('\x1b') && !err.contains('\x1b'), "{out}{err}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ pub mod sets;
 pub mod spec;
 pub mod state;
 pub mod trace;
+pub mod visible;
 pub mod walk;
 pub mod whatif;
 

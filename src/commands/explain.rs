@@ -8,6 +8,7 @@ use nettrace_engine::model::Hook;
 use nettrace_engine::spec::{self, Start};
 use nettrace_engine::state::State;
 use nettrace_engine::trace::Trace;
+use nettrace_engine::visible::escaped_json;
 
 use super::conversation::{self, Leg, Walked};
 use super::edits;
@@ -132,7 +133,7 @@ fn draw(
             let answer = json::answer(texts, packet.local, &packet.outcomes).with_reasons(reasons);
             let json =
                 if heading.is_some() { serde_json::to_string(&answer) } else { serde_json::to_string_pretty(&answer) };
-            json.map(|j| j + "\n").map_err(|e| Failure::new(e.to_string()))
+            json.map(|j| escaped_json(&(j + "\n")).into_owned()).map_err(|e| Failure::new(e.to_string()))
         }
         Format::Trace => Ok(logged(texts, packet, how.level.all)),
         Format::Markdown | Format::Mermaid | Format::Dot => Ok(chart(loaded, packet, how)),

@@ -11,7 +11,7 @@ mod replay;
 mod step;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 
 use clap::{CommandFactory, Parser};
 use nettrace_engine::host::{Host, Parts};
@@ -26,9 +26,15 @@ pub use reasons::Reasons;
 /// Runs the command with its arguments, of which the first is its name: exit status 0 when it answered, 2 when it could
 /// not.
 pub fn run(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, notes: &mut dyn Write) -> u8 {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(said) => return usage(&said, &mut Screen { paint: Paint::plain(), out, notes }),
+        Err(said) => {
+            // clap repeats a mistaken argument as it is, so it gets one to repeat that is harmless.
+            let harmless = args.iter().map(|a| output::safe(&a.to_string_lossy()));
+            let said = Cli::try_parse_from(harmless).err().unwrap_or(said);
+            return usage(&said, &mut Screen { paint: Paint::plain(), out, notes });
+        }
     };
     let screen = &mut Screen { paint: Paint::new(&cli), out, notes };
     match dispatch(&cli, screen) {
@@ -42,19 +48,15 @@ pub fn run(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, notes:
 
 /// What clap says instead of running: help and version as the answer, a mistake as a note.
 fn usage(said: &clap::Error, screen: &mut Screen) -> u8 {
-    let color = |terminal: bool| terminal && Paint::wants_color();
-    if said.use_stderr() {
-        let text = said.render();
-        // A mistaken argument may hold escapes of its own: then the whole is plain.
-        let plain = text.to_string();
-        let steers = plain.lines().any(|line| output::safe(line) != line);
-        let colored = color(std::io::IsTerminal::is_terminal(&std::io::stderr())) && !steers;
-        screen.note(&if colored { text.ansi().to_string() } else { plain });
+    let (text, wrong) = (said.render(), said.use_stderr());
+    let terminal = if wrong { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+    screen.paint.color = terminal && Paint::wants_color();
+    let text = if screen.paint.color { text.ansi().to_string() } else { text.to_string() };
+    if wrong {
+        screen.note(&text);
         return 2;
     }
-    let text = said.render();
-    let colored = color(std::io::IsTerminal::is_terminal(&std::io::stdout()));
-    u8::from(screen.print(&if colored { text.ansi().to_string() } else { text.to_string() }).is_err()) * 2
+    u8::from(screen.print(&text).is_err()) * 2
 }
 
 fn dispatch(cli: &Cli, screen: &mut Screen) -> Result<(), Failure> {
@@ -67,13 +69,13 @@ fn dispatch(cli: &Cli, screen: &mut Screen) -> Result<(), Failure> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "nettrace", &mut script);
-            screen.print(&String::from_utf8_lossy(&script))
+            screen.own(&String::from_utf8_lossy(&script))
         }
         Command::Man => {
             let mut page = Vec::new();
             let rendered = clap_mangen::Man::new(Cli::command()).render(&mut page);
             rendered.map_err(|e| Failure::new(format!("cannot write the manual page: {e}")))?;
-            screen.print(&String::from_utf8_lossy(&page))
+            screen.own(&String::from_utf8_lossy(&page))
         }
     }
 }

@@ -47,7 +47,7 @@ pub fn run(args: &ReplayArgs, screen: &mut Screen) -> Result<(), Failure> {
         let outcomes = flows.walk(world, packet, &start, &fixed);
         let line = serde_json::to_string(&json::answer(texts, start.local, &outcomes));
         let line = line.map_err(|e| Failure::new(format!("packet {}: {e}", n + 1)))?;
-        screen.print(&format!("{line}\n"))?;
+        screen.json(&(line + "\n"))?;
     }
     fixed.check(screen)
 }

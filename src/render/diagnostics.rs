@@ -31,12 +31,12 @@ fn one(sources: &Sources, d: &Diagnostic, paint: Paint) -> String {
     let message = safe(&d.message);
     let title = level.primary_title(message).id(d.code);
     let place = sources.source(d.span.start).and_then(|s| Some((s, window(s, d)?)));
-    let label = safe(&d.label);
+    let (label, path) = (safe(&d.label), place.as_ref().map_or(String::new(), |p| safe(&p.0.name)));
     let mut group = match &place {
-        Some((source, w)) => {
+        Some((_, w)) => {
             let annotation = AnnotationKind::Primary.span(w.start..w.end).label(label.as_str());
             let snippet =
-                Snippet::source(w.text.as_str()).path(source.name.as_str()).line_start(w.line).annotation(annotation);
+                Snippet::source(w.text.as_str()).path(path.as_str()).line_start(w.line).annotation(annotation);
             Group::with_title(title).element(snippet)
         }
         None => Group::with_title(title),

@@ -94,7 +94,14 @@ fn escape(text: &str) -> String {
 /// Text as code, in a table too.
 fn code(text: &str) -> String {
     let text = text.replace('|', "\\|");
-    if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
+    let runs = text.split(|c| c != '`').map(str::len);
+    match runs.max().unwrap_or(0) {
+        0 => format!("`{text}`"),
+        longest => {
+            let fence = "`".repeat(longest + 1);
+            format!("{fence} {text} {fence}")
+        }
+    }
 }
 
 #[cfg(test)]
@@ -105,5 +112,6 @@ mod tests {
     fn text_stays_text() {
         assert_eq!(escape("a|b <script> *x*"), "a\\|b &lt;script&gt; \\*x\\*");
         assert_eq!(code("a|b"), "`a\\|b`");
+        assert_eq!(code("a``b` <i>"), "``` a``b` <i> ```");
     }
 }

@@ -6,18 +6,12 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use nettrace_engine::visible::is_hidden;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-
-/// Characters that change the direction or the look of what follows them.
-fn is_control(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
 
 /// Replaces everything that a terminal could obey by something visible.
 pub fn clean(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_control) {
+    if !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
@@ -26,7 +20,7 @@ pub fn clean(text: &str) -> Cow<'_, str> {
             '\t' => out.push(' '),
             '\0'..='\x1f' => out.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or('?')),
             '\x7f' => out.push('␡'),
-            c if is_control(c) => {
+            c if is_hidden(c) => {
                 let _ = write!(out, "<{:04X}>", u32::from(c));
             }
             c => out.push(c),
