@@ -92,10 +92,10 @@ pub struct LevelArgs {
     /// Only the verdict, in one line for each outcome.
     #[arg(long, conflicts_with_all = ["verbose", "all"])]
     pub short: bool,
-    /// More: every step, also those without effect, and what was read and ignored.
+    /// More: every step, rules near the way that did not match and why, and what was read and ignored.
     #[arg(short, long)]
     pub verbose: bool,
-    /// Everything: also chain ends and policies, and every way in full.
+    /// Everything: every rule that was looked at, chain ends and policies too.
     #[arg(long)]
     pub all: bool,
 }

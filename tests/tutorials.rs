@@ -7,5 +7,6 @@ fn tutorials_print_what_they_say() {
         .env("NO_COLOR", "1")
         .case("docs/tutorials/*.md")
         .case("docs/guide/*.md")
+        .case("docs/reference/levels.md")
         .case("README.md");
 }

@@ -14,7 +14,8 @@ use nettrace_engine::explain::names::Labels;
 use nettrace_engine::explain::place::{Advice, Fare, Ground, Want, advise};
 use nettrace_engine::explain::rules;
 use nettrace_engine::explain::unasked::unasked;
-use nettrace_engine::explain::whynot::{Inquiry, Reason, rule_name};
+use nettrace_engine::explain::way::Way;
+use nettrace_engine::explain::whynot::{Inquiry, Miss, Reason, rule_name};
 use nettrace_engine::fact::Pins;
 use nettrace_engine::host::Host;
 use nettrace_engine::model::{ChainId, Draft, Edit, Model, Op, RuleId, Verdict};
@@ -355,4 +356,49 @@ fn an_nft_host_gets_nft_commands() {
     let best = found.best()[0];
     assert!(best.commands[0].starts_with("nft insert rule inet firewalld filter_INPUT "), "{best:?}");
     assert!(best.warnings[0].starts_with("firewalld rebuilds"), "{best:?}");
+}
+
+#[test]
+fn rules_that_did_not_match_have_the_condition_that_failed() {
+    let s = sample("nodeport-drop");
+    let trace = s.walk(REMOTE);
+    let inquiry = Inquiry::new(s.world(), &trace);
+    let way = Way::of(&s.model, &trace);
+    let steps = || way.passes().flat_map(|p| &p.steps);
+    let show = |m: &Miss| {
+        let f = m.failed.as_ref().unwrap();
+        format!("#{} wants {}, has {}", m.number, f.wanted, f.had)
+    };
+    let into = |chain: &str| steps().find(|s2| s.model.chain_name(s2.chain) == chain).unwrap();
+    let near = inquiry.misses(into("KUBE-NODEPORTS"), 2);
+    let shown: Vec<_> = near.list.iter().map(show).collect();
+    assert_eq!(shown, ["#11 wants dport 32298, has 31002", "#12 wants dport 31023, has 31002"]);
+    assert_eq!(near.more, 10);
+    for step in steps() {
+        let all = inquiry.misses(step, usize::MAX);
+        assert_eq!((all.list.len(), all.more), (step.looked(&s.model).len(), 0));
+        for miss in &all.list {
+            assert!(miss.failed.is_some(), "{}", rule_name(&s.model, miss.rule));
+            let said = inquiry.why_not(miss.rule).reason.code();
+            assert!(["condition-failed", "decided", "matched-not-deciding"].contains(&said), "{said}");
+        }
+    }
+}
+
+#[test]
+fn of_many_rules_those_that_name_the_packet_are_told() {
+    let mut s = sample("nodeport-drop");
+    let mut name = |command: &str| {
+        whatif::apply(&mut s.model, &mut s.parts, &mut s.sources, command).unwrap();
+    };
+    name("iptables -t raw -I PREROUTING -s 192.0.2.1 -p tcp --dport 31002 -j DROP");
+    for port in 1..60 {
+        name(&format!("iptables -t raw -I PREROUTING 2 -p tcp --dport {port} -j DROP"));
+    }
+    let trace = s.walk(REMOTE);
+    let inquiry = Inquiry::new(s.world(), &trace);
+    let way = Way::of(&s.model, &trace);
+    let first = way.passes().find_map(|p| p.steps.first()).unwrap();
+    let told: Vec<u32> = inquiry.misses(first, 3).list.iter().map(|m| m.number).collect();
+    assert_eq!(told, [1, 59, 60], "the first names the packet's port, the others are the nearest");
 }

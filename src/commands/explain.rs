@@ -3,6 +3,7 @@
 use nettrace_engine::World;
 use nettrace_engine::explain::answer::{self, Answer, Detail};
 use nettrace_engine::explain::names::Labels;
+use nettrace_engine::explain::whynot::NEAR;
 use nettrace_engine::fact::{OUTCOME_BOUND, Outcome, Outcomes, explore};
 use nettrace_engine::model::Hook;
 use nettrace_engine::spec::{self, Start};
@@ -43,7 +44,7 @@ pub fn run(args: &ExplainArgs, screen: &mut Screen) -> Result<(), Failure> {
     let walks = |world| split(walk(world, &start, &legs, &state, &fixed));
     let old = before.as_ref().map(|b| walks(World { model: &b.model, host: &b.host }));
     let format = if args.json { Format::Json } else { args.format };
-    let how = How { format, level: args.level, paint };
+    let how = How { format, level: args.level, paint, world };
     let mut out = String::new();
     if loaded.sample && format == Format::Text && !args.level.short {
         let said = "No input given: this is the built-in sample, a Kubernetes node.";
@@ -104,10 +105,22 @@ fn split(talk: Outcomes<Vec<Walked>>) -> Vec<Packet> {
 }
 
 #[derive(Clone, Copy)]
-struct How {
+struct How<'a> {
     format: Format,
     level: LevelArgs,
     paint: Paint,
+    world: World<'a>,
+}
+
+impl How<'_> {
+    /// How many of the rules that did not match are told before each step; `None`: they are not.
+    fn misses(&self) -> Option<usize> {
+        match self.level {
+            LevelArgs { all: true, .. } => Some(usize::MAX),
+            LevelArgs { verbose: true, .. } => Some(NEAR),
+            _ => None,
+        }
+    }
 }
 
 /// What is said of rules besides.
@@ -126,7 +139,8 @@ fn draw(
     said: Said,
 ) -> Result<String, Failure> {
     let labels = Labels::build(&loaded.model);
-    let texts = Texts { model: &loaded.model, sources: &loaded.sources, labels: &labels };
+    let misses = how.misses().map(|most| (how.world, most));
+    let texts = Texts { model: &loaded.model, sources: &loaded.sources, labels: &labels, misses };
     match how.format {
         Format::Json => {
             let reasons = said.reasons.map(|r| desk(loaded, how).json(r));
@@ -157,7 +171,7 @@ fn logged(texts: Texts, packet: &Packet, all: bool) -> String {
 
 /// The answer for documents and slides.
 fn chart(loaded: &Loaded, packet: &Packet, how: How) -> String {
-    let answer = answer::answer(&loaded.model, packet.local, Detail::Effects, &packet.outcomes);
+    let answer = answer::answer(how.world, packet.local, Detail::Effects, &packet.outcomes);
     let plain = Paint { color: false, ..how.paint };
     let scene = Scene::new(&loaded.model, &loaded.sources, plain);
     match how.format {
@@ -176,7 +190,7 @@ fn read(loaded: &Loaded, packet: &Packet, heading: Option<(usize, &str)>, how: H
         LevelArgs { verbose: true, .. } => (Detail::Steps, Level::Full),
         _ => (Detail::Effects, Level::Normal),
     };
-    let answer = answer::answer(&loaded.model, packet.local, detail, &packet.outcomes);
+    let answer = answer::answer(how.world, packet.local, detail, &packet.outcomes);
     let mut scene = Scene::new(&loaded.model, &loaded.sources, how.paint);
     let title = heading.map(|(n, name)| {
         let gap = if n > 1 { "\n" } else { "" };
@@ -189,7 +203,7 @@ fn read(loaded: &Loaded, packet: &Packet, heading: Option<(usize, &str)>, how: H
     }
     if let Some(reasons) = said.reasons.filter(|_| !how.level.short) {
         if let Some((before, _)) = &reasons.before {
-            let old = answer::answer(&loaded.model, packet.local, detail, before);
+            let old = answer::answer(how.world, packet.local, detail, before);
             let was = text::render(&mut scene, &old, Level::Short).way;
             out.push_str(&format!("\n{}\n", how.paint.bold("What the edits change")));
             out.push_str(&format!("  before: {}", was.replace('\n', "\n          ").trim_end()));
@@ -207,7 +221,7 @@ fn tells_off(reasons: &Reasons, answer: &Answer) -> bool {
     answer.endings.first().is_some_and(|e| e.off.iter().flat_map(|o| &o.hooks).all(|h| told.contains(h)))
 }
 
-fn desk(loaded: &Loaded, how: How) -> Desk<'_> {
+fn desk<'a>(loaded: &'a Loaded, how: How) -> Desk<'a> {
     let verbose = how.level.verbose || how.level.all;
     Desk { model: &loaded.model, sources: &loaded.sources, paint: how.paint, verbose }
 }

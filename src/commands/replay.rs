@@ -32,7 +32,7 @@ pub fn run(args: &ReplayArgs, screen: &mut Screen) -> Result<(), Failure> {
     super::complain(&loaded, screen);
     let host = super::host(&loaded, &args.facts)?;
     let labels = Labels::build(&loaded.model);
-    let texts = Texts { model: &loaded.model, sources: &loaded.sources, labels: &labels };
+    let texts = Texts { model: &loaded.model, sources: &loaded.sources, labels: &labels, misses: None };
     let fixed = Fixed::read(&args.facts)?;
     let mut flows = Flows { flow: None, fresh: loaded.state.clone(), state: loaded.state.clone() };
     let world = World { model: &loaded.model, host: &host };

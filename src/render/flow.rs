@@ -55,7 +55,7 @@ fn steps(scene: &Scene, ending: &Ending) -> Vec<(String, Kind)> {
     let mut out = Vec::new();
     for stage in &ending.stages {
         match stage {
-            Stage::Hook { hook, rows } => {
+            Stage::Hook { hook, rows, .. } => {
                 for row in rows {
                     let Row::Pass { base, steps, .. } = row else { continue };
                     let table = scene.model.name(scene.model.table_of(*base).name);

@@ -3,8 +3,10 @@
 //! `{"schema":"nettrace.trace/1","packet":{…},"outcomes":[{"odds":0.5,"path":[…],"hooks":[…],"fate":{…},"far":{…}}]}`.
 //! The fields are documented in `docs/`. Everything is drawn from the trace.
 
+use nettrace_engine::World;
 use nettrace_engine::explain::names::Labels;
 use nettrace_engine::explain::way::{ChainStep, Change, HookPart, Pass, Way, What};
+use nettrace_engine::explain::whynot::{Inquiry, Miss};
 use nettrace_engine::fact::{Assumption, Outcome, Outcomes};
 use nettrace_engine::field::{Field, TCP_FLAGS, Value, device_name, protocol_name};
 use nettrace_engine::model::{ChainId, Model, RuleId, Verdict};
@@ -23,6 +25,8 @@ pub struct Texts<'a> {
     pub sources: &'a Sources,
     /// Names people know.
     pub labels: &'a Labels<'a>,
+    /// Rules that did not match are listed too: against this world, at most so many before each step.
+    pub misses: Option<(World<'a>, usize)>,
 }
 
 /// A whole answer.
@@ -116,11 +120,12 @@ fn outcome(texts: Texts, outcome: &Outcome<Trace>) -> OutcomeJson {
     let trace = &outcome.result;
     let way = Way::of(texts.model, trace);
     let fate = trace.fate();
+    let missed = texts.misses.map(|(world, most)| Missed { inquiry: Inquiry::new(world, trace), most });
     OutcomeJson {
         odds: outcome.odds,
         choices: choices(texts, outcome),
         others: Vec::new(),
-        path: way.passes().map(|p| pass(texts, p)).collect(),
+        path: way.passes().map(|p| pass(texts, missed.as_ref(), p)).collect(),
         hooks: way.hooks().map(hook).collect(),
         far: matches!(fate, Fate::Out { .. } | Fate::Local { .. } | Fate::Bridged { .. })
             .then(|| header(&trace.last_packet())),
@@ -147,11 +152,40 @@ fn choices(texts: Texts, outcome: &Outcome<Trace>) -> Vec<ChoiceJson> {
     outcome.choices.iter().map(one).collect()
 }
 
-fn pass(texts: Texts, pass: &Pass) -> Json {
+/// Tells which rules did not match before a step.
+struct Missed<'a> {
+    inquiry: Inquiry<'a>,
+    most: usize,
+}
+
+impl Missed<'_> {
+    fn put(&self, texts: Texts, step: &ChainStep, out: &mut Map<String, Json>) {
+        let misses = self.inquiry.misses(step, self.most);
+        let one = |miss: &Miss| {
+            let mut out = Map::new();
+            out.insert("rule".into(), json!(miss.number));
+            place(texts, miss.rule, &mut out);
+            if let Some(unmet) = &miss.failed {
+                out.insert("field".into(), json!(unmet.field.map(Field::name)));
+                out.insert("wanted".into(), json!(unmet.wanted));
+                out.insert("had".into(), json!(Some(&unmet.had).filter(|h| !h.is_empty())));
+            }
+            Json::Object(out)
+        };
+        if !misses.list.is_empty() {
+            out.insert("missed".into(), misses.list.iter().map(one).collect());
+        }
+        if misses.more > 0 {
+            out.insert("missed_more".into(), json!(misses.more));
+        }
+    }
+}
+
+fn pass(texts: Texts, missed: Option<&Missed>, pass: &Pass) -> Json {
     let model = texts.model;
     let table = model.table_of(pass.base);
     let prio = model.chain(pass.base).base.as_ref().map(|b| b.priority);
-    let steps: Vec<Json> = pass.steps.iter().filter_map(|s| step(texts, s, pass.entry.family())).collect();
+    let steps: Vec<Json> = pass.steps.iter().filter_map(|s| step(texts, missed, s, pass.entry.family())).collect();
     json!({
         "family": table.family.name(),
         "table": model.name(table.name),
@@ -163,7 +197,7 @@ fn pass(texts: Texts, pass: &Pass) -> Json {
     })
 }
 
-fn step(texts: Texts, step: &ChainStep, family: Value) -> Option<Json> {
+fn step(texts: Texts, missed: Option<&Missed>, step: &ChainStep, family: Value) -> Option<Json> {
     let model = texts.model;
     let (kind, rule, verdict) = match step.what {
         What::Rule { number, verdict, .. } => ("rule", Some(number), verdict_text(model, verdict)),
@@ -186,6 +220,9 @@ fn step(texts: Texts, step: &ChainStep, family: Value) -> Option<Json> {
     if !step.changes.is_empty() {
         let changes: Vec<Json> = step.changes.iter().map(|c| change(c, family)).collect();
         out.insert("changes".into(), json!(changes));
+    }
+    if let Some(missed) = missed {
+        missed.put(texts, step, &mut out);
     }
     Some(Json::Object(out))
 }

@@ -46,7 +46,7 @@ fn table(scene: &Scene, ending: &Ending) -> String {
     let mut out = "\n| hook | table | rule | what | changes | where |\n|---|---|---|---|---|---|\n".to_string();
     for stage in &ending.stages {
         match stage {
-            Stage::Hook { hook, rows } => {
+            Stage::Hook { hook, rows, .. } => {
                 for row in rows {
                     let Row::Pass { base, steps, .. } = row else { continue };
                     let table = scene.paint.text(scene.model.name(scene.model.table_of(*base).name));

@@ -3,22 +3,27 @@
 //!
 //! Ways that end alike are one [`Ending`]. Left out: the reasons for one particular rule.
 
+mod telling;
+
+use crate::World;
 use crate::fact::{Assumption, Fact, Outcomes};
 use crate::field::{Field, Value};
-use crate::model::{ChainId, Hook, Model, RuleId, Verdict};
+use crate::model::{ChainId, Hook, Model, RuleId};
 use crate::packet::{Got, Packet};
 use crate::trace::{Decision, Event, Fate, Step, Trace};
 
-use super::way::{Built, ChainStep, Change, Part, Pass, Run, Way, What};
+use super::way::{ChainStep, Change, Way, What};
+use super::whynot::{Inquiry, Misses};
+use telling::Telling;
 
 /// How much of the way is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
     /// What had an effect.
     Effects,
-    /// Every rule that matched.
+    /// Every rule that matched, and the ends of chains in which rules were looked at.
     Steps,
-    /// The same with chain ends and policies.
+    /// The same with every chain end and policy.
     All,
 }
 
@@ -80,6 +85,8 @@ pub struct Chosen {
 pub enum Stage {
     /// A hook.
     Hook {
+        /// Its event in the trace.
+        event: usize,
         /// Which.
         hook: Hook,
         /// What is told of it.
@@ -119,6 +126,8 @@ pub enum Row {
 /// A routing decision.
 #[derive(Clone, Debug)]
 pub struct Routed {
+    /// Its event in the trace.
+    pub event: usize,
     /// What was decided.
     pub decision: Decision,
     /// For this destination.
@@ -130,6 +139,10 @@ pub struct Routed {
 /// A built-in step worth telling.
 #[derive(Clone, Debug)]
 pub struct Told {
+    /// Its first event in the trace.
+    pub event: usize,
+    /// The event behind everything that it did.
+    pub until: usize,
     /// The step.
     pub step: Step,
     /// What it rewrote.
@@ -141,6 +154,10 @@ pub struct Told {
 /// A step that is told.
 #[derive(Clone, Debug)]
 pub struct Kept {
+    /// Its event in the trace.
+    pub event: usize,
+    /// The event behind everything that it changed.
+    pub until: usize,
     /// The chain.
     pub chain: ChainId,
     /// How many jumps deep.
@@ -151,8 +168,8 @@ pub struct Kept {
     pub rewrites: Vec<Rewrite>,
     /// Facts and rule state, in words.
     pub notes: Vec<String>,
-    /// It ended the packet's way through this hook.
-    pub last: bool,
+    /// The rules that were looked at before it without matching, as far as they are told.
+    pub misses: Misses,
 }
 
 /// Something of the packet that changed, address and port together.
@@ -209,7 +226,8 @@ pub enum OffWhy {
 }
 
 /// The answer that these walks of one packet give.
-pub fn answer(model: &Model, local: bool, detail: Detail, outcomes: &Outcomes<Trace>) -> Answer {
+pub fn answer(world: World, local: bool, detail: Detail, outcomes: &Outcomes<Trace>) -> Answer {
+    let model = world.model;
     let mut endings: Vec<Ending> = Vec::new();
     let mut weights: Vec<Vec<f64>> = Vec::new();
     let mut assumptions: Vec<Assumption> = Vec::new();
@@ -227,7 +245,7 @@ pub fn answer(model: &Model, local: bool, detail: Detail, outcomes: &Outcomes<Tr
             endings[i].choices.push(choices);
             weights[i].push(outcome.chance);
         } else {
-            endings.push(ending(model, local, detail, (index, trace, outcome.odds, choices)));
+            endings.push(ending(world, local, detail, (index, trace, outcome.odds, choices)));
             weights.push(vec![outcome.chance]);
         }
     }
@@ -321,8 +339,10 @@ fn chosen(model: &Model, trace: &Trace, choices: &[(String, String, usize)]) -> 
 
 type Walked<'a> = (usize, &'a Trace, Option<f64>, Vec<Chosen>);
 
-fn ending(model: &Model, local: bool, detail: Detail, (index, trace, odds, choices): Walked) -> Ending {
-    let way = Way::of(model, trace);
+fn ending(world: World, local: bool, detail: Detail, (index, trace, odds, choices): Walked) -> Ending {
+    let way = Way::of(world.model, trace);
+    let inquiry = (detail >= Detail::Steps).then(|| Inquiry::new(world, trace));
+    let telling = Telling { model: world.model, detail, trace, inquiry };
     Ending {
         odds,
         choices: vec![choices],
@@ -331,148 +351,9 @@ fn ending(model: &Model, local: bool, detail: Detail, (index, trace, odds, choic
         start: trace.start.clone(),
         last: trace.last_packet(),
         reply: way.replies.last().cloned(),
-        stages: way.parts.iter().filter_map(|p| stage(detail, trace, p)).collect(),
+        stages: way.parts.iter().filter_map(|p| telling.stage(p)).collect(),
         off: off_path(local, trace, &way),
     }
-}
-
-fn stage(detail: Detail, trace: &Trace, part: &Part) -> Option<Stage> {
-    match part {
-        Part::Hook(h) => Some(Stage::Hook { hook: h.hook, rows: rows(detail, trace, &h.runs) }),
-        Part::Route(at, decision) => Some(Stage::Route(routed(trace, *at, decision))),
-        Part::Built(built) => told(detail, built).map(Stage::Built),
-    }
-}
-
-fn routed(trace: &Trace, at: usize, decision: &Decision) -> Routed {
-    let packet = trace.packet_at(at);
-    Routed { decision: decision.clone(), to: packet.get(Field::Daddr), family: packet.family() }
-}
-
-fn rows(detail: Detail, trace: &Trace, runs: &[Run]) -> Vec<Row> {
-    let mut rows: Vec<Row> = Vec::new();
-    for run in runs {
-        match run {
-            Run::Built(built) => rows.extend(told(detail, built).map(Row::Built)),
-            Run::Route(at, decision) => rows.push(Row::Route(routed(trace, *at, decision))),
-            Run::Chain(pass) => {
-                let matched = pass.steps.iter().filter(|s| matches!(s.what, What::Rule { .. })).count();
-                let steps = kept(detail, pass);
-                if steps.is_empty() {
-                    quiet(&mut rows, pass.base, matched);
-                } else {
-                    let shown = steps.iter().filter(|s| matches!(s.what, What::Rule { .. })).count();
-                    rows.push(Row::Pass { base: pass.base, steps, folded: matched - shown });
-                }
-            }
-        }
-    }
-    rows
-}
-
-/// Neighbouring runs without effect share a row.
-fn quiet(rows: &mut Vec<Row>, base: ChainId, matched: usize) {
-    if let Some(Row::Quiet { bases, rules }) = rows.last_mut() {
-        bases.push(base);
-        *rules += matched;
-    } else {
-        rows.push(Row::Quiet { bases: vec![base], rules: matched });
-    }
-}
-
-/// The steps of a run that are told: those with an effect, and the jumps that led to them.
-fn kept(detail: Detail, pass: &Pass) -> Vec<Kept> {
-    let mut wanted: Vec<bool> = pass.steps.iter().map(|s| effect(detail, s)).collect();
-    // From the end: a jump is told when something at a greater depth behind it is, before the way comes back.
-    for i in (0..pass.steps.len()).rev() {
-        let step = &pass.steps[i];
-        let inside = match step.what {
-            What::Rule { verdict: Verdict::Jump(_), .. } => {
-                let back = |s: &ChainStep| s.depth <= step.depth;
-                let end = pass.steps[i + 1..].iter().position(back).map_or(pass.steps.len(), |n| i + 1 + n);
-                wanted[i + 1..end].iter().any(|w| *w)
-            }
-            What::Rule { verdict: Verdict::Goto(to), .. } => {
-                let there = |s: &&ChainStep| s.chain == to || s.depth > step.depth;
-                let end = i + 1 + pass.steps[i + 1..].iter().take_while(there).count();
-                wanted[i + 1..end].iter().any(|w| *w)
-            }
-            _ => false,
-        };
-        wanted[i] |= inside;
-    }
-    let steps = pass.steps.iter().enumerate().filter(|(i, _)| wanted[*i]);
-    steps.map(|(i, s)| keep(s, i + 1 == pass.steps.len())).collect()
-}
-
-fn keep(step: &ChainStep, last: bool) -> Kept {
-    Kept {
-        chain: step.chain,
-        depth: step.depth,
-        what: step.what,
-        rewrites: rewrites(&step.changes),
-        notes: step.notes.clone(),
-        last,
-    }
-}
-
-/// Whether a step is worth telling for its own sake.
-fn effect(detail: Detail, step: &ChainStep) -> bool {
-    if step.changes.iter().any(|c| !silent(c)) || !step.notes.is_empty() {
-        return true;
-    }
-    match step.what {
-        What::Rule { verdict, .. } => {
-            detail >= Detail::Steps || matches!(verdict, Verdict::Accept | Verdict::Drop | Verdict::Queue { .. })
-        }
-        What::Missed { .. } => true,
-        What::Policy { verdict } => detail >= Detail::All || verdict == Verdict::Drop,
-        What::Return => detail >= Detail::All,
-    }
-}
-
-/// Changes that follow from what is told anyway: routing's devices, the connection's bookkeeping, a mark that begins as 0.
-fn silent(change: &Change) -> bool {
-    let field = change.field;
-    if change.old == Got::Absent && change.new == Got::Value(0) {
-        return true;
-    }
-    let device = matches!(
-        field,
-        Field::Oif | Field::Iif | Field::PhysIn | Field::PhysOut | Field::IsBridged | Field::NfTrace | Field::PktType
-    );
-    let derived =
-        matches!(field, Field::EtherSaddr | Field::EtherDaddr | Field::RtNexthop | Field::RtMtu | Field::Realm);
-    let socket = matches!(field, Field::SkUid | Field::SkGid | Field::SkExists | Field::Cgroup);
-    device || derived || socket || (field.is_conntrack() && field != Field::CtMark && field != Field::CtZone)
-}
-
-fn told(detail: Detail, built: &Built) -> Option<Told> {
-    let hop = |c: &Change| built.step == Step::Forward && c.field == Field::Ttl;
-    let told = |c: &&Change| detail >= Detail::Steps || !(silent(c) || hop(c));
-    let changes: Vec<Change> = built.changes.iter().filter(told).copied().collect();
-    let worth = !changes.is_empty() || !built.notes.is_empty();
-    worth.then(|| Told { step: built.step, rewrites: rewrites(&changes), notes: built.notes.clone() })
-}
-
-/// Changes with address and port of a side put together; silent ones stay out.
-fn rewrites(changes: &[Change]) -> Vec<Rewrite> {
-    let mut out = Vec::new();
-    for source in [false, true] {
-        let (addr, port) = if source { (Field::Saddr, Field::Sport) } else { (Field::Daddr, Field::Dport) };
-        let of = |field| changes.iter().filter(move |c| c.field == field);
-        let span = |field| Some((of(field).next()?.old, of(field).next_back()?.new));
-        let (a, p) = (span(addr), span(port));
-        if a.is_some() || p.is_some() {
-            let same = (Got::Absent, Got::Absent);
-            let ((a0, a1), (p0, p1)) = (a.unwrap_or(same), p.unwrap_or(same));
-            out.push(Rewrite::Endpoint { source, old: (a0, p0), new: (a1, p1) });
-        }
-    }
-    let endpoint = [Field::Saddr, Field::Sport, Field::Daddr, Field::Dport];
-    let others = changes.iter().filter(|c| !endpoint.contains(&c.field) && !silent(c));
-    out.extend(others.map(|c| Rewrite::Field(*c)));
-    out
 }
 
 /// The hooks that people look at and that this packet does not meet.

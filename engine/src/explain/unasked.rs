@@ -100,7 +100,7 @@ fn says(model: &Model, ops: &[Op], wanted: Verdict) -> bool {
 }
 
 /// What naming each field is worth.
-fn worth(field: Field) -> u32 {
+pub(super) fn worth(field: Field) -> u32 {
     match field {
         Field::Dport | Field::CtOrigDport => 4,
         Field::Daddr | Field::CtOrigDst => 3,
@@ -137,7 +137,7 @@ fn exact(model: &Model, rule: RuleId) -> bool {
 }
 
 /// The field that a positive test names, and whether it names one value.
-fn names(model: &Model, test: Test) -> Option<(Field, bool)> {
+pub(super) fn names(model: &Model, test: Test) -> Option<(Field, bool)> {
     match test {
         Test::Masked { field, neg: false, mask, .. } if mask != 0 => Some((field, mask == u32::MAX)),
         Test::Wide { field, neg: false, wide } => {

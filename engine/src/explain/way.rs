@@ -4,6 +4,8 @@
 //! stand in the trace before its event (nft) or behind it (xt, and every address translation); here they belong to the
 //! rule's step. Left out: judging what of it matters ([`super::answer`]).
 
+use std::ops::Range;
+
 use crate::field::Field;
 use crate::model::{ChainId, Effect, Hook, Model, Op, RuleId, Verdict};
 use crate::packet::{Got, Packet};
@@ -51,6 +53,8 @@ pub enum What {
 pub struct ChainStep {
     /// Its event in the trace.
     pub event: usize,
+    /// The event behind everything that it changed.
+    pub until: usize,
     /// The chain that it happened in.
     pub chain: ChainId,
     /// How many jumps deep.
@@ -63,6 +67,18 @@ pub struct ChainStep {
     pub changes: Vec<Change>,
     /// Facts answered and rule state read on the way to it, in words.
     pub notes: Vec<String>,
+}
+
+impl ChainStep {
+    /// The indices of the rules that were looked at without matching right before this step, from 0.
+    pub fn looked(&self, model: &Model) -> Range<u32> {
+        let to = match self.what {
+            What::Rule { number, .. } => number.saturating_sub(1),
+            What::Return | What::Policy { .. } => model.chain(self.chain).rules.len() as u32,
+            What::Missed { .. } => self.from,
+        };
+        self.from..to.max(self.from)
+    }
 }
 
 /// A run of a base chain.
@@ -83,6 +99,8 @@ pub struct Pass {
 pub struct Built {
     /// Its first event in the trace.
     pub event: usize,
+    /// The event behind everything that it did.
+    pub until: usize,
     /// The step.
     pub step: Step,
     /// What it changed.
@@ -273,13 +291,13 @@ impl Builder<'_> {
             _ => return,
         };
         if let Some(pass) = self.pass() {
-            pass.steps.push(ChainStep { event: at, chain, depth, from, what, changes, notes });
+            pass.steps.push(ChainStep { event: at, until: at + 1, chain, depth, from, what, changes, notes });
         }
     }
 
     fn write(&mut self, at: usize, change: Change, by: Cause) {
         match by {
-            Cause::Step(Step::Nat) if self.nat_rule(change) => {}
+            Cause::Step(Step::Nat) if self.nat_rule(at, change) => {}
             Cause::Step(step) => self.built(at, step, |b| b.changes.push(change)),
             Cause::Rule(rule) if self.next_step_is(at, rule) => self.early.push(change),
             Cause::Rule(rule) => self.late_write(at, change, rule),
@@ -287,7 +305,7 @@ impl Builder<'_> {
     }
 
     /// Gives a translation to the rule that asked for it: the last step of the nat chain that just ran.
-    fn nat_rule(&mut self, change: Change) -> bool {
+    fn nat_rule(&mut self, at: usize, change: Change) -> bool {
         let model = self.model;
         let Some(Run::Chain(pass)) = self.hook().and_then(|h| h.runs.last_mut()) else { return false };
         let Some(step) = pass.steps.last_mut() else { return false };
@@ -295,6 +313,7 @@ impl Builder<'_> {
         let nat = |op: &Op| matches!(op, Op::Effect(e) if matches!(model.effect(*e), Effect::Nat(_)));
         let asked = model.rule_ops(rule).iter().any(nat);
         if asked {
+            step.until = at + 1;
             step.changes.push(change);
         }
         asked
@@ -324,6 +343,7 @@ impl Builder<'_> {
                 _ => false,
             };
             if let Some(step) = pass.steps.iter_mut().rev().find(same) {
+                step.until = at + 1;
                 step.changes.push(change);
                 return;
             }
@@ -334,6 +354,7 @@ impl Builder<'_> {
             let what = What::Missed { rule };
             pass.steps.push(ChainStep {
                 event: at,
+                until: at + 1,
                 chain,
                 depth,
                 from: 0,
@@ -345,8 +366,12 @@ impl Builder<'_> {
     }
 
     /// Adds to the built-in step that ran last, or begins a new one.
-    fn built(&mut self, at: usize, step: Step, add: impl FnOnce(&mut Built)) {
-        let mut new = Built { event: at, step, changes: Vec::new(), notes: Vec::new() };
+    fn built(&mut self, at: usize, step: Step, mut add: impl FnMut(&mut Built)) {
+        let mut add = |b: &mut Built| {
+            b.until = at + 1;
+            add(b);
+        };
+        let mut new = Built { event: at, until: at + 1, step, changes: Vec::new(), notes: Vec::new() };
         if let Some(h) = self.hook() {
             match h.runs.last_mut() {
                 Some(Run::Built(b)) if b.step == step => add(b),

@@ -95,6 +95,8 @@ impl Model {
         match self.expr(expr) {
             Expr::Field(f) => f.name().to_string(),
             Expr::Const(v) => format!("{v:#x}"),
+            Expr::Bytes { base: Base::Transport, offset: 0, bits: 16 } => "th sport".to_string(),
+            Expr::Bytes { base: Base::Transport, offset: 16, bits: 16 } => "th dport".to_string(),
             Expr::Bytes { base, offset, bits } => format!("@{base:?},{offset},{bits}").to_lowercase(),
             Expr::TcpOption { kind, bits: 0, .. } => format!("tcp option {kind}"),
             Expr::TcpOption { kind, offset, bits } => format!("tcp option {kind} @{offset},{bits}"),
@@ -152,7 +154,7 @@ impl Model {
         }
     }
 
-    pub(super) fn show_key(&self, key: &LookupKey, family: Value) -> String {
+    pub(crate) fn show_key(&self, key: &LookupKey, family: Value) -> String {
         match key {
             LookupKey::Exprs(parts) => parts.iter().map(|e| self.show_expr(*e, family)).collect::<Vec<_>>().join(" . "),
             LookupKey::Dims { dims, .. } => dims.iter().map(|d| side(*d)).collect::<Vec<_>>().join(","),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::Parser;
 use nettrace_engine::World;
 use nettrace_engine::explain::answer::{self, Answer, Detail};
-use nettrace_engine::fact::{Assumption, OUTCOME_BOUND, Outcomes, explore};
+use nettrace_engine::fact::{Assumption, OUTCOME_BOUND, Outcome, Outcomes, explore};
 use nettrace_engine::field::Field;
 use nettrace_engine::host::{Host, Parts};
 use nettrace_engine::model::{Edit, Hook, Model, RuleId};
@@ -177,8 +177,9 @@ impl Desk {
         let outcomes = explore(OUTCOME_BOUND, &fixed.pins, |ask| {
             walk(world, &start, &mut state.clone(), &mut Facts { fixed, rest: ask })
         });
-        let told = Told::new(Arc::clone(&on.model), host, Arc::clone(&on.sources), &outcomes);
-        Ok((ways(&on.model, &on.sources, start.local, outcomes), told))
+        let ways = ways(world, &on.sources, start.local, &outcomes);
+        let told = Told::new(Arc::clone(&on.model), Arc::clone(&host), Arc::clone(&on.sources), &outcomes);
+        Ok((ways, told))
     }
 }
 
@@ -226,17 +227,15 @@ fn clap_words(error: &clap::Error) -> String {
 }
 
 /// All ways with their summaries.
-fn ways(model: &Model, sources: &Sources, local: bool, outcomes: Outcomes<Trace>) -> Vec<Way> {
-    let scene = Scene::new(model, sources, Paint::plain());
-    let one = |outcome: &nettrace_engine::fact::Outcome<Trace>| {
+fn ways(world: World, sources: &Sources, local: bool, outcomes: &Outcomes<Trace>) -> Vec<Way> {
+    let scene = Scene::new(world.model, sources, Paint::plain());
+    let one = |outcome: &Outcome<Trace>| {
         let only = Outcomes { list: vec![outcome.clone()], complete: true };
-        let answer = answer::answer(model, local, Detail::Effects, &only);
+        let answer = answer::answer(world, local, Detail::Effects, &only);
         let summary = answer.endings.first().map_or_else(String::new, |e| one_line(&scene, &answer, e));
-        (summary, skipped(&scene, &answer))
+        Way { trace: outcome.result.clone(), odds: outcome.odds, summary, skipped: skipped(&scene, &answer) }
     };
-    let told: Vec<_> = outcomes.list.iter().map(one).collect();
-    let ways = outcomes.list.into_iter().zip(told);
-    ways.map(|(o, (summary, skipped))| Way { trace: o.result, odds: o.odds, summary, skipped }).collect()
+    outcomes.list.iter().map(one).collect()
 }
 
 /// The hooks that are not on the way, each with the decision that led elsewhere.

@@ -20,7 +20,7 @@ pub fn way(scene: &Scene, ending: &Ending) -> String {
     out.push('\n');
     for stage in &ending.stages {
         match stage {
-            Stage::Hook { hook, rows: list } => {
+            Stage::Hook { hook, rows: list, .. } => {
                 let name = hook_name(*hook);
                 let note = heading.take().unwrap_or_default();
                 let gap = crate::output::WIDTH.saturating_sub(name.len() + note.chars().count()).max(1);
@@ -147,7 +147,7 @@ fn differing(scene: &Scene, first: &Ending, other: &Ending) -> Vec<String> {
 
 fn steps(ending: &Ending) -> Vec<(Hook, &Kept)> {
     let hooks = ending.stages.iter().filter_map(|s| match s {
-        Stage::Hook { hook, rows } => Some((*hook, rows)),
+        Stage::Hook { hook, rows, .. } => Some((*hook, rows)),
         _ => None,
     });
     let mut out = Vec::new();

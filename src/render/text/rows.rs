@@ -2,6 +2,7 @@
 
 use nettrace_engine::explain::answer::{Ending, Kept, Rewrite, Row, Stage, Told};
 use nettrace_engine::explain::way::{Change, What};
+use nettrace_engine::explain::whynot::{Miss, Unmet};
 use nettrace_engine::field::{Field, Value};
 use nettrace_engine::model::{ChainId, Effect, NatKind, Op, RuleId, Verdict};
 use nettrace_engine::packet::Got;
@@ -95,10 +96,16 @@ impl Table<'_> {
     fn pass(&self, base: ChainId, steps: &[Kept], out: &mut String) {
         let (scene, p) = (self.scene, self.scene.paint);
         let label = table(scene, base);
-        let name_width = steps.iter().map(|s| left(scene, s).chars().count()).max().unwrap_or(0).min(30);
-        for (i, step) in steps.iter().enumerate() {
-            let first = if i == 0 { label.as_str() } else { "" };
-            out.push_str(&self.row(first, name_width, step));
+        let missed = steps.iter().filter_map(|s| Some((s, s.misses.list.last()?)));
+        let missed = missed.map(|(s, m)| format!("{} #{}", name(scene, s.chain), m.number).chars().count());
+        let told = steps.iter().map(|s| left(scene, s).chars().count());
+        let name_width = told.chain(missed).max().unwrap_or(0).min(30);
+        let mut first = label.as_str();
+        for step in steps {
+            for line in self.misses(step, name_width) {
+                out.push_str(&format!("  {:<w$} {line}", std::mem::take(&mut first), w = self.width));
+            }
+            out.push_str(&self.row(std::mem::take(&mut first), name_width, step));
             let indent = self.width + 5;
             let own_row = usize::from(inline(step).is_some());
             for rewrite in &step.rewrites[own_row..] {
@@ -108,6 +115,33 @@ impl Table<'_> {
                 out.push_str(&format!("{:indent$}{}\n", "", p.dim(&p.text(note))));
             }
         }
+    }
+
+    /// A line for each rule that was looked at before a step without matching, and one for those that are not told.
+    fn misses(&self, step: &Kept, name_width: usize) -> Vec<String> {
+        let (scene, p) = (self.scene, self.scene.paint);
+        let room = WIDTH - self.width - 3;
+        let one = |miss: &Miss| {
+            let place = scene.short_place(scene.model.rule(miss.rule).span);
+            let said = format!("{} {}", p.pick("✗", "x"), unmet(scene, miss));
+            let which = format!("{} #{}", name(scene, step.chain), miss.number);
+            let fits = |row: &String| row.chars().count() + place.chars().count() < room;
+            let rows = [format!("{which:<name_width$}  {said}"), format!("{which}  {said}")];
+            let (row, below) = match rows.into_iter().find(fits) {
+                Some(row) => (row, String::new()),
+                None => (which, p.dim(&super::wrap(&[said], &" ".repeat(self.width + 5), " "))),
+            };
+            let gap = room.saturating_sub(row.chars().count() + place.chars().count()).max(1);
+            format!("{}\n{below}", p.dim(&format!("{row}{:gap$}{place}", "")))
+        };
+        let mut out: Vec<String> = step.misses.list.iter().map(one).collect();
+        if step.misses.more > 0 {
+            let rules = if step.misses.more == 1 { "rule" } else { "rules" };
+            let dots = p.pick("…", "...");
+            let said = format!("{dots} {} more {rules} did not match (--all shows them)", thousands(step.misses.more));
+            out.push(p.dim(&said) + "\n");
+        }
+        out
     }
 
     fn row(&self, label: &str, name_width: usize, step: &Kept) -> String {
@@ -138,7 +172,8 @@ impl Table<'_> {
             Tone::Change => p.change(&action),
             Tone::Plain => action,
         };
-        format!("{head}{painted}{}{:gap$}{}\n", p.dim(&note), "", p.dim(&place))
+        let row = format!("{head}{painted}{}{:gap$}{}", p.dim(&note), "", p.dim(&place));
+        row.trim_end().to_string() + "\n"
     }
 }
 
@@ -171,6 +206,28 @@ fn inline(step: &Kept) -> Option<&Rewrite> {
         (What::Rule { verdict: Verdict::Continue, .. }, [only @ Rewrite::Field(_)]) => Some(only),
         _ => None,
     }
+}
+
+/// Why a rule did not match: `wants dport 31003, has 31002`.
+pub fn unmet(scene: &Scene, miss: &Miss) -> String {
+    match &miss.failed {
+        Some(Unmet { wanted, had, .. }) if had.is_empty() => format!("{} does not hold", scene.paint.text(wanted)),
+        Some(Unmet { wanted, had, .. }) => format!("wants {}, has {}", scene.paint.text(wanted), scene.paint.text(had)),
+        None => "the inputs don't tell why".to_string(),
+    }
+}
+
+/// `9,981`.
+pub fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 /// A step in pieces, for other layouts.

@@ -7,7 +7,7 @@ use crate::World;
 use crate::eval::{self, Eval, Facts, Hit, Tri, View};
 use crate::fact::Fact;
 use crate::field::Field;
-use crate::model::{Effect, Expr, Hook, LookupKey, Op, RuleId, Side, Test};
+use crate::model::{Effect, Expr, ExprId, Hook, LookupId, LookupKey, Op, RuleId, Side, Test};
 use crate::packet::{Got, Packet};
 use crate::state::State;
 use crate::trace::{Event, Trace};
@@ -153,6 +153,23 @@ impl<'a> Recall<'a> {
             Eval::Absent => "none".to_string(),
             Eval::Ask(_) => "unknown".to_string(),
         }
+    }
+}
+
+impl Recall<'_> {
+    /// What a packet had for a lookup of several parts, in words: `10.0.0.9 . tcp . 80`.
+    pub(super) fn key(&self, lookup: LookupId, packet: &Packet, event: usize) -> Option<String> {
+        let model = self.world.model;
+        let LookupKey::Exprs(parts) = &model.lookup(lookup).key else { return None };
+        let part = |expr: &ExprId| match model.expr_field(*expr) {
+            Some(field) => self.had(field, packet, event),
+            None => match eval::value(self.view(packet, 0, event), *expr) {
+                Eval::Value(v) => v.to_string(),
+                Eval::Absent => "none".to_string(),
+                Eval::Ask(_) => "unknown".to_string(),
+            },
+        };
+        (parts.len() > 1).then(|| parts.iter().map(part).collect::<Vec<_>>().join(" . "))
     }
 }
 

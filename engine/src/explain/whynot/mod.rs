@@ -6,6 +6,7 @@
 
 mod conditions;
 mod judge;
+mod misses;
 mod path;
 mod words;
 
@@ -23,6 +24,7 @@ use crate::trace::{By, Cause, Event, Fate, Step, Trace};
 use super::names::Labels;
 pub use conditions::{Stood, conditions};
 use judge::{End, Recall};
+pub use misses::{Miss, Misses, NEAR, Unmet};
 pub use words::rule_name;
 
 /// Why a rule did nothing.
@@ -154,6 +156,7 @@ pub struct Inquiry<'a> {
     matches: FxHashMap<RuleId, Vec<usize>>,
     entered: FxHashSet<ChainId>,
     callers: OnceLock<FxHashMap<ChainId, Vec<RuleId>>>,
+    labels: Labels<'a>,
 }
 
 impl<'a> Inquiry<'a> {
@@ -165,6 +168,7 @@ impl<'a> Inquiry<'a> {
             matches: FxHashMap::default(),
             entered: FxHashSet::default(),
             callers: OnceLock::new(),
+            labels: Labels::build(world.model),
         };
         for (i, event) in trace.events.iter().enumerate() {
             it.read(i, event);
@@ -291,17 +295,7 @@ impl<'a> Inquiry<'a> {
     /// The condition that fails for a packet at an event, with its provenance.
     fn fail_at(&self, rule: RuleId, packet: &Packet, at: usize) -> Option<Failed> {
         let End::Fails(op) = self.recall.judge(rule, packet, at) else { return None };
-        let model = self.recall.world.model;
-        let site = model.rule(rule).ops.start + op as u32;
-        let family = packet.family();
-        let (field, wanted) = match model.rule_ops(rule)[op] {
-            Op::Test(test) => {
-                let test = self.recall.culprit(test, packet, site, at);
-                (self.recall.field(test), self.wanted(test, family))
-            }
-            other => (None, model.show_op(other, family)),
-        };
-        let had = field.map_or_else(String::new, |f| self.recall.had(f, packet, at));
+        let Unmet { field, wanted, had } = self.unmet_op(rule, op, packet, at);
         let since = field.and_then(|f| self.recall.trace.since(f, at));
         let matched_at = since.and_then(|s| self.held_before(rule, s));
         Some(Failed { event: at, op, field, wanted, had, since, matched_at })
@@ -311,7 +305,7 @@ impl<'a> Inquiry<'a> {
     fn wanted(&self, test: Test, family: Value) -> String {
         let model = self.recall.world.model;
         let label = match test {
-            Test::Lookup { lookup, .. } => Labels::build(model).set(model.lookup(lookup).set),
+            Test::Lookup { lookup, .. } => self.labels.set(model.lookup(lookup).set),
             _ => None,
         };
         let shown = model.show_test(test, family);

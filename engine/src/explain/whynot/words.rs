@@ -70,7 +70,12 @@ impl Inquiry<'_> {
     }
 
     fn failed_words(&self, f: &Failed, cite: &Cite) -> String {
-        let Some(field) = f.field else { return format!("`{}` does not hold", f.wanted) };
+        let Some(field) = f.field else {
+            return match f.had.as_str() {
+                "" => format!("`{}` does not hold", f.wanted),
+                had => format!("it asks for {}, and that is {had}", f.wanted),
+            };
+        };
         let since = f.since.map(|s| format!(" since {}", self.cause_words(s, cite))).unwrap_or_default();
         let before = f.matched_at.and_then(|m| self.before_words(field, m)).unwrap_or_default();
         format!("it asks for {}, and {} is {}{since}{before}", f.wanted, field.name(), f.had)
