@@ -122,7 +122,7 @@ fn what_mattered_leaves_out_what_did_not() {
 /// A sample after commands.
 fn edited(mut s: Sample, commands: &[&str]) -> Sample {
     for command in commands {
-        whatif::apply(&mut s.model, &mut s.parts, &mut s.sources, command).unwrap();
+        let _undo = whatif::apply(&mut s.model, &mut s.parts, &mut s.sources, command).unwrap();
     }
     s.host = Host::new(s.parts.clone());
     s
@@ -165,12 +165,14 @@ const MEASURED: &[(&str, bool, bool)] = &[
 fn placement_is_the_kernels() {
     let s = sample("nodeport-drop");
     let found = advice(&s, REMOTE, Want::Drop);
-    assert_eq!(found.origins[..3], ["a remote client", "this host, to 127.0.0.1", "this host, to 172.16.4.21"]);
+    let origins = ["a remote client", "this host, to 127.0.0.1", "this host, to 172.16.4.21", "a pod (10.244.166.136)"];
+    assert_eq!(found.origins, origins);
     for (command, remote, local) in MEASURED {
         let tried = found.tried.iter().find(|p| p.commands == [*command]);
         let fares = &tried.unwrap_or_else(|| panic!("{command} was not tried")).fares;
         let blocked: Vec<bool> = fares.iter().map(|f| f.is(Want::Drop)).collect();
-        assert_eq!(blocked[..3], [*remote, *local, *local], "{command}");
+        // A pod's packet comes in by a device, and takes a remote client's way.
+        assert_eq!(blocked, [*remote, *local, *local, *remote], "{command}");
     }
     assert!(found.notes[0].contains("nat PREROUTING"));
     let best = found.best();
@@ -224,18 +226,76 @@ fn behind_a_dnat_to_the_host_itself_input_sees_the_new_port() {
     }
 }
 
+/// The first command of each kind of way that lets a packet pass, best first.
+fn openings(s: &Sample, packet: &str) -> Vec<String> {
+    let found = advice(s, packet, Want::Accept);
+    assert_eq!(found.before[0], Fare::Blocked);
+    let best = found.best();
+    assert!(best.iter().all(|p| p.fares[0] == Fare::Passes && p.works[0]), "{best:?}");
+    best.iter().map(|p| p.commands[0].clone()).collect()
+}
+
 #[test]
 fn a_rejected_packet_gets_an_accept_that_works() {
     let s = sample("k3s-netpol");
     let packet = r#"{"iif":"cni0","physin":"veth","proto":"tcp","saddr":"10.42.0.59","daddr":"10.42.0.60","dport":80}"#;
+    let expect = [
+        "NetworkPolicy in sample2: selects pod nginx-6c8b449b8f-x7kzq, allows ingress from 10.42.0.59, port 80/TCP",
+        "ipset add KUBE-SRC-B7VDGJPYEKRNRSM3 10.42.0.59",
+        "iptables -I FORWARD -i cni0 -s 10.42.0.59 -d 10.42.0.60 -p tcp --dport 80 -j ACCEPT",
+        "iptables -D KUBE-POD-FW-7KDYWFZ2NUU6E6UX 9",
+    ];
+    assert_eq!(openings(&s, packet), expect);
     let found = advice(&s, packet, Want::Accept);
-    assert_eq!(found.before, [Fare::Blocked]);
-    let best = found.best();
-    assert_eq!(
-        best[0].commands,
-        ["iptables -I FORWARD -i cni0 -s 10.42.0.59 -d 10.42.0.60 -p tcp --dport 80 -j ACCEPT"]
+    assert!(found.best()[2].warnings.iter().any(|w| w.starts_with("kube-router")), "{found:?}");
+}
+
+#[test]
+fn whatever_dropped_a_packet_is_undone() {
+    let ssh = r#"{"iif":"eth0","proto":"tcp","saddr":"172.16.4.9","daddr":"172.16.4.21","dport":22}"#;
+    let node = r#"{"origin":"node","proto":"tcp","daddr":"10.9.9.9","dport":22}"#;
+    let through = r#"{"iif":"eth0","proto":"tcp","saddr":"172.16.4.9","daddr":"9.9.9.9","dport":22}"#;
+    let check = |commands: &[&str], packet: &str, expect: &[&str]| {
+        let found = openings(&edited(sample("nodeport-drop"), commands), packet);
+        assert_eq!(found, expect, "{commands:?}");
+    };
+    let insert = "iptables -I INPUT -i eth0 -s 172.16.4.9 -d 172.16.4.21 -p tcp --dport 22 -j ACCEPT";
+    check(&["iptables -P INPUT DROP"], ssh, &[insert, "iptables -P INPUT ACCEPT"]);
+    let block = "iptables -I INPUT -m set --match-set bad src -j DROP";
+    check(
+        &["ipset create bad hash:net", "ipset add bad 172.16.4.9", block],
+        ssh,
+        &["ipset del bad 172.16.4.9", &insert.replace("INPUT", "INPUT 1"), "iptables -D INPUT 1"],
     );
-    assert!(best[0].warnings.iter().any(|w| w.starts_with("kube-router")), "{best:?}");
+    let good = "iptables -I INPUT -m set ! --match-set good src -j DROP";
+    check(
+        &["ipset create good hash:ip", good],
+        ssh,
+        &["ipset add good 172.16.4.9", &insert.replace("INPUT", "INPUT 1"), "iptables -D INPUT 1"],
+    );
+    // Two chains drop it: one ACCEPT is not enough.
+    let raw = "iptables -t raw -I PREROUTING -p tcp --dport 22 -j DROP";
+    let both = advice(&edited(sample("nodeport-drop"), &[raw, "iptables -P INPUT DROP"]), ssh, Want::Accept);
+    let first = both.best()[0];
+    assert_eq!(
+        first.commands,
+        ["iptables -t raw -I PREROUTING 1 -i eth0 -s 172.16.4.9 -d 172.16.4.21 -p tcp --dport 22 -j ACCEPT", insert,]
+    );
+    check(&["sysctl -w net.ipv4.ip_forward=0"], through, &["sysctl -w net.ipv4.ip_forward=1"]);
+    check(&["ip route add blackhole 9.9.0.0/16"], through, &["ip route del blackhole 9.9.0.0/16"]);
+    check(&["ip route del default"], node, &["ip route add 10.9.9.9 via 172.16.4.22 dev eth0"]);
+}
+
+#[test]
+fn where_nothing_helps_nothing_is_told() {
+    // A multicast address cannot be a source, whatever the rules say.
+    let s = sample("nodeport-drop");
+    let found = advice(
+        &s,
+        r#"{"iif":"eth0","proto":"tcp","saddr":"224.0.0.9","daddr":"172.16.4.21","dport":22}"#,
+        Want::Accept,
+    );
+    assert_eq!((found.before[0], found.best().len()), (Fare::Blocked, 0), "{found:?}");
 }
 
 fn rewalk(s: &Sample, model: &Model, packet: &str) -> Trace {
@@ -353,9 +413,16 @@ fn an_nft_host_gets_nft_commands() {
     let f = sample("firewalld-nft");
     let packet = r#"{"iif":"eth0","proto":"tcp","saddr":"192.168.30.9","daddr":"192.168.30.21","dport":9100}"#;
     let found = advice(&f, packet, Want::Accept);
-    let best = found.best()[0];
-    assert!(best.commands[0].starts_with("nft insert rule inet firewalld filter_INPUT "), "{best:?}");
-    assert!(best.warnings[0].starts_with("firewalld rebuilds"), "{best:?}");
+    let best = found.best();
+    assert_eq!(best[0].commands, ["firewall-cmd --zone=public --add-port=9100/tcp"]);
+    assert_eq!(best[0].walked, ["nft add rule inet firewalld filter_IN_public_allow tcp dport 9100 accept"]);
+    assert!(best[1].commands[0].starts_with("nft insert rule inet firewalld filter_INPUT "), "{best:?}");
+    assert!(best[1].warnings[0].starts_with("firewalld rebuilds"), "{best:?}");
+    // Between zones it takes a policy; a denied source is only helped by another zone.
+    let out = r#"{"iif":"eth1","proto":"tcp","saddr":"10.0.5.2","daddr":"192.168.30.9","dport":80}"#;
+    assert_eq!(openings(&f, out)[0], "firewall-cmd --permanent --new-policy=internal-to-public");
+    let denied = r#"{"iif":"eth0","proto":"tcp","saddr":"192.168.30.66","daddr":"192.168.30.21","dport":8080}"#;
+    assert_eq!(openings(&f, denied)[0], "firewall-cmd --zone=trusted --add-source=192.168.30.66");
 }
 
 #[test]
@@ -389,7 +456,7 @@ fn rules_that_did_not_match_have_the_condition_that_failed() {
 fn of_many_rules_those_that_name_the_packet_are_told() {
     let mut s = sample("nodeport-drop");
     let mut name = |command: &str| {
-        whatif::apply(&mut s.model, &mut s.parts, &mut s.sources, command).unwrap();
+        let _undo = whatif::apply(&mut s.model, &mut s.parts, &mut s.sources, command).unwrap();
     };
     name("iptables -t raw -I PREROUTING -s 192.0.2.1 -p tcp --dport 31002 -j DROP");
     for port in 1..60 {

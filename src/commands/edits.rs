@@ -32,10 +32,11 @@ pub fn apply(loaded: &mut Loaded, args: &WhatIfArgs, screen: &mut Screen) -> Res
     }
     for command in &args.with {
         let parts: &mut Parts = &mut loaded.parts;
-        if let Err(found) = whatif::apply(&mut loaded.model, parts, &mut loaded.sources, command) {
+        let done = whatif::apply(&mut loaded.model, parts, &mut loaded.sources, command);
+        let _undo = done.map_err(|found| {
             screen.note(&diagnostics::render(&loaded.sources, &found, screen.paint));
-            return Err(Failure::new(format!("--with {command}: it was not carried out")));
-        }
+            Failure::new(format!("--with {command}: it was not carried out"))
+        })?;
     }
     for rule in removed {
         let _undo = loaded.model.apply(Edit::Remove(rule));

@@ -98,7 +98,8 @@ fn parts(loaded: &Loaded, facts: &FactArgs) -> Result<Parts, Failure> {
     for text in &facts.sysctl {
         let wanted = || Failure::new(format!("--sysctl {text}: KEY=VALUE is wanted"));
         let (key, value) = text.split_once('=').ok_or_else(wanted)?;
-        parts.sysctls.get_or_insert_default().set(key.trim(), value.trim());
+        let set = parts.sysctls.get_or_insert_default().write(key.trim(), value.trim());
+        set.map_err(|why| Failure::new(format!("--sysctl {text}: {why}")))?;
     }
     Ok(parts)
 }

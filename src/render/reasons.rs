@@ -111,11 +111,14 @@ impl Desk<'_> {
     }
 
     fn advice(self, want: Want, advice: &Advice) -> String {
-        let (verdict, done) = if want == Want::Drop { ("DROP", "blocks") } else { ("ACCEPT", "lets pass") };
-        let mut out = self.heading(&format!("Where a {verdict} works (each rule below was walked)"));
+        let (title, done) = match want {
+            Want::Drop => ("Where a DROP works (each rule below was walked)", "blocks"),
+            Want::Accept => ("What lets it pass (each way below was walked)", "lets pass"),
+        };
+        let mut out = self.heading(title);
         let best = advice.best();
         for p in &best {
-            out.push_str(&self.placement(advice, p, done));
+            out.push_str(&self.placement(want, advice, p, done));
         }
         if best.is_empty() {
             out.push_str(&self.wrapped("none of the candidates does what is wanted", "  "));
@@ -134,11 +137,16 @@ impl Desk<'_> {
         out
     }
 
-    fn placement(self, advice: &Advice, p: &Placement, done: &str) -> String {
+    fn placement(self, want: Want, advice: &Advice, p: &Placement, done: &str) -> String {
         let p_text = |t: &str| self.paint.text(t);
         let mut out: String = p.commands.iter().map(|c| ["  ", &self.paint.good(&p_text(c)), "\n"].concat()).collect();
+        for walked in &p.walked {
+            out.push_str(&self.paint.dim(&self.wrapped(&format!("walked as: {walked}"), "      ")));
+        }
         let by = |works: bool| -> Vec<String> {
-            let all = advice.origins.iter().zip(&p.works).zip(&p.fares).filter(|((_, w), _)| **w == works);
+            // What fared as wanted before is neither served nor missed.
+            let told = |w: bool, f: Fare| if works { w } else { !f.is(want) };
+            let all = advice.origins.iter().zip(&p.works).zip(&p.fares).filter(|((_, w), f)| told(**w, **f));
             let name = |((origin, _), fare): ((&String, &bool), &Fare)| match fare {
                 Fare::Unanswered => format!("{origin} (by dropping the answers)"),
                 _ => origin.clone(),
@@ -274,6 +282,7 @@ fn advice_json(want: Want, advice: &Advice) -> Json {
     let one = |p: &Placement| {
         json!({
             "commands": p.commands,
+            "walked": p.walked,
             "table": p.place.table,
             "chain": p.place.chain,
             "fares": p.fares.iter().map(fare).collect::<Vec<_>>(),

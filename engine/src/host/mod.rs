@@ -60,6 +60,7 @@ pub use route::{NextHop, Route, RouteKind, Table};
 pub use rule::{PolicyRule, RuleAction};
 pub use source::{FibOif, RpFilter};
 pub use sysctl::Sysctls;
+pub(crate) use tables::routes_of;
 
 /// A device's name; cheap to clone.
 pub type Dev = Arc<str>;

@@ -30,6 +30,63 @@ impl Sysctls {
     pub fn set(&mut self, key: &str, value: &str) {
         self.values.insert(normal(key).into(), value.trim().into());
     }
+
+    /// Sets a key as the running kernel does: who turns forwarding on or off for all turns it for every device.
+    ///
+    /// # Errors
+    /// What is wrong with it: no packet's way depends on such a key, or the value is no number.
+    pub fn write(&mut self, key: &str, value: &str) -> Result<(), String> {
+        let key = normal(key);
+        if !is_known(&key) {
+            let near = KNOWN.iter().min_by_key(|k| strsim::levenshtein(k, &key)).copied().unwrap_or("");
+            return Err(format!("no packet's way depends on a sysctl `{key}`; one that it may depend on is `{near}`"));
+        }
+        if value.trim().parse::<i64>().is_err() {
+            return Err(format!("`{}` is no number, and {key} takes one", value.trim().escape_debug()));
+        }
+        let family = match &*key {
+            "net.ipv4.ip_forward" | "net.ipv4.conf.all.forwarding" => Some("net.ipv4.conf."),
+            "net.ipv6.conf.all.forwarding" => Some("net.ipv6.conf."),
+            _ => None,
+        };
+        if let Some(prefix) = family {
+            let device = |k: &&str| k.starts_with(prefix) && k.ends_with(".forwarding");
+            let mut all: Vec<String> =
+                self.values.keys().map(|k| &**k).filter(device).map(ToString::to_string).collect();
+            all.push(format!("{prefix}all.forwarding"));
+            all.extend((prefix == "net.ipv4.conf.").then(|| "net.ipv4.ip_forward".to_string()));
+            for k in &all {
+                self.set(k, value);
+            }
+        }
+        self.set(&key, value);
+        Ok(())
+    }
+}
+
+/// The sysctls that the lookups and the walk read; `*` stands for a device, `all` or `default`.
+const KNOWN: &[&str] = &[
+    "net.ipv4.ip_forward",
+    "net.ipv4.conf.*.forwarding",
+    "net.ipv4.conf.*.rp_filter",
+    "net.ipv4.conf.*.route_localnet",
+    "net.ipv4.conf.*.accept_local",
+    "net.ipv4.conf.*.src_valid_mark",
+    "net.ipv4.conf.*.bc_forwarding",
+    "net.ipv4.conf.*.send_redirects",
+    "net.ipv6.conf.*.forwarding",
+    "net.bridge.bridge-nf-call-iptables",
+    "net.bridge.bridge-nf-call-ip6tables",
+    "net.netfilter.nf_conntrack_tcp_loose",
+];
+
+fn is_known(key: &str) -> bool {
+    KNOWN.iter().any(|known| match known.split_once('*') {
+        Some((before, after)) => {
+            key.strip_prefix(before).and_then(|k| k.strip_suffix(after)).is_some_and(|d| !d.is_empty())
+        }
+        None => *known == key,
+    })
 }
 
 /// One spelling for a key: dots everywhere (`/proc/sys/net/…` and `net/…` too).

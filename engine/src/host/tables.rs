@@ -251,6 +251,33 @@ fn derive(parts: &Parts, addresses: &[Address], family: Family, routes: &mut Vec
     }
 }
 
+/// The routes that come with an address: those of table `local`, and the connected one in `main`.
+pub(crate) fn routes_of(parts: &Parts, address: &Address) -> Vec<Route> {
+    let mut routes = Vec::new();
+    let connected = !address.noprefixroute && !address.secondary;
+    let shared = if address.ip.is_ipv4() { 32 } else { 128 };
+    match address.subnet() {
+        Some(net) if connected && (net.prefix_len() < shared || address.peer.is_some()) => {
+            let mut route = Route::new(RouteKind::Unicast, net, Table::Main).by(Some(address.dev.clone()), None);
+            route.scope = Scope::LINK;
+            route.prefsrc = address.ip.is_ipv4().then_some(address.ip);
+            route.metric = if address.ip.is_ipv4() { 0 } else { 256 };
+            route.protocol = Some("kernel".into());
+            routes.push(route);
+        }
+        _ => {}
+    }
+    if address.ip.is_ipv4() {
+        derive4(address, address, &mut routes);
+    } else {
+        derive6(parts, address, &mut routes);
+    }
+    for route in &mut routes {
+        route.span = address.span;
+    }
+    routes
+}
+
 fn derive4(address: &Address, primary: &Address, routes: &mut Vec<Route>) {
     let mut push = |kind, net, scope| {
         let mut route = Route::new(kind, net, Table::Local).by(Some(address.dev.clone()), None);

@@ -1,9 +1,12 @@
 //! What-if edits: `-I INPUT 2 …` puts a rule that was lowered already into one chain's list, `--without` takes one out.
 //!
 //! An edit changes a chain's `Vec<RuleId>`, a policy or a set's contents and nothing else; no rule is lowered again, and
-//! [`Model::undo`] puts back what was there. Left out: making the rules; the lowering of dumps does that.
+//! [`Model::undo`] puts back what was there. A whole command (`iptables -I …`, `nft add table …`) may do several such things
+//! and add to the arenas: a [`Checkpoint`] takes it back. Left out: making the rules; the lowering of dumps does that.
 
-use super::{ChainId, Contents, Model, RuleId, SetId, Verdict};
+use nettrace_grammar::Name;
+
+use super::{Chain, ChainId, Contents, Model, RuleId, Set, SetId, Stateful, Table, TableId, Verdict};
 
 /// A change of the rules in force.
 #[derive(Clone, Debug)]
@@ -41,7 +44,83 @@ pub enum Undo {
     Contents(SetId, Contents),
 }
 
+/// What there was before a command, to come back to: lists of rules, hooks and policies, the contents of some sets, and how
+/// long the arenas were. Names and texts that were added stay; nothing refers to them.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Checkpoint {
+    tables: Vec<Table>,
+    chains: Vec<Chain>,
+    bases: Vec<ChainId>,
+    touched: Vec<(SetId, Set)>,
+    sets: usize,
+    objects: Vec<(TableId, Name, Stateful)>,
+    conntrack: [Option<u32>; 2],
+    registrations: u32,
+    arenas: [usize; 12],
+}
+
 impl Model {
+    /// Remembers what there is; of the sets, what `touched` hold.
+    pub fn checkpoint(&self, touched: impl Iterator<Item = SetId>) -> Checkpoint {
+        Checkpoint {
+            tables: self.tables.clone(),
+            chains: self.chains.clone(),
+            bases: self.bases.clone(),
+            touched: touched.map(|id| (id, self.set(id).clone())).collect(),
+            sets: self.sets.len(),
+            objects: self.objects.clone(),
+            conntrack: self.conntrack,
+            registrations: self.registrations,
+            arenas: self.arenas(),
+        }
+    }
+
+    /// Makes everything as it was.
+    pub fn back_to(&mut self, before: &Checkpoint) {
+        self.index = None;
+        self.tables.clone_from(&before.tables);
+        self.chains.clone_from(&before.chains);
+        self.bases.clone_from(&before.bases);
+        self.sets.truncate(before.sets);
+        for (id, set) in &before.touched {
+            self.sets[id.0 as usize].clone_from(set);
+        }
+        self.objects.clone_from(&before.objects);
+        (self.conntrack, self.registrations) = (before.conntrack, before.registrations);
+        let [rules, ops, tests, test_lists, exprs, expr_lists, values, wides, effects, lookups, programs, counters] =
+            before.arenas;
+        self.rules.truncate(rules);
+        self.ops.truncate(ops);
+        self.tests.truncate(tests);
+        self.test_lists.truncate(test_lists);
+        self.exprs.truncate(exprs);
+        self.expr_lists.truncate(expr_lists);
+        self.values.truncate(values);
+        self.wides.truncate(wides);
+        self.effects.truncate(effects);
+        self.lookups.truncate(lookups);
+        self.programs.truncate(programs);
+        self.counters.truncate(counters);
+    }
+
+    fn arenas(&self) -> [usize; 12] {
+        [
+            self.rules.len(),
+            self.ops.len(),
+            self.tests.len(),
+            self.test_lists.len(),
+            self.exprs.len(),
+            self.expr_lists.len(),
+            self.values.len(),
+            self.wides.len(),
+            self.effects.len(),
+            self.lookups.len(),
+            self.programs.len(),
+            self.counters.len(),
+        ]
+    }
+
     /// Makes a change and returns what takes it back.
     pub fn apply(&mut self, edit: Edit) -> Undo {
         self.index = None;

@@ -21,7 +21,7 @@ use nettrace_grammar::{Name, Names};
 
 pub use build::Draft;
 pub use chain::*;
-pub use edit::{Edit, Undo};
+pub use edit::{Checkpoint, Edit, Undo};
 pub use expr::*;
 pub use index::Index;
 pub use rule::*;

@@ -218,6 +218,20 @@ impl Ipset {
         dimensions.iter().map(one).collect::<Vec<_>>().join(",")
     }
 
+    /// A packet's key as the entry that holds it alone: networks, which have no length in it, are single hosts.
+    pub fn show_host(&self, key: &[Value]) -> String {
+        let (mut entry, mut at) = (key.to_vec(), 0);
+        for dimension in self.kind.dimensions() {
+            if *dimension == Dimension::Net
+                && let Some(len) = entry.get_mut(at + 1)
+            {
+                *len = Value::from(self.host_length());
+            }
+            at += if matches!(dimension, Dimension::Net | Dimension::Iface) { 2 } else { 1 };
+        }
+        self.show(&entry)
+    }
+
     /// The length of a single host's prefix.
     fn host_length(&self) -> u8 {
         if self.family == 10 { 128 } else { 32 }

@@ -1,7 +1,7 @@
 //! `iptables -I INPUT …`, `nft add rule …`, `ipset add …`: read by what reads the dumps, lowered into the model there is.
 
 use nettrace_grammar::ipset::{self, tree::LineKind};
-use nettrace_grammar::{Diagnostic, Sources, iptables, nft};
+use nettrace_grammar::{Diagnostic, Severity, Sources, iptables, nft};
 
 use super::{checked, keep, refused};
 use crate::lower;
@@ -20,7 +20,7 @@ pub(super) fn apply(
         other => {
             let (_, span) = keep(sources, command)?;
             let message = format!("`{}` is not a program whose commands are understood", other.escape_debug());
-            Err(refused(span, message, "iptables, ip6tables, nft, ipset, ip route, sysctl"))
+            Err(refused(span, message, super::PROGRAMS))
         }
     }
 }
@@ -71,5 +71,13 @@ fn nft_command(model: &mut Model, sources: &mut Sources, command: &str) -> Resul
     let (source, _) = keep(sources, &unquoted(command))?;
     let parsed = nft::parse(&source);
     checked(parsed.diagnostics)?;
-    checked(lower::nft::lower(&parsed.tree, model))
+    let lists = |m: &Model| m.chains.iter().map(|c| c.rules.clone()).collect::<Vec<_>>();
+    let (before, sets, rules) = (lists(model), model.sets.len(), model.rules.len());
+    let found = lower::nft::lower(&parsed.tree, model);
+    // A warning in a dump costs a part of it; a command that did nothing but warn has failed.
+    let nothing = !found.is_empty() && model.sets.len() == sets && model.rules.len() == rules && lists(model) == before;
+    if nothing {
+        return Err(found.into_iter().map(|d| Diagnostic { severity: Severity::Error, ..d }).collect());
+    }
+    checked(found)
 }

@@ -3,7 +3,7 @@
 use nettrace_grammar::Sources;
 
 use super::apply;
-use crate::host::{Parts, Table};
+use crate::host::{Family, Part, Parts, Table};
 use crate::model::{Contents, Model};
 
 fn chain(model: &Model, sources: &Sources, name: &str) -> Vec<String> {
@@ -21,7 +21,7 @@ fn rules_go_where_the_command_says() {
         "iptables -I INPUT 2 -p tcp --dport 82 -j DROP",
         "iptables -D INPUT 1",
     ] {
-        assert_eq!(apply(&mut m, &mut p, &mut s, command), Ok(()), "{command}");
+        assert!(apply(&mut m, &mut p, &mut s, command).is_ok(), "{command}");
     }
     let shown = chain(&m, &s, "INPUT");
     assert_eq!(shown.len(), 2);
@@ -48,24 +48,107 @@ fn sets_take_entries() {
     assert_eq!(entries, ["11.0.0.0/8"]);
 }
 
+/// A host with eth0 (192.168.1.5/24), eth1 and nothing else.
+fn host() -> Parts {
+    let mut sources = Sources::default();
+    let mut parts = Parts::default();
+    for (part, text) in [
+        (
+            Part::Addresses,
+            r#"[{"ifindex":1,"ifname":"eth0","flags":["UP"],"addr_info":[{"local":"192.168.1.5","prefixlen":24}]},
+                {"ifindex":2,"ifname":"eth1","flags":["UP"],"addr_info":[]}]"#,
+        ),
+        (Part::Routes(Some(Family::V4)), r#"[{"dst":"192.168.1.0/24","dev":"eth0","prefsrc":"192.168.1.5"}]"#),
+        (Part::Routes(Some(Family::V6)), "[]"),
+    ] {
+        assert_eq!(parts.read(part, sources.add("dump", text).unwrap()), []);
+    }
+    parts
+}
+
 #[test]
-fn routes_and_sysctls_change_the_host() {
-    let (mut m, mut p, mut s) = (Model::default(), Parts::default(), Sources::default());
-    let mut run = |command: &str| apply(&mut m, &mut p, &mut s, command).is_ok();
-    assert!(run("ip route add 10.1.0.0/16 via 192.168.1.1 dev eth0 metric 5"));
-    assert!(run("ip route add default dev eth0 table 100"));
-    assert!(run("ip route replace 10.1.0.0/16 dev eth1 metric 5"));
-    assert!(run("ip -6 route add blackhole 2001:db8::/32"));
-    assert!(run("sysctl -w net.ipv4.ip_forward=0"));
-    assert!(!run("ip route del 10.9.0.0/16"));
-    assert!(!run("ip link set eth0 down"));
-    assert!(!run("rm -rf /"));
+fn commands_about_the_host_are_carried_out_or_refused_with_a_reason() {
+    let (mut m, mut p, mut s) = (Model::default(), host(), Sources::default());
+    let mut check = |command: &str, expect: &str| {
+        let said = match apply(&mut m, &mut p, &mut s, command) {
+            Ok(_undo) => String::new(),
+            Err(found) => found.into_iter().map(|d| d.message).collect::<Vec<_>>().join("; "),
+        };
+        assert_eq!(said, expect, "{command}");
+    };
+    check("ip route add 10.1.0.0/16 via 192.168.1.1 dev eth0 metric 5", "");
+    check("ip route add 10.1.0.0/16 via 192.168.1.1 metric 5", "there is such a route in table main already");
+    check("ip route add 10.2.0.0/16 via 192.168.1.1", "");
+    check("ip route add 10.3.0.0/16 via 172.16.0.1", "the gateway 172.16.0.1 is on no link of this host");
+    check("ip route add default dev eth1 table 100", "");
+    check("ip route replace 10.1.0.0/16 dev eth1 metric 5", "");
+    check("ip -6 route add blackhole 2001:db8::/32", "");
+    check("ip route del 10.9.0.0/16", "there is no such route in table main");
+    check("ip route add via 192.168.1.1", "which destination? `via` is an option");
+    check("ip route add 10.4.0.0/16 dev eth7", "there is no device eth7");
+    check("ip route add 10.4.0.0/99 dev eth0", "`10.4.0.0/99` is not a prefix");
+    check("ip route add 10.4.0.0/16 dev eth0 metric x", "`x` is no metric");
+    check("ip route show", "which destination?");
+    check("ip rule add fwmark 0x1/0xff lookup 100 pref 99", "");
+    check("ip rule add fwmark 0x1/0xff lookup 100 pref 99", "there is such a rule already");
+    check("ip rule add from 10.0.0.0/8 table 7", "");
+    check("ip rule add fwmark zzz lookup 7", "`zzz` is not a mark");
+    check("ip rule del pref 4711", "there is no such rule");
+    check("ip rule del from 10.0.0.0/8", "");
+    check("ip rule add lookup", "`lookup` is not understood here");
+    check("ip addr add 10.5.0.1/24 brd + dev eth1", "");
+    check("ip addr add 10.5.0.1/24 dev eth1", "eth1 has 10.5.0.1 already");
+    check("ip addr add 10.6.0.1/24", "on which device?");
+    check("ip addr add 10.6.0.1/24 dev eth9", "there is no device eth9");
+    check("ip addr add 10.6.0.x/24 dev eth1", "`10.6.0.x/24` is no address");
+    check("ip addr del 10.7.0.1/24 dev eth1", "eth1 has no address 10.7.0.1");
+    check("sysctl -w net.ipv4.conf.eth0.rp_filter=2 net.ipv4.conf.all.rp_filter=1", "");
+    check("sysctl -w net.ipv4.ip_forward=0", "");
+    let unknown =
+        "no packet's way depends on a sysctl `net.ipv4.ip_forwrd`; one that it may depend on is `net.ipv4.ip_forward`";
+    check("sysctl -w net.ipv4.ip_forwrd=0", unknown);
+    check("sysctl -w net.ipv4.ip_forward=yes", "`yes` is no number, and net.ipv4.ip_forward takes one");
+    check("sysctl net.ipv4.ip_forward", "`net.ipv4.ip_forward` is not KEY=VALUE");
+    check("ip link set eth0 down", "`ip link` is not understood");
+    check("rm -rf /", "`rm` is not a program whose commands are understood");
     let routes = p.routes4.unwrap();
-    assert_eq!(routes.len(), 2);
-    assert_eq!(routes[0].table, Table::named("100"));
-    assert!(routes[1].uses("eth1") && routes[1].metric == 5);
+    let shown: Vec<_> =
+        routes.iter().map(|r| (r.dst.to_string(), r.table.clone(), r.hops[0].dev.as_deref().unwrap())).collect();
+    let expect = [
+        ("192.168.1.0/24", "main", "eth0"),
+        ("10.2.0.0/16", "main", "eth0"),
+        ("0.0.0.0/0", "100", "eth1"),
+        ("10.1.0.0/16", "main", "eth1"),
+        ("10.5.0.0/24", "main", "eth1"),
+    ];
+    assert_eq!(shown, expect.map(|(dst, table, dev)| (dst.to_string(), Table::named(table), dev)));
+    let rules: Vec<_> = p.rules4.unwrap().iter().map(|r| r.priority).collect();
+    assert_eq!(rules, [0, 99, 32766, 32767]);
     assert_eq!(p.routes6.unwrap().len(), 1);
-    assert_eq!(p.sysctls.unwrap().number("net.ipv4.ip_forward"), Some(0));
+}
+
+#[test]
+fn what_is_not_known_cannot_be_changed() {
+    let (mut m, mut p, mut s) = (Model::default(), Parts::default(), Sources::default());
+    for command in ["ip route add 10.0.0.0/8 dev eth0", "ip addr add 10.0.0.1/8 dev eth0"] {
+        let found = apply(&mut m, &mut p, &mut s, command).unwrap_err();
+        assert!(found[0].message.contains("are not known"), "{found:?}");
+    }
+    assert!(p.routes4.is_none() && p.addresses.is_none());
+}
+
+#[test]
+fn who_turns_forwarding_off_turns_it_off_for_every_device() {
+    let (mut m, mut p, mut s) = (Model::default(), host(), Sources::default());
+    let dump = "net.ipv4.ip_forward = 1\nnet.ipv4.conf.eth0.forwarding = 1\nnet.ipv4.conf.eth0.rp_filter = 1\n";
+    assert_eq!(p.read(Part::Sysctls, s.add("sysctl", dump).unwrap()), []);
+    let undo = apply(&mut m, &mut p, &mut s, "sysctl -w net.ipv4.ip_forward=0").unwrap();
+    let number = |p: &Parts, key: &str| p.sysctls.as_ref().unwrap().number(key);
+    assert_eq!(number(&p, "net.ipv4.conf.eth0.forwarding"), Some(0));
+    assert_eq!(number(&p, "net.ipv4.conf.all.forwarding"), Some(0));
+    assert_eq!(number(&p, "net.ipv4.conf.eth0.rp_filter"), Some(1));
+    undo.undo(&mut m, &mut p);
+    assert_eq!(number(&p, "net.ipv4.conf.eth0.forwarding"), Some(1));
 }
 
 #[test]
@@ -77,7 +160,7 @@ fn nft_commands_are_read_as_a_shell_would_hand_them_over() {
         "nft add rule ip guard in tcp dport 80 drop",
         "nft 'insert rule ip guard in tcp dport 81 drop'",
     ] {
-        assert_eq!(apply(&mut m, &mut p, &mut s, command), Ok(()), "{command}");
+        assert!(apply(&mut m, &mut p, &mut s, command).is_ok(), "{command}");
     }
     let shown = chain(&m, &s, "in");
     assert_eq!(shown.len(), 2);

@@ -207,7 +207,7 @@ impl Scenery {
         let (mut model, mut parts, mut sources) = ((*self.model).clone(), self.parts.clone(), (*self.sources).clone());
         for command in &request.with {
             let done = nettrace_engine::whatif::apply(&mut model, &mut parts, &mut sources, command);
-            done.map_err(|found| complaint(&sources, &found))?;
+            let _undo = done.map_err(|found| complaint(&sources, &found))?;
         }
         for rule in &request.without {
             let _undo = model.apply(Edit::Remove(*rule));

@@ -39,6 +39,7 @@ pub(super) const OWNER: Owner = Owner {
     chain,
     rule,
     set,
+    opens: |_, _| Vec::new(),
 };
 
 /// Chain prefixes with an identity behind them.

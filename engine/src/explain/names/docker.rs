@@ -1,8 +1,9 @@
 //! Docker: `DOCKER-USER`, the isolation stages, and published ports by the container's address.
 
 use crate::field::Field;
-use crate::model::RuleId;
+use crate::model::{Hook, RuleId};
 
+use super::opens::{Opening, Wish};
 use super::{Labels, Owner, PLAIN};
 
 pub(super) const OWNER: Owner = Owner {
@@ -23,8 +24,20 @@ pub(super) const OWNER: Owner = Owner {
     ],
     rewrites: "rewrites its chains when containers or the daemon start (DOCKER-USER is left alone)",
     rule,
+    opens,
     ..PLAIN
 };
+
+/// A rule in `DOCKER-USER`, which Docker leaves alone.
+fn opens(labels: &Labels, wish: &Wish) -> Vec<Opening> {
+    let Some(port) = wish.port.filter(|_| wish.hook == Hook::Forward && labels.has_chain("DOCKER-USER")) else {
+        return Vec::new();
+    };
+    let program = if wish.saddr.is_ipv6() { "ip6tables" } else { "iptables" };
+    let (from, to, proto) = (wish.saddr, wish.daddr, &wish.proto);
+    let rule = format!("{program} -I DOCKER-USER -s {from} -d {to} -p {proto} --dport {port} -j ACCEPT");
+    vec![Opening::new(rule.clone(), rule)]
+}
 
 fn rule(labels: &Labels, rule: RuleId) -> Option<String> {
     let to = labels.dnat(rule)?;

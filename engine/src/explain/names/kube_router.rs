@@ -5,9 +5,11 @@
 
 use rustc_hash::FxHashMap;
 
+use crate::field::{Field, to_address};
 use crate::model::{ChainId, RuleId};
 
 use super::hash::b32;
+use super::opens::{Opening, Wish};
 use super::read::{between, namespaced};
 use super::{Labels, Owner};
 
@@ -31,7 +33,39 @@ pub(super) const OWNER: Owner = Owner {
     chain,
     rule,
     set,
+    opens,
 };
+
+/// A network policy for the pod whose firewall rejected it.
+fn opens(labels: &Labels, wish: &Wish) -> Vec<Opening> {
+    let model = labels.model();
+    let Some((rule, chain)) = wish.dropper.map(|r| (r, model.rule(r).chain)) else { return Vec::new() };
+    let Some((pod, port)) =
+        pod(labels, chain).zip(wish.port).filter(|_| labels.name(chain).starts_with("KUBE-POD-FW-"))
+    else {
+        return Vec::new();
+    };
+    let (namespace, name) = pod.split_once('/').unwrap_or(("", &pod));
+    let family = if wish.daddr.is_ipv6() { 10 } else { 2 };
+    let to_pod = model
+        .chain(chain)
+        .rules
+        .iter()
+        .any(|r| labels.wanted(*r, Field::Daddr).is_some_and(|a| to_address(a, family) == wish.daddr));
+    let (direction, peer) = if to_pod { ("ingress from", wish.saddr) } else { ("egress to", wish.daddr) };
+    let proto = wish.proto.to_uppercase();
+    let command =
+        format!("NetworkPolicy in {namespace}: selects pod {name}, allows {direction} {peer}, port {port}/{proto}");
+    // In front of the rules for what no policy marked: logging comes first.
+    let at = model.position(rule).map_or(1, |p| p.saturating_sub(1).max(1));
+    let program = if wish.saddr.is_ipv6() { "ip6tables" } else { "iptables" };
+    let (chain, proto) = (labels.name(chain), &wish.proto);
+    let (from, to) = (wish.saddr, wish.daddr);
+    let rule = format!(
+        "{program} -I {chain} {at} -s {from} -d {to} -p {proto} --dport {port} -j MARK --set-xmark 0x10000/0x10000"
+    );
+    vec![Opening::new(command, rule)]
+}
 
 fn chain(labels: &Labels, chain: ChainId) -> Option<String> {
     if labels.name(chain).starts_with("KUBE-POD-FW-") {

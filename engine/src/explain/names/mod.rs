@@ -18,6 +18,7 @@ mod istio;
 mod kube_proxy;
 mod kube_router;
 mod libvirt;
+mod opens;
 mod ovn;
 mod portmap;
 mod read;
@@ -26,6 +27,8 @@ mod ufw;
 use std::sync::OnceLock;
 
 use rustc_hash::FxHashMap;
+
+pub use opens::{Opening, Wish};
 
 use crate::graph;
 use crate::model::{ChainId, Model, RuleId, SetId};
@@ -50,6 +53,8 @@ pub(crate) struct Owner {
     rule: fn(&Labels, RuleId) -> Option<String>,
     /// Label of a set by its name.
     set: fn(&Labels, &str) -> Option<String>,
+    /// What its own program would have one type to let dropped traffic pass.
+    opens: fn(&Labels, &Wish) -> Vec<Opening>,
 }
 
 /// Nothing beyond the tables.
@@ -63,6 +68,7 @@ const PLAIN: Owner = Owner {
     chain: |_, _| None,
     rule: |_, _| None,
     set: |_, _| None,
+    opens: |_, _| Vec::new(),
 };
 
 /// The registry: one line an owner. The first that knows a name owns it.

@@ -7,7 +7,7 @@ use super::Labels;
 
 impl<'m> Labels<'m> {
     /// The model.
-    pub(super) fn model(&self) -> &'m Model {
+    pub(crate) fn model(&self) -> &'m Model {
         self.model
     }
 
@@ -84,7 +84,31 @@ impl<'m> Labels<'m> {
             Op::Test(Test::Masked { field: f, neg: false, mask: u32::MAX, value }) if *f == field => {
                 Some(Value::from(*value))
             }
+            Op::Test(Test::Wide { field: f, neg: false, wide }) if *f == field => {
+                let (mask, value) = self.model.wides.get(wide.0 as usize).copied()?;
+                (mask & Value::from(u32::MAX) == Value::from(u32::MAX)).then_some(value)
+            }
             _ => None,
+        })
+    }
+
+    /// The incoming device that a rule asks for.
+    pub(super) fn wanted_device(&self, rule: RuleId) -> Option<Value> {
+        self.model.rule_ops(rule).iter().find_map(|op| match op {
+            Op::Test(Test::Wide { field: Field::Iif, neg: false, wide }) => {
+                self.model.wides.get(wide.0 as usize).map(|(_, value)| *value)
+            }
+            _ => None,
+        })
+    }
+
+    /// Whether a rule asks for a source address.
+    pub(super) fn asks_source(&self, rule: RuleId) -> bool {
+        self.model.rule_ops(rule).iter().any(|op| match op {
+            Op::Test(Test::Masked { field, .. } | Test::Wide { field, .. } | Test::Range { field, .. }) => {
+                *field == Field::Saddr
+            }
+            _ => false,
         })
     }
 

@@ -1,6 +1,9 @@
 //! ufw: `ufw-user-input` holds the user's own rules, the others what ufw does around them.
 
-use super::{Owner, PLAIN};
+use crate::model::Hook;
+
+use super::opens::{Opening, Wish};
+use super::{Labels, Owner, PLAIN};
 
 pub(super) const OWNER: Owner = Owner {
     name: "ufw",
@@ -22,5 +25,25 @@ pub(super) const OWNER: Owner = Owner {
         ("ufw-*", "ufw"),
     ],
     rewrites: "reloads its chains with every `ufw` command; add the rule with ufw",
+    opens,
     ..PLAIN
 };
+
+/// `ufw allow`, in front of the user's other rules when one of those dropped it.
+fn opens(labels: &Labels, wish: &Wish) -> Vec<Opening> {
+    let Some(port) = wish.port else { return Vec::new() };
+    let (program, ufw) = if wish.saddr.is_ipv6() { ("ip6tables", "ufw6") } else { ("iptables", "ufw") };
+    let (words, direction) = match wish.hook {
+        Hook::Input => ("allow", "input"),
+        Hook::Forward => ("route allow", "forward"),
+        _ => ("allow out", "output"),
+    };
+    let mine = wish.dropper.is_some_and(|r| labels.name(labels.model().rule(r).chain).contains("-user-"));
+    let (first, flag) = if mine { ("insert 1 ", "-I") } else { ("", "-A") };
+    let (proto, any) =
+        (&wish.proto, if wish.hook == Hook::Forward { wish.daddr.to_string() } else { "any".to_string() });
+    let words = words.strip_prefix("route ").map_or(format!("{first}{words}"), |w| format!("route {first}{w}"));
+    let to = if any == "any" { String::new() } else { format!("-d {any} ") };
+    let rule = format!("{program} {flag} {ufw}-user-{direction} {to}-p {proto} --dport {port} -j ACCEPT");
+    vec![Opening::new(format!("ufw {words} proto {proto} from any to {any} port {port}"), rule)]
+}

@@ -9,6 +9,7 @@ use crate::packet::Packet;
 use crate::trace::{Event, Trace};
 
 use super::Ground;
+use super::bench::Trial;
 use crate::explain::names::Labels;
 
 /// A place for a rule.
@@ -28,9 +29,15 @@ impl Place {
     }
 }
 
-/// How a candidate names the traffic; the most natural first.
+/// How a candidate names the traffic, or what it changes; the most natural first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {
+    /// By the command of the program that owns the chain.
+    Owner,
+    /// By an entry of a set that the rules look into.
+    Member,
+    /// By a sysctl or a route of the host.
+    Host,
     /// By the port it was sent to.
     Original,
     /// By the port it was sent to, at an address of this host.
@@ -43,14 +50,44 @@ pub enum Way {
     PortBy,
     /// By the port that NAT gave it.
     Port,
+    /// Not at all: the rule that dropped it goes.
+    Remove,
+    /// Not at all: the policy that dropped it changes.
+    Policy,
 }
 
 /// A candidate.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
     pub commands: Vec<String>,
+    /// What it is walked as.
+    pub trials: Vec<Trial>,
+    /// The same for reading, where it is not the commands.
+    pub walked: Vec<String>,
     pub place: Place,
     pub way: Way,
+}
+
+impl Way {
+    /// Ways of one kind, of which the best is enough to tell; the most lasting first.
+    pub(super) fn kind(self) -> u8 {
+        match self {
+            Way::Owner => 0,
+            Way::Host => 1,
+            Way::Member => 2,
+            Way::Remove => 4,
+            Way::Policy => 5,
+            _ => 3,
+        }
+    }
+}
+
+impl Candidate {
+    /// Commands that are walked as they stand.
+    pub(super) fn plain(commands: Vec<String>, place: Place, way: Way) -> Self {
+        let trials = commands.iter().cloned().map(Trial::Command).collect();
+        Candidate { commands, trials, walked: Vec::new(), place, way }
+    }
 }
 
 /// Tables and hooks that are tried, with the hook's nft priority.
@@ -92,7 +129,7 @@ pub(super) fn all(ground: Ground, traces: &[Trace]) -> Vec<Candidate> {
                 vec![iptables_command(&traffic, (table, *hook), way, device.as_deref())]
             };
             let place = Place { table: (*table).to_string(), chain: hook.name().to_uppercase() };
-            out.push(Candidate { commands, place, way });
+            out.push(Candidate::plain(commands, place, way));
         }
     }
     out
@@ -173,7 +210,7 @@ fn iptables_command(traffic: &Traffic, (table, hook): (&str, Hook), way: Way, de
         Way::Conntrack => format!("-p {proto} -m conntrack --ctorigdstport {}", traffic.port.unwrap_or(0)),
         Way::Pod => format!("-d {addr} -p {proto}{}", dport(port)),
         Way::PortBy => format!("-o {} -p {proto}{}", device.unwrap_or("lo"), dport(port)),
-        Way::Port => format!("-p {proto}{}", dport(port)),
+        _ => format!("-p {proto}{}", dport(port)),
     };
     format!("{program} {table}-I {} {matches} -j DROP", hook.name().to_uppercase())
 }
@@ -197,7 +234,7 @@ fn nft_commands(
         Way::Conntrack => format!("meta l4proto {proto} ct original proto-dst {}", traffic.port.unwrap_or(0)),
         Way::Pod => format!("{ip} daddr {addr} {}", dport(port)),
         Way::PortBy => format!("oifname \"{}\" {}", device.unwrap_or("lo"), dport(port)),
-        Way::Port => dport(port),
+        _ => dport(port),
     };
     vec![
         format!("nft add table {family} guard"),
@@ -206,8 +243,28 @@ fn nft_commands(
     ]
 }
 
+/// Whether the place is a chain that a program keeps for itself.
+pub(super) fn owned(labels: &Labels, model: &Model, place: &Place) -> bool {
+    let chains = (0..model.chains.len() as u32).map(crate::model::ChainId);
+    chains.into_iter().any(|c| {
+        let here = model.chain_name(c) == place.chain && model.name(model.table_of(c).name) == place.table;
+        here && labels.owner(c).is_some()
+    })
+}
+
 /// Owners that keep the chain in order, or put their jumps in front of what others insert.
-pub(super) fn warnings(labels: &Labels, model: &Model, place: &Place) -> Vec<String> {
+pub(super) fn warnings(labels: &Labels, model: &Model, candidate: &Candidate) -> Vec<String> {
+    if matches!(candidate.way, Way::Owner | Way::Host) {
+        return Vec::new();
+    }
+    let place = &candidate.place;
+    if candidate.way == Way::Member {
+        let set = (0..model.sets.len() as u32)
+            .map(crate::model::SetId)
+            .find(|s| model.set(*s).name.is_some_and(|n| model.name(n) == place.chain));
+        let label = set.and_then(|s| labels.set(s));
+        return label.map(|l| format!("this set is {l}: its owner fills it again when it syncs")).into_iter().collect();
+    }
     let chains = (0..model.chains.len() as u32).map(crate::model::ChainId);
     let here =
         chains.filter(|c| model.chain_name(*c) == place.chain && model.name(model.table_of(*c).name) == place.table);
@@ -216,7 +273,7 @@ pub(super) fn warnings(labels: &Labels, model: &Model, place: &Place) -> Vec<Str
         out.extend(labels.rewrites(chain));
         for rule in &model.chain(chain).rules {
             let owner = crate::graph::jumps(model, *rule).next().and_then(|c| labels.owner(c));
-            if let Some(owner) = owner.filter(|o| TOP.contains(o)) {
+            if let Some(owner) = owner.filter(|o| TOP.contains(o) && labels.owner(chain) != Some(o)) {
                 let text = format!("{owner} puts its jump in front of it again when it syncs");
                 if !out.contains(&text) {
                     out.push(text);

@@ -7,15 +7,16 @@ use std::net::IpAddr;
 
 use rustc_hash::FxHashSet;
 
-use crate::field::{Field, to_address};
+use crate::field::{Field, device_name, to_address};
 use crate::graph;
+use crate::host::RouteKind;
 use crate::model::{ChainId, Effect, Expr, ExprId, Model, NatKind, Op, RuleId, Test};
 use crate::packet::Packet;
 use crate::spec::{PacketSpec, ProtoName, Start, complete};
 use crate::trace::{Event, Trace};
 
-use super::Ground;
 use super::candidates::translated;
+use super::{Ground, Want};
 use crate::explain::names::Labels;
 use crate::explain::whynot::writer;
 
@@ -45,39 +46,77 @@ fn origin(ground: Ground, name: &str, spec: &PacketSpec) -> Option<Origin> {
 }
 
 /// The packet that was asked about, and the same from the other origins.
-pub(super) fn origins(ground: Ground, start: &Start) -> Vec<Origin> {
+pub(super) fn origins(ground: Ground, start: &Start, labels: &Labels) -> Vec<Origin> {
     let common = spec(&start.packet);
     let daddr = to_address(start.packet.or_zero(Field::Daddr), start.packet.family());
     let own = own_address(ground, daddr);
+    let target = if daddr.is_loopback() { own } else { Some(daddr) };
     let local = |addr: IpAddr| PacketSpec {
         origin: Some("node".to_string()),
         saddr: (addr.is_loopback() || Some(addr) == own).then(|| addr.to_string()),
         daddr: Some(addr.to_string()),
         ..common.clone()
     };
-    let target = if daddr.is_loopback() { own } else { Some(daddr) };
+    let from = |saddr: Option<IpAddr>| PacketSpec {
+        saddr: saddr.map(|a| a.to_string()),
+        daddr: target.map(|d| d.to_string()),
+        ..common.clone()
+    };
+    let asked = |name: String| Origin { name, start: start.clone() };
+    let remote = origin(ground, "a remote client", &from(None));
+    let device = |s: &Start| s.packet.value(Field::Iif);
+    let outside = remote.as_ref().and_then(|r| device(&r.start));
+    let is_remote = !start.local && (device(start) == outside || remote.is_none());
     let mut out = Vec::new();
-    if start.local {
-        let remote = PacketSpec { daddr: target.map(|d| d.to_string()), ..common.clone() };
-        out.extend(origin(ground, "a remote client", &remote));
-    } else {
-        out.push(Origin { name: "a remote client".to_string(), start: start.clone() });
-    }
+    out.extend(if is_remote { Some(asked("a remote client".to_string())) } else { remote });
     if own.is_some() && (own == target || target.is_none()) {
         let loopback: IpAddr =
             if daddr.is_ipv6() { std::net::Ipv6Addr::LOCALHOST.into() } else { std::net::Ipv4Addr::LOCALHOST.into() };
-        out.extend(origin(ground, &format!("this host, to {loopback}"), &local(loopback)));
+        let name = format!("this host, to {loopback}");
+        let same = start.local && daddr == loopback;
+        out.extend(if same { Some(asked(name)) } else { origin(ground, &name, &local(loopback)) });
     }
     if let Some(addr) = target {
-        out.extend(origin(ground, &format!("this host, to {addr}"), &local(addr)));
+        let name = format!("this host, to {addr}");
+        let same = start.local && daddr == addr;
+        out.extend(if same { Some(asked(name)) } else { origin(ground, &name, &local(addr)) });
+    }
+    if !start.local && !is_remote {
+        let saddr = to_address(start.packet.or_zero(Field::Saddr), start.packet.family());
+        out.push(asked(inside(labels, saddr, device(start))));
+    } else if let Some(addr) = target {
         let all = pods(ground, addr);
         let own = start_target(ground, start);
         let pod = all.iter().copied().find(|p| Some(*p) != own).or(all.first().copied());
-        let from_pod =
-            |pod: IpAddr| PacketSpec { saddr: Some(pod.to_string()), daddr: Some(addr.to_string()), ..common.clone() };
-        out.extend(pod.and_then(|p| origin(ground, &format!("a pod ({p})"), &from_pod(p))));
+        let from_pod = pod.and_then(|p| Some((p, origin(ground, "", &from(Some(p)))?)));
+        out.extend(from_pod.map(|(p, o)| Origin { name: inside(labels, p, device(&o.start)), ..o }));
     }
     out
+}
+
+/// The same with the packet that was asked about as the first.
+pub(super) fn this_packet_first(ground: Ground, start: &Start, labels: &Labels) -> Vec<Origin> {
+    let mut all = origins(ground, start, labels);
+    all.retain(|o| o.start.packet != start.packet || o.start.local != start.local);
+    all.insert(0, Origin { name: "this packet".to_string(), start: start.clone() });
+    all
+}
+
+/// A sender behind a device that is not the one to the outside: a pod where something here runs pods.
+fn inside(labels: &Labels, addr: IpAddr, device: Option<u128>) -> String {
+    const PODS: &[&str] =
+        &["kube-proxy", "kube-router", "Calico", "OVN-Kubernetes", "CRI-O", "portmap", "Cilium", "flannel"];
+    let owners = labels.owners();
+    let virtual_device = device.map(device_name).is_some_and(|d| {
+        let kind = ["veth", "cali", "cni", "lxc", "br", "docker", "kube-bridge", "ovn"];
+        kind.iter().any(|k| d.starts_with(k))
+    });
+    match device.map(device_name) {
+        _ if owners.iter().any(|o| PODS.contains(o)) => format!("a pod ({addr})"),
+        _ if virtual_device => format!("a container ({addr})"),
+        Some(device) => format!("a host behind {device} ({addr})"),
+        None => addr.to_string(),
+    }
 }
 
 /// The pod that the packet is for, after NAT.
@@ -115,8 +154,18 @@ fn pods(ground: Ground, towards: IpAddr) -> Vec<IpAddr> {
     let mut seen = FxHashSet::default();
     let targets = dnats(ground.world.model).filter(|(_, a, _)| a.is_ipv4() == towards.is_ipv4() && seen.insert(*a));
     let mine = |a: &IpAddr| ground.world.host.parts().addresses.iter().flatten().any(|own| own.ip == *a);
+    // Pods without a service are known by the routes to single addresses, or as neighbours.
+    let routes =
+        if towards.is_ipv4() { &ground.world.host.parts().routes4 } else { &ground.world.host.parts().routes6 };
+    let single = routes
+        .iter()
+        .flatten()
+        .filter(|r| r.kind == RouteKind::Unicast && r.dst.prefix_len() == r.dst.max_prefix_len());
+    let neighbours = ground.world.host.parts().neighbours.iter().flatten().map(|n| n.ip);
+    let others = single.map(|r| r.dst.addr()).chain(neighbours).filter(|a| a.is_ipv4() == towards.is_ipv4());
     targets
         .map(|(_, a, _)| a)
+        .chain(others)
         .take(400)
         .filter(|a| !mine(a))
         .filter(|a| device(Some(*a)).is_some_and(|d| Some(d) != outside))
@@ -143,19 +192,17 @@ fn dnats(model: &Model) -> impl Iterator<Item = (RuleId, IpAddr, Option<u16>)> +
     model.chains.iter().flat_map(|c| &c.rules).filter_map(nat)
 }
 
-/// Other traffic that a candidate might catch.
-pub(super) fn bystanders(ground: Ground, start: &Start, traces: &[Trace], labels: &Labels) -> Vec<Origin> {
+/// Other traffic that a candidate might catch, or let pass.
+pub(super) fn bystanders(ground: Ground, start: &Start, traces: &[Trace], labels: &Labels, want: Want) -> Vec<Origin> {
     let mut out = Vec::new();
     let Some(trace) = traces.first() else { return out };
     let common = spec(&start.packet);
     let model = ground.world.model;
+    let daddr = to_address(start.packet.or_zero(Field::Daddr), start.packet.family());
     let end = translated(trace);
     let pod = to_address(end.or_zero(Field::Daddr), end.family());
     let port = end.value(Field::Dport).and_then(|p| u16::try_from(p).ok());
-    let client = pods(ground, to_address(start.packet.or_zero(Field::Daddr), start.packet.family()))
-        .into_iter()
-        .find(|p| *p != pod)
-        .map(|p| p.to_string());
+    let client = pods(ground, daddr).into_iter().find(|p| *p != pod).map(|p| p.to_string());
     let mut add = |name: String, saddr: Option<String>, daddr: IpAddr, dport: Option<u16>| {
         let spec = PacketSpec { saddr, daddr: Some(daddr.to_string()), dport, ..common.clone() };
         out.extend(origin(ground, &name, &spec));
@@ -171,6 +218,15 @@ pub(super) fn bystanders(ground: Ground, start: &Start, traces: &[Trace], labels
             add(format!("other pods behind port {}{label}", port.unwrap_or(0)), client.clone(), addr, port);
         }
         add(format!("port {} of other hosts, forwarded here", common.dport.unwrap_or(0)), None, pod, common.dport);
+    }
+    let saddr = to_address(start.packet.or_zero(Field::Saddr), start.packet.family());
+    if want == Want::Accept && !start.local {
+        add(format!("other senders, to {daddr}"), None, daddr, common.dport);
+        let other = common.dport.map(|p| if p == 4321 { 4322 } else { 4321 });
+        let from = |p: u16| format!("other ports of {daddr} (say {p})");
+        if let Some(p) = other {
+            add(from(p), Some(saddr.to_string()), daddr, other);
+        }
     }
     out
 }

@@ -154,11 +154,15 @@ impl Cx<'_> {
         };
         let base = body.and_then(|c| self.base_chain(c, item.span));
         if let Some(id) = self.chain_named(name) {
-            if let Some(base) = base
-                && self.model.chain(id).base.is_none()
-            {
-                let order = self.model.register();
-                self.model.chains[id.0 as usize].base = Some(BaseChain { order, ..base });
+            let policy = body.and_then(|c| self.policy(c)).map(policy_of);
+            match (&mut self.model.chains[id.0 as usize].base, base) {
+                // What is told again of a chain can only change its policy.
+                (Some(there), _) => there.policy = policy.unwrap_or(there.policy),
+                (None, Some(base)) => {
+                    let order = self.model.register();
+                    self.model.chains[id.0 as usize].base = Some(BaseChain { order, ..base });
+                }
+                (None, None) => {}
             }
             return id;
         }
@@ -190,7 +194,7 @@ impl Cx<'_> {
             "route" => ChainKind::Route,
             _ => ChainKind::Filter,
         };
-        let policy = if self.policy(chain) == Some("drop") { Verdict::Drop } else { Verdict::Accept };
+        let policy = policy_of(self.policy(chain).unwrap_or("accept"));
         let devices = written.devices.map_or_else(Vec::new, |d| self.devices(d));
         Some(BaseChain { hook, kind, priority, policy, devices, order: 0 })
     }
@@ -322,6 +326,10 @@ impl Cx<'_> {
             }
             ("chain", _, Some(chain)) => self.unhook(chain),
             ("table", ..) => self.empty_table(self.table, true),
+            ("rule" | "chain", _, None) => {
+                let name = rest.first().map_or("", String::as_str);
+                self.warn(item.span, format!("there is no chain `{name}` in this table"));
+            }
             _ => {}
         }
     }
@@ -380,6 +388,10 @@ impl Cx<'_> {
 fn expr_text_list(cx: &Cx, item: &Item) -> String {
     let words = item.path.of(&cx.tree.lists).iter();
     words.map(|e| expr_text(cx.tree, *e)).collect::<Vec<_>>().join(" ")
+}
+
+fn policy_of(word: &str) -> Verdict {
+    if word == "drop" { Verdict::Drop } else { Verdict::Accept }
 }
 
 /// The number behind a priority's name (semantics.md 1.2).
