@@ -5,6 +5,15 @@
 use super::*;
 use crate::field::{Field, Show, Value, device_name, to_address};
 
+/// The port that bytes of a layer 4 header are, whatever the protocol: nft's `th sport`, `th dport`.
+fn port(expr: Expr) -> Option<Field> {
+    match expr {
+        Expr::Bytes { base: Base::Transport, offset: 0, bits: 16 } => Some(Field::Sport),
+        Expr::Bytes { base: Base::Transport, offset: 16, bits: 16 } => Some(Field::Dport),
+        _ => None,
+    }
+}
+
 impl Model {
     /// A test in words; `family` (2 or 10) says how addresses look.
     pub fn show_test(&self, test: Test, family: Value) -> String {
@@ -21,7 +30,7 @@ impl Model {
             }
             Test::In { neg, expr, values } => {
                 let values = &self.values[values.0 as usize];
-                let field = self.expr_field(expr);
+                let field = self.expr_field(expr).or_else(|| port(self.expr(expr)));
                 format!("{} {}{}", self.show_expr(expr, family), no(neg), show_values_as(field, values, family))
             }
             Test::Relation { rel, left, right } => {
@@ -95,9 +104,10 @@ impl Model {
         match self.expr(expr) {
             Expr::Field(f) => f.name().to_string(),
             Expr::Const(v) => format!("{v:#x}"),
-            Expr::Bytes { base: Base::Transport, offset: 0, bits: 16 } => "th sport".to_string(),
-            Expr::Bytes { base: Base::Transport, offset: 16, bits: 16 } => "th dport".to_string(),
-            Expr::Bytes { base, offset, bits } => format!("@{base:?},{offset},{bits}").to_lowercase(),
+            Expr::Bytes { base, offset, bits } => match port(self.expr(expr)) {
+                Some(field) => format!("th {}", field.name()),
+                None => format!("@{base:?},{offset},{bits}").to_lowercase(),
+            },
             Expr::TcpOption { kind, bits: 0, .. } => format!("tcp option {kind}"),
             Expr::TcpOption { kind, offset, bits } => format!("tcp option {kind} @{offset},{bits}"),
             Expr::IpOption { kind, bits: 0, .. } => format!("ip option {kind}"),

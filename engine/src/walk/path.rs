@@ -88,13 +88,13 @@ impl Machine<'_> {
         if ttl <= 1 {
             return refuse("its TTL is used up");
         }
+        self.decided(Decision::Forward { oif: self.way.oif, nexthop: self.way.nexthop });
+        self.show_way(Step::RouteIn);
         self.set(Field::Ttl, ttl - 1, Cause::Step(Step::Forward));
         if self.packet.family() == 2 {
             let tos = self.packet.or_zero(Field::Tos) as usize;
             self.set(Field::Priority, TOS_PRIORITY[(tos & 0x1e) >> 1].into(), Cause::Step(Step::Forward));
         }
-        self.decided(Decision::Forward { oif: self.way.oif, nexthop: self.way.nexthop });
-        self.show_way(Step::RouteIn);
         self.run_hook(Hook::Forward)?;
         self.leave(false)
     }

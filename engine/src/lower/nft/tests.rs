@@ -68,7 +68,7 @@ fn selectors_and_what_they_need_in_front() {
                 "family ip; proto icmp; icmp type { 0, 5 }; icmp code 0",
             ),
             ("meta l4proto { tcp, udp } th dport 53", "proto { tcp, udp }; dport 53"),
-            ("th dport 53", "@transport,16,16 0x35"),
+            ("th dport 53", "th dport 53"),
             ("ether saddr 02:00:00:00:01:02", "iif type 1; ether saddr 02:00:00:00:01:02"),
             ("iif \"eth0\" oif != lo", "iif eth0; oif not lo"),
             ("iif 2", "iif index 2"),
