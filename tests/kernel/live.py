@@ -31,7 +31,7 @@ SKIPPED = 77
 # Conditions that nft 1.0.6 leaves out of its listing, so that no dump can tell.
 # In front of a difference that has a reason no dump tells: the host's own answers moved a counter of rules on.
 COUNTED = "explained (numgen counts the host's own answers): "
-UNLISTED = ("ct original l3proto ipv4 ", "ct reply l3proto ipv4 ", "ct l3proto ipv4 ", "meta protocol ip ")
+UNLISTED = ("ct original l3proto ipv4 ", "ct reply l3proto ipv4 ", "ct l3proto ipv4 ", "meta protocol ip ", "meta iiftype ether ")
 UNLISTED_BEFORE_RESET = re.compile(r"meta nfproto ipv[46] (meta l4proto tcp reject)")
 KINDS = ("ipt-nft4", "ipt-nft6", "ipt-leg4", "ipt-leg6", "nft", "nftd", "nft6")
 

@@ -65,7 +65,25 @@ impl Machine<'_> {
             self.events.push(Event::Fate(copy.unwrap_or_else(|f| f)));
             self.restore(&original);
         }
-        self.route_and_go()
+        self.up_from_bridge()
+    }
+
+    /// Up to the IP layer, which looks at the addresses only now: br_netfilter ran PREROUTING in front of it.
+    fn up_from_bridge(&mut self) -> Result<Fate, Fate> {
+        match self.refused_by_ip() {
+            Some(why) => Err(stack_drop(Some(Hook::Prerouting), why)),
+            None => self.route_and_go(),
+        }
+    }
+
+    /// What a frame is to the port it came in by: for another host, unless it carries the port's own address.
+    pub(super) fn pkttype_at_port(&self, port: Value) -> Got {
+        let kind = self.packet.get(Field::PktType);
+        let mac = self.world.host.link(&device_name(port)).ok().and_then(|l| l.mac).map(Mac::value);
+        match (kind, self.packet.value(Field::EtherDaddr), mac) {
+            (Got::Value(0), Some(to), Some(own)) if to != own => Got::Value(3),
+            _ => kind,
+        }
     }
 
     /// PREROUTING of a frame that is bridged; a destination that NAT changed is looked up again.
@@ -87,7 +105,7 @@ impl Machine<'_> {
                 let port = self.port_of_nexthop(bridge);
                 self.bridge_on(port)
             }
-            _ => self.route_and_go(),
+            _ => self.up_from_bridge(),
         }
     }
 
@@ -105,7 +123,7 @@ impl Machine<'_> {
         let by = Cause::Step(Step::Bridge);
         let bridge = self.packet.or_zero(Field::Iif);
         let out = match port {
-            Port::Host => return self.route_and_go(),
+            Port::Host => return self.up_from_bridge(),
             Port::Nowhere => {
                 let why = "the bridge does not send a frame back out of its own port";
                 return Err(stack_drop(Some(Hook::Prerouting), why));

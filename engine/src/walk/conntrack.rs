@@ -223,7 +223,8 @@ impl Machine<'_> {
         if reply {
             conn.status |= ct_status::SEEN_REPLY;
         }
-        if tuple.proto != 6 && seen && !reply {
+        // TCP's state says; UDP has to last for two seconds first.
+        if tuple.proto == 47 && seen {
             conn.status |= ct_status::ASSURED;
         }
         self.attached = Some(Attached { conn, id: Some(id), reply, state, error: false });
@@ -376,6 +377,9 @@ fn timeout(conn: &crate::state::Conn) -> Value {
         (6, T::LastAck) => 30,
         (6, _) => 10,
         (1 | 17 | 47 | 58 | 136, _) => 30,
+        // An INIT that was not answered yet waits for a cookie.
+        (132, _) if conn.status & ct_status::SEEN_REPLY == 0 => 3,
+        (132, _) => 210,
         _ => 600,
     }
 }

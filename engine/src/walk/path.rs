@@ -36,14 +36,11 @@ impl Machine<'_> {
             let device = self.field(by).unwrap_or(0);
             self.netdev(Hook::Ingress, device)?;
         }
-        if let Some(why) = self.refused_by_ip() {
-            return Err(stack_drop(None, why));
-        }
         if bridged { self.arrive_at_bridge() } else { self.arrive_at_ip() }
     }
 
     /// Addresses that the IPv6 layer refuses before PREROUTING.
-    fn refused_by_ip(&self) -> Option<&'static str> {
+    pub(super) fn refused_by_ip(&self) -> Option<&'static str> {
         let (src, dst) = (self.packet.or_zero(Field::Saddr), self.packet.or_zero(Field::Daddr));
         if self.packet.family() != 10 {
             return None;
@@ -58,6 +55,9 @@ impl Machine<'_> {
 
     /// PREROUTING, the routing decision, and on.
     pub(super) fn arrive_at_ip(&mut self) -> Result<Fate, Fate> {
+        if let Some(why) = self.refused_by_ip() {
+            return Err(stack_drop(None, why));
+        }
         self.run_hook(Hook::Prerouting)?;
         self.route_and_go()
     }
@@ -233,9 +233,11 @@ impl Machine<'_> {
         }
         self.hook = hook;
         self.events.push(Event::Hook(hook));
-        let iif = self.packet.get(Field::Iif);
+        let by = Cause::Step(Step::Start);
+        let above = [Field::Iif, Field::PktType].map(|f| (f, self.packet.get(f)));
         if hook == Hook::Ingress {
-            self.set(Field::Iif, device, Cause::Step(Step::Start));
+            self.set(Field::Iif, device, by);
+            self.write(Field::PktType, self.pkttype_at_port(device), by);
         }
         for entry in list {
             if let Entry::Chain(chain) = entry {
@@ -243,7 +245,9 @@ impl Machine<'_> {
             }
         }
         self.events.push(Event::HookEnd(hook));
-        self.write(Field::Iif, iif, Cause::Step(Step::Start));
+        for (field, value) in above {
+            self.write(field, value, by);
+        }
         Ok(())
     }
 
