@@ -77,7 +77,6 @@ fn fate(outcome: &Value) -> String {
             let rule = if fate["rule"].is_null() { "policy".to_string() } else { text(&fate["rule"]) };
             format!("drop {} {} {rule}", text(&fate["table"]), text(&fate["chain"]))
         }
-        "stolen" => format!("stolen {} {}", text(&fate["chain"]), text(&fate["rule"])),
         "send_error" => format!("send_error {}", text(&fate["errno"])),
         kind => format!("{kind} {}", text(if fate["why"].is_null() { &fate["reason"] } else { &fate["why"] })),
     }

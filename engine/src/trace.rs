@@ -135,6 +135,8 @@ pub enum Fate {
     },
     /// Taken away by a rule, neither accepted nor dropped (`fwd`, `synproxy`).
     Stolen {
+        /// The hook.
+        hook: Hook,
         /// The rule.
         rule: RuleId,
     },

@@ -303,9 +303,12 @@ fn fate_json(texts: Texts, fate: &Fate) -> Json {
             put("errno", json!(errno));
             put("why", json!(why));
         }
-        Fate::Stolen { rule } => {
-            put("kind", json!("stolen"));
+        Fate::Stolen { hook, rule } => {
+            put("kind", json!("drop"));
+            put("hook", json!(hook.name()));
             put("rule", json!(texts.model.position(*rule)));
+            put("by", json!("rule"));
+            put("stolen", json!(true));
             chain_json(texts.model, texts.model.rule(*rule).chain, &mut out);
         }
         Fate::Undetermined { reason } => {

@@ -13,6 +13,7 @@ import argparse
 import collections
 import glob
 import io
+import itertools
 import json
 import multiprocessing
 import os
@@ -57,8 +58,10 @@ def write(path, value):
 
 
 def make(kind, seed):
-    """A random case of a kind."""
-    from lab import gen_iptables, gen_nft
+    """A random case of a kind; of the stories, which are not random, the one with this number."""
+    from lab import gen_iptables, gen_nft, stories
+    if kind == "story":
+        return stories.case(sorted(stories.STORIES)[seed % len(stories.STORIES)])
     if kind.startswith("ipt-"):
         case = gen_iptables.generate(seed, "ip" if kind.endswith("4") else "ip6",
                                      "iptables-legacy" if "leg" in kind else "iptables-nft")
@@ -143,17 +146,24 @@ def worker(a, out, jobs, results):
             results.put(("%s-%05d" % (kind, seed), 0, [("*", "the recorder failed: %r" % e)], None))
 
 
-def run(a):
-    out = a.keep or tempfile.mkdtemp(prefix="nettrace-live-")
+def results_of(a, out, todo):
+    """What the workers find, as they find it."""
     jobs, results = multiprocessing.Queue(), multiprocessing.Queue()
-    todo = [(kind, seed) for seed in range(a.first, a.first + a.seeds) for kind in a.kinds.split(",")]
     for job in todo + [None] * a.jobs:
         jobs.put(job)
     for _ in range(a.jobs):
         multiprocessing.Process(target=worker, args=(a, out, jobs, results), daemon=True).start()
-    count, t0 = collections.Counter(), time.time()
     for _ in todo:
-        name, packets, found, refused = results.get()
+        yield results.get()
+
+
+def run(a):
+    out = a.keep or tempfile.mkdtemp(prefix="nettrace-live-")
+    seeds, kinds = range(a.first, a.first + a.seeds), a.kinds.split(",")
+    # Legacy tables stay registered in a namespace once they were touched, NAT's hooks with them: nft gets laboratories of its own.
+    rounds = [[(k, s) for s in seeds for k in kinds if ("leg" in k) == legacy] for legacy in (False, True)]
+    count, t0 = collections.Counter(), time.time()
+    for name, packets, found, refused in itertools.chain.from_iterable(results_of(a, out, todo) for todo in rounds if todo):
         if refused:
             count["refused"] += 1
             print("%s: the kernel refuses it: %s" % (name, refused))
@@ -167,7 +177,10 @@ def run(a):
             print("%s/%s: %s" % (name, packet, difference), flush=True)
         if len(found) == explained and not a.keep:
             shutil.rmtree(os.path.join(out, name))
-    seconds = time.time() - t0
+    return summary(a, out, count, time.time() - t0)
+
+
+def summary(a, out, count, seconds):
     print("%d cases, %d packets (%d cases refused by the kernel), %d packets differ, %d more explained, %.0f s, %.0f cases a minute" % (
         count["cases"], count["packets"], count["refused"], count["bad"], count["explained"], seconds,
         60 * count["cases"] / max(seconds, 1)))

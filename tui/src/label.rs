@@ -43,6 +43,7 @@ pub fn verdict(model: &Model, verdict: Verdict) -> String {
         Verdict::Goto(c) => format!("⇒ {}", model.chain_name(c)),
         Verdict::Return => "↩ return".to_string(),
         Verdict::Continue => "matched, goes on".to_string(),
+        Verdict::Stolen => "taken away".to_string(),
         Verdict::Queue { num, .. } => format!("queue {num}"),
     }
 }
@@ -101,7 +102,7 @@ pub fn fate(model: &Model, fate: &Fate, family: Value) -> (String, Role) {
         }
         Fate::Bridged { port } => (format!("crosses the bridge, out by {}", dev(port)), Role::Accept),
         Fate::SendError { errno, why } => (format!("cannot be sent ({errno}): {why}"), Role::Drop),
-        Fate::Stolen { rule: r } => (format!("taken away by {}", rule(model, *r)), Role::Warn),
+        Fate::Stolen { rule: r, .. } => (format!("taken away by {}", rule(model, *r)), Role::Warn),
         Fate::Undetermined { reason } => (format!("undetermined: {reason}"), Role::Warn),
     }
 }

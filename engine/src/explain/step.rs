@@ -197,7 +197,7 @@ impl Teller<'_> {
             }
             Fate::Bridged { port } => format!("The frame crosses the bridge to {}.", dev(port)),
             Fate::SendError { errno, why } => format!("The packet cannot be sent ({errno}): {why}."),
-            Fate::Stolen { rule } => format!("{} takes the packet away.", (self.cite)(*rule)),
+            Fate::Stolen { rule, .. } => format!("{} takes the packet away.", (self.cite)(*rule)),
             Fate::Undetermined { reason } => format!("The inputs don't tell what becomes of the packet: {reason}."),
         }]
     }
@@ -249,6 +249,7 @@ fn verdict_words(model: &Model, verdict: Verdict) -> String {
         Verdict::Goto(c) => format!("on to {}, without coming back here", model.chain_name(c)),
         Verdict::Return => "back to the caller".to_string(),
         Verdict::Continue => "it does something and the next rule follows".to_string(),
+        Verdict::Stolen => "it takes the packet away".to_string(),
         Verdict::Queue { num, .. } => format!("to the program behind queue {num}"),
     }
 }

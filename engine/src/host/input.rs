@@ -271,10 +271,9 @@ impl Host {
             let local = InputRoute::Local { delivery: Delivery::Multicast, route: None };
             return Ok(if member { local } else { InputRoute::Drop(DropReason::NotJoined) });
         }
-        if dst.is_loopback() {
-            return Ok(InputRoute::Drop(DropReason::MartianDestination));
-        }
-        let query = FibQuery { strict_iif: dst.is_unicast_link_local(), ..q.fib(q.dst) };
+        // From outside, ::1 is reached only when NAT gave it back as the destination; no route of `lo` counts then.
+        let strict_iif = dst.is_unicast_link_local() || dst.is_loopback();
+        let query = FibQuery { strict_iif, ..q.fib(q.dst) };
         let found = match self.fib(&query, assumed) {
             Err(missing @ Missing::Local(_)) => return Err(missing),
             Err(missing) => return Ok(self.forward6(q, None, assumed).unwrap_or(InputRoute::Elsewhere(missing))),

@@ -171,7 +171,7 @@ fn packets_that_came_in_are_routed_as_the_kernel_does() {
             ("fd01::9 > fd01:: eth0", "local Anycast"),
             ("fd01::9 > fe80::1 eth0", "local Unicast"),
             ("fd02::9 > fe80::1 eth1", "icmp 1/0"),
-            ("fd01::9 > ::1 eth0", "drop MartianDestination"),
+            ("fd02::9 > ::1 eth1", "icmp 1/0"),
             ("fd01::9 > ff02::1 eth0", "local Multicast"),
             ("fd01::9 > ff02::1:ff00:1 eth0", "local Multicast"),
             ("fd01::9 > ff02::1:ff00:9 eth0", "drop NotJoined"),

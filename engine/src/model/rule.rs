@@ -30,6 +30,8 @@ pub enum Verdict {
     Return,
     /// On to the next rule.
     Continue,
+    /// The rule took the packet away (`fwd`, `synproxy`): how the kernel's trace calls it, never what a rule says.
+    Stolen,
     /// To a program in user space.
     Queue {
         /// First queue number.

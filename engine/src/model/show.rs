@@ -207,6 +207,7 @@ impl Model {
             Verdict::Goto(c) => format!("goto {}", self.chain_name(c)),
             Verdict::Return => "return".to_string(),
             Verdict::Continue => "continue".to_string(),
+            Verdict::Stolen => "stolen".to_string(),
             Verdict::Queue { .. } => "queue".to_string(),
         }
     }

@@ -59,13 +59,19 @@ impl Machine<'_> {
         let ports = self.world.host.bridge_ports(&bridge).unwrap_or_default();
         let taken = ports.iter().rev().filter(|p| device(&p.dev) != from || p.hairpin == Some(true));
         let original = self.packet.clone();
+        let mut last = None;
         for port in taken {
             // What becomes of a copy does not matter to the others.
-            let copy = self.bridge_on(Port::Out(Some(device(&port.dev))));
-            self.events.push(Event::Fate(copy.unwrap_or_else(|f| f)));
+            let copy = self.bridge_on(Port::Out(Some(device(&port.dev)))).unwrap_or_else(|f| f);
+            self.events.push(Event::Fate(copy.clone()));
+            last = Some(copy);
             self.restore(&original);
         }
-        self.up_from_bridge()
+        // A group that the host is not in is the ports' alone.
+        match (self.up_from_bridge(), last) {
+            (Err(Fate::StackDrop { .. }), Some(copy)) => Ok(copy),
+            (own, _) => own,
+        }
     }
 
     /// Up to the IP layer, which looks at the addresses only now: br_netfilter ran PREROUTING in front of it.

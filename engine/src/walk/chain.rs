@@ -70,6 +70,7 @@ impl Machine<'_> {
             match verdict {
                 Verdict::Continue => {}
                 Verdict::Accept => return ChainEnd::Accept,
+                Verdict::Stolen => return ChainEnd::End(self.stolen(rule)),
                 Verdict::Drop => return ChainEnd::End(self.dropped(rule, base, false)),
                 Verdict::Queue { num, bypass } => match self.queue(num, bypass) {
                     Verdict::Drop => return ChainEnd::End(self.dropped(rule, base, false)),
@@ -124,7 +125,7 @@ impl Machine<'_> {
         let mut verdict = match self.run_ops(rule, base, matches, site) {
             RuleEnd::Matched(v) => v,
             RuleEnd::End(fate @ Fate::Stolen { .. }) => {
-                self.events.push(event(Verdict::Continue));
+                self.events.push(event(Verdict::Stolen));
                 return RuleEnd::End(fate);
             }
             other => return other,

@@ -38,7 +38,7 @@ impl Machine<'_> {
             }
             Effect::Tproxy { mark, drops, .. } => self.tproxy(rule, *mark, *drops),
             Effect::Synproxy => self.synproxy(rule),
-            Effect::Fwd { .. } => Some(RuleEnd::End(Self::stolen(rule))),
+            Effect::Fwd { .. } => Some(RuleEnd::End(self.stolen(rule))),
             Effect::Stateful(s) => (!self.stateful(rule, s, own_site)).then_some(RuleEnd::Miss),
             Effect::ObjectMap(lookup) => self.object_map(rule, *lookup, site),
         }
@@ -84,12 +84,12 @@ impl Machine<'_> {
             return Some(RuleEnd::Miss);
         }
         if flags & 0x17 == 0x02 {
-            return Some(RuleEnd::End(Self::stolen(rule)));
+            return Some(RuleEnd::End(self.stolen(rule)));
         }
         if flags & 0x17 == 0x10 {
             return match self.answer(Fact::Other("synproxy-cookie")) {
                 0 => Some(RuleEnd::Matched(Verdict::Drop)),
-                _ => Some(RuleEnd::End(Self::stolen(rule))),
+                _ => Some(RuleEnd::End(self.stolen(rule))),
             };
         }
         None

@@ -213,7 +213,7 @@ impl Machine<'_> {
         Fate::Undetermined { reason: reason.into() }
     }
 
-    fn stolen(rule: RuleId) -> Fate {
-        Fate::Stolen { rule }
+    fn stolen(&self, rule: RuleId) -> Fate {
+        Fate::Stolen { hook: self.hook, rule }
     }
 }

@@ -412,7 +412,11 @@ impl<'s, 'n> Tokens<'s, 'n> {
             self.stack.pop();
         }
         match self.stack.pop() {
-            Some(Place::Set) => Tok::SetClose,
+            Some(Place::Set) => {
+                // `devices = { eth0 } priority filter`: a chain's header goes on behind its set.
+                self.plain_line = matches!(self.place(), Place::Chain(_)) && self.declares == Declares::Chain;
+                Tok::SetClose
+            }
             Some(Place::Chain(true)) => {
                 self.new_line();
                 self.start = false;

@@ -41,6 +41,7 @@ fn verdict_text(log: &Log, verdict: Verdict) -> String {
         Verdict::Goto(c) => format!("GOTO:{}", chain(c)),
         Verdict::Return => "0xfffffffb".to_string(),
         Verdict::Continue => "CONTINUE".to_string(),
+        Verdict::Stolen => "STOLEN".to_string(),
         Verdict::Queue { num, .. } => format!("{:#x}", u32::from(num) << 16 | 3),
     }
 }

@@ -282,6 +282,7 @@ fn action(scene: &Scene, step: &Kept) -> (String, Tone) {
             Verdict::Drop => (target(scene, rule).unwrap_or_else(|| "DROP".to_string()), Tone::Bad),
             Verdict::Return => ("RETURN".to_string(), Tone::Plain),
             Verdict::Queue { num, .. } => (format!("QUEUE {num}"), Tone::Plain),
+            Verdict::Stolen => (target(scene, rule).unwrap_or_else(|| "taken away".to_string()), Tone::Plain),
             Verdict::Continue => (target(scene, rule).unwrap_or_else(|| "matches".to_string()), Tone::Plain),
         },
         What::Missed { .. } => ("does not match in the end".to_string(), Tone::Plain),

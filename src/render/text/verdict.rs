@@ -54,7 +54,7 @@ fn details(scene: &Scene, ending: &Ending) -> String {
             format!("{place}: {}", scene.paint.text(why))
         }
         Fate::SendError { errno, why } => format!("{errno}: {}", scene.paint.text(why)),
-        Fate::Stolen { rule } => format!("by {}", rule_place(scene, *rule)),
+        Fate::Stolen { rule, .. } => format!("by {}", rule_place(scene, *rule)),
         Fate::Undetermined { reason } => scene.paint.text(reason),
     }
 }

@@ -586,7 +586,13 @@ class Lab:
                     cand["entry_after_first_rule"] = True
                 seen_since = True
                 path.append(cand)
-            cur_pass = path[-1]
+            cur_pass = path[-1] if path else None
+            if not isinstance(cur_pass, dict):
+                if not hooks or not lastprobe:
+                    continue
+                # A packet that its first rule took away shows no header any more.
+                cur_pass = dict(family=fam, table=tab, chain=None, hook=hooks[-1]["hook"], entry=lastprobe, steps=[])
+                path.append(cur_pass)
             st = {"chain": ch, "kind": ev["type"], "rule": None, "verdict": ev.get("verdict")}
             if "handle" not in ev and ev["type"] == "rule" and ev.get("verdict") == "continue":
                 ev["type"] = st["kind"] = "return"  # end of chain reached, no rule matched (6.18: type=rule, no handle)

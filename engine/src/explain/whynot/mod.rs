@@ -242,7 +242,7 @@ impl<'a> Inquiry<'a> {
         let last = events.last().copied().unwrap_or(0);
         let ends = |e: &&usize| matches!(self.events().get(**e), Some(Event::Rule { verdict, .. }) if is_end(*verdict));
         match fate {
-            Fate::Drop { by: By::Rule { rule: r, .. }, .. } | Fate::Stolen { rule: r } if r == rule => {
+            Fate::Drop { by: By::Rule { rule: r, .. }, .. } | Fate::Stolen { rule: r, .. } if r == rule => {
                 Reason::Decided { event: last }
             }
             Fate::Drop { .. } | Fate::Stolen { .. } => Reason::MatchedNotDeciding { event: last, then: self.decider() },

@@ -128,7 +128,7 @@ impl Inquiry<'_> {
             }
             Fate::DropInHook { hook, .. } => Some((hook, last)),
             Fate::StackDrop { after: Some(hook), .. } => Some((hook, last)),
-            Fate::Stolen { rule } => {
+            Fate::Stolen { rule, .. } => {
                 let at = self.events().iter().rposition(|e| matches!(e, Event::Rule { rule: r, .. } if *r == rule));
                 let at = at.unwrap_or(last);
                 Some((self.recall.trace.hook_at(at)?, at))

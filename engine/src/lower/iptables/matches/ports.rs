@@ -57,7 +57,23 @@ fn native(cx: &Cx<'_>, given: &Given<'_, '_>) -> bool {
     !cx.legacy() && !given.has("--tcp-option") && (ports || flags)
 }
 
+/// `! --sport A ! --dport B`, which iptables-nft compiles to one comparison of both ports: it fails only for A to B.
+fn both_inverted(given: &Given<'_, '_>) -> Result<Option<[u32; 2]>, Bad> {
+    let (Some(sport), Some(dport)) = (given.get("--sport"), given.get("--dport")) else { return Ok(None) };
+    let one = |arg: &Arg<'_>| arg.value(values::ports).map(|(lo, hi)| (lo == hi && lo != 0).then_some(lo as u32));
+    let (a, b) = (one(sport)?, one(dport)?);
+    Ok(a.zip(b).filter(|_| sport.neg && dport.neg).map(|(a, b)| [a, b]))
+}
+
 fn ports(cx: &mut Cx<'_>, given: &Given<'_, '_>, native: bool) -> Result<(), Bad> {
+    if native && let Some(values) = both_inverted(given)? {
+        let tests = [Field::Sport, Field::Dport].into_iter().zip(values);
+        let tests: Vec<_> =
+            tests.map(|(field, value)| Test::Masked { field, neg: true, mask: u32::MAX, value }).collect();
+        let either = cx.model.any_of(&tests);
+        cx.test(either);
+        return Ok(());
+    }
     for (name, field) in [("--sport", Field::Sport), ("--dport", Field::Dport)] {
         let Some(arg) = given.get(name) else { continue };
         match arg.value(values::ports)? {
