@@ -25,6 +25,12 @@ fn iptables_candidates_do_what_they_are_said_to_do() {
 }
 
 #[test]
+fn ways_back_from_a_loss_lead_back() {
+    ask_the_kernel(&["--accept"]);
+    ask_the_kernel(&["--accept", "--nft"]);
+}
+
+#[test]
 fn nft_candidates_do_what_they_are_said_to_do() {
     ask_the_kernel(&["--nft"]);
 }

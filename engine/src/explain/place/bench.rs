@@ -67,7 +67,9 @@ impl<'a> Bench<'a> {
     pub(super) fn fare(&self, start: &Start) -> Fare {
         let of = |(there, back): &(Trace, Option<Trace>)| match back.as_ref().map(Trace::fate) {
             _ if !passes(&there.fate()) => Fare::Blocked,
-            Some(Fate::Drop { .. }) => Fare::Unanswered,
+            Some(Fate::Drop { .. } | Fate::DropInHook { .. } | Fate::StackDrop { .. } | Fate::SendError { .. }) => {
+                Fare::Unanswered
+            }
             _ => Fare::Passes,
         };
         let mut fares = self.walks(start).iter().map(of).collect::<Vec<_>>().into_iter();

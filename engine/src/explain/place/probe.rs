@@ -87,7 +87,11 @@ pub(super) fn origins(ground: Ground, start: &Start, labels: &Labels) -> Vec<Ori
     } else if let Some(addr) = target {
         let all = pods(ground, addr);
         let own = start_target(ground, start);
-        let pod = all.iter().copied().find(|p| Some(*p) != own).or(all.first().copied());
+        // Best one that no service leads to: a packet that was lost early does not tell which pod it was for.
+        let serves = |p: &IpAddr| dnats(ground.world.model).any(|(_, a, _)| a == *p);
+        let other = |p: &&IpAddr| Some(**p) != own;
+        let free = all.iter().filter(other).find(|p| !serves(p));
+        let pod = free.or_else(|| all.iter().find(other)).or(all.first()).copied();
         let from_pod = pod.and_then(|p| Some((p, origin(ground, "", &from(Some(p)))?)));
         out.extend(from_pod.map(|(p, o)| Origin { name: inside(labels, p, device(&o.start)), ..o }));
     }
