@@ -117,6 +117,8 @@ pub enum Format {
     Mermaid,
     /// A Graphviz graph.
     Dot,
+    /// One HTML page that steps through the walk, offline.
+    Html,
 }
 
 /// What the walk is told beyond packet and dumps.

@@ -21,7 +21,7 @@ use crate::output::{self, Paint, Screen};
 use crate::render::json::{self, Texts};
 use crate::render::reasons::Desk;
 use crate::render::text::{self, Level, Scene};
-use crate::render::{flow, kernel, markdown};
+use crate::render::{flow, html, kernel, markdown};
 
 /// Runs it.
 pub fn run(args: &ExplainArgs, screen: &mut Screen) -> Result<(), Failure> {
@@ -52,11 +52,17 @@ pub fn run(args: &ExplainArgs, screen: &mut Screen) -> Result<(), Failure> {
     }
     let parts = walks(world);
     fixed.check(screen)?;
+    let mut reasons = Vec::with_capacity(parts.len());
     for (i, packet) in parts.iter().enumerate() {
-        let heading = (parts.len() > 1).then_some((i + 1, packet.name));
         let bench = (i == 0).then_some(Bench { start: &start, state: &state, pins: &fixed.pins });
         let old = old.as_ref().and_then(|o| o.get(i)).map(|o| &o.outcomes);
-        let said = reasons::reasons(world, &questions, &packet.outcomes, old, bench);
+        reasons.push(reasons::reasons(world, &questions, &packet.outcomes, old, bench));
+    }
+    if format == Format::Html {
+        return screen.print(&page(&loaded, &parts, reasons, how));
+    }
+    for (i, (packet, said)) in parts.iter().zip(&reasons).enumerate() {
+        let heading = (parts.len() > 1).then_some((i + 1, packet.name));
         let said = Said { reasons: said.as_ref(), asked: questions.asked() };
         out.push_str(&draw(&loaded, packet, heading, how, said)?);
     }
@@ -151,7 +157,7 @@ fn draw(
         }
         Format::Trace => Ok(logged(texts, packet, how.level.all)),
         Format::Markdown | Format::Mermaid | Format::Dot => Ok(chart(loaded, packet, how)),
-        Format::Text => Ok(read(loaded, packet, heading, how, said)),
+        Format::Text | Format::Html => Ok(read(loaded, packet, heading, how, said)),
     }
 }
 
@@ -179,6 +185,26 @@ fn chart(loaded: &Loaded, packet: &Packet, how: How) -> String {
         Format::Dot => flow::dot(&scene, &answer),
         _ => markdown::render(&scene, &answer),
     }
+}
+
+/// The answer as a page to step through.
+fn page(loaded: &Loaded, packets: &[Packet], reasons: Vec<Option<Reasons>>, how: How) -> String {
+    let how = How { paint: Paint::plain(), ..how };
+    let scene = Scene::new(&loaded.model, &loaded.sources, how.paint);
+    let detail = if how.level.all { Detail::All } else { Detail::Steps };
+    let explained = |packet: &Packet, detail, outcomes| answer::answer(how.world, packet.local, detail, outcomes);
+    let mut parts = Vec::with_capacity(packets.len());
+    for ((n, packet), reasons) in (1..).zip(packets).zip(reasons) {
+        parts.push(html::Part {
+            name: (packets.len() > 1).then(|| format!("Packet {n}: {}", packet.name)),
+            answer: explained(packet, detail, &packet.outcomes),
+            outcomes: &packet.outcomes,
+            before: reasons.as_ref().and_then(|r| Some(explained(packet, Detail::Effects, r.before.as_ref()?.0))),
+            reasons,
+        });
+    }
+    let inputs: Vec<String> = loaded.found.inputs.iter().map(|i| i.name.clone()).collect();
+    html::page(html::Book { scene: &scene, desk: desk(loaded, how), inputs: &inputs }, &parts)
 }
 
 /// The answer for reading.

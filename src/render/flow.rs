@@ -61,7 +61,8 @@ fn steps(scene: &Scene, ending: &Ending) -> Vec<(String, Kind)> {
                     let table = scene.model.name(scene.model.table_of(*base).name);
                     for step in steps.iter().filter(|s| !matches!(s.what, What::Return)) {
                         let p = parts(scene, step, family);
-                        let lines = [format!("{} {}", hook_name(*hook), scene.paint.text(table)), p.rule, p.action];
+                        let lines =
+                            [format!("{} {}", hook_name(*hook), scene.paint.text(table)), p.rule.clone(), p.told()];
                         let all: Vec<String> = lines.into_iter().chain(p.rewrites).filter(|l| !l.is_empty()).collect();
                         out.push((all.join("\n"), Kind::Step));
                     }

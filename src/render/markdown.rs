@@ -52,14 +52,17 @@ fn table(scene: &Scene, ending: &Ending) -> String {
                     let table = scene.paint.text(scene.model.name(scene.model.table_of(*base).name));
                     for step in steps {
                         let p = parts(scene, step, ending.start.family());
-                        let place =
-                            p.place.map(|(file, line)| format!("{}:{line}", base_name(&file))).unwrap_or_default();
+                        let place = p
+                            .place
+                            .as_ref()
+                            .map(|(file, line)| format!("{}:{line}", base_name(file)))
+                            .unwrap_or_default();
                         let changes: Vec<String> = p.rewrites.iter().map(|r| code(r)).collect();
                         let cells = [
                             hook_name(*hook),
                             escape(&table),
                             code(&p.rule),
-                            escape(&p.action),
+                            escape(&p.told()),
                             changes.join("<br>"),
                             escape(&place),
                         ];

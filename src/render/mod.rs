@@ -2,6 +2,7 @@
 
 pub mod diagnostics;
 pub mod flow;
+pub mod html;
 pub mod json;
 pub mod kernel;
 pub mod markdown;

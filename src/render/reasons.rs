@@ -55,17 +55,30 @@ impl Desk<'_> {
             out.push_str(&self.heading(&format!("Why not {}?", rule_name(self.model, why.rule))));
             out.push_str(&self.why(reasons, why));
         }
+        for (title, body) in self.sections(reasons) {
+            out.push_str(&self.heading(&title));
+            out.push_str(&body);
+        }
+        out
+    }
+
+    /// What is said besides of single rules, each part with its title: where a rule would work, what is decided elsewhere, what the
+    /// answer depends on.
+    pub fn sections(self, reasons: &Reasons) -> Vec<(String, String)> {
+        let mut out = Vec::new();
         if let Some((want, advice)) = &reasons.advice {
-            out.push_str(&self.advice(*want, advice));
+            let title = match want {
+                Want::Drop => "Where a DROP works (each rule below was walked)",
+                Want::Accept => "What lets it pass (each way below was walked)",
+            };
+            out.push((title.to_string(), self.advice(*want, advice)));
         }
         if !reasons.unseen.is_empty() {
-            out.push_str(&self.heading("Not in these dumps"));
-            for said in &reasons.unseen {
-                out.push_str(&self.wrapped(said, "  "));
-            }
+            let said = reasons.unseen.iter().map(|said| self.wrapped(said, "  ")).collect();
+            out.push(("Not in these dumps".to_string(), said));
         }
         if self.verbose {
-            out.push_str(&self.mattered(reasons));
+            out.push(("What the answer depends on".to_string(), self.mattered(reasons)));
         }
         out
     }
@@ -75,20 +88,29 @@ impl Desk<'_> {
     }
 
     /// `filter/INPUT#1 (iptables-save:410)`.
-    fn cite(self, rule: RuleId) -> String {
+    pub fn cite(self, rule: RuleId) -> String {
         let at = self.sources.locate(self.model.rule(rule).span);
         let place = at.map(|a| format!(" ({}:{})", a.name.rsplit('/').next().unwrap_or(a.name), a.line));
         rule_name(self.model, rule) + &place.unwrap_or_default()
     }
 
+    /// A rule as it stands in the dump, in one line.
+    pub fn rule_text(self, rule: RuleId) -> String {
+        let text = self.sources.text(self.model.rule(rule).span);
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// A reason in words.
+    pub fn words(self, reasons: &Reasons, why: &WhyNot) -> String {
+        reasons.inquiry.words(why, &|r| self.cite(r))
+    }
+
     fn why(self, reasons: &Reasons, why: &WhyNot) -> String {
-        let text = self.sources.text(self.model.rule(why.rule).span);
-        let mut text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut text = self.rule_text(why.rule);
         if text.chars().count() > WIDTH - 2 {
             text = text.chars().take(WIDTH - 3).chain(['…']).collect();
         }
-        let words = reasons.inquiry.words(why, &|r| self.cite(r));
-        let said = format!("{}, {}: {words}", self.cite(why.rule), why.reason.code());
+        let said = format!("{}, {}: {}", self.cite(why.rule), why.reason.code(), self.words(reasons, why));
         format!("  {}\n{}", self.paint.text(&text), self.wrapped(&said, "  "))
     }
 
@@ -111,11 +133,8 @@ impl Desk<'_> {
     }
 
     fn advice(self, want: Want, advice: &Advice) -> String {
-        let (title, done) = match want {
-            Want::Drop => ("Where a DROP works (each rule below was walked)", "blocks"),
-            Want::Accept => ("What lets it pass (each way below was walked)", "lets pass"),
-        };
-        let mut out = self.heading(title);
+        let done = if want == Want::Drop { "blocks" } else { "lets pass" };
+        let mut out = String::new();
         let best = advice.best();
         for p in &best {
             out.push_str(&self.placement(want, advice, p, done));
@@ -191,7 +210,7 @@ impl Desk<'_> {
         if m.routes {
             said.push("routes".to_string());
         }
-        self.heading("What the answer depends on") + &self.wrapped(&said.join(", "), "  ")
+        self.wrapped(&said.join(", "), "  ")
     }
 
     /// What edits changed, step by step; the verdicts are the caller's to say.
@@ -242,7 +261,7 @@ impl Desk<'_> {
         let why = |w: &WhyNot| {
             let mut out = reasons.inquiry.json(w);
             if let Json::Object(map) = &mut out {
-                map.insert("words".to_string(), reasons.inquiry.words(w, &|r| self.cite(r)).into());
+                map.insert("words".to_string(), self.words(reasons, w).into());
                 map.insert("at".to_string(), self.place(w.rule));
             }
             out

@@ -17,9 +17,9 @@ use nettrace_grammar::{Sources, Span};
 use crate::output::Paint;
 
 pub use ending::{off, off_why, route};
-pub use facts::conditions;
-pub use rows::parts;
-pub use verdict::{line as packet_line, one_line};
+pub use facts::{conditions, questions, statement};
+pub use rows::{built_lines, parts, quiet_words, thousands};
+pub use verdict::{facts as head_facts, headline, line as packet_line, one_line, tone};
 
 /// What the renderer reads besides the answer.
 pub struct Scene<'a> {
@@ -33,6 +33,34 @@ pub struct Scene<'a> {
     pub paint: Paint,
     /// The only file that rules of this answer are in, so that lines need not repeat it.
     pub file: Option<String>,
+}
+
+/// What a text is about, for its colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Accepted.
+    Good,
+    /// Dropped.
+    Bad,
+    /// Left open.
+    Open,
+    /// Rewritten.
+    Change,
+    /// Anything else.
+    Plain,
+}
+
+impl Tone {
+    /// The text in the tone's colour.
+    pub fn paint(self, paint: Paint, text: &str) -> String {
+        match self {
+            Tone::Good => paint.good(text),
+            Tone::Bad => paint.bad(text),
+            Tone::Open => paint.open(text),
+            Tone::Change => paint.change(text),
+            Tone::Plain => text.to_string(),
+        }
+    }
 }
 
 /// How much is drawn.

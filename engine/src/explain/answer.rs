@@ -13,7 +13,7 @@ use crate::packet::{Got, Packet};
 use crate::trace::{Decision, Event, Fate, Step, Trace};
 
 use super::way::{ChainStep, Change, Way, What};
-use super::whynot::{Inquiry, Misses};
+use super::whynot::{Inquiry, Misses, Stood};
 use telling::Telling;
 
 /// How much of the way is told.
@@ -168,6 +168,8 @@ pub struct Kept {
     pub rewrites: Vec<Rewrite>,
     /// Facts and rule state, in words.
     pub notes: Vec<String>,
+    /// The rule's conditions as they stood, where more than effects is told.
+    pub conditions: Vec<Stood>,
     /// The rules that were looked at before it without matching, as far as they are told.
     pub misses: Misses,
 }

@@ -137,7 +137,7 @@ fn differing(scene: &Scene, first: &Ending, other: &Ending) -> Vec<String> {
         let p = rows::parts(scene, step, other.start.family());
         let place = scene.short_place(scene.model.rule(rule).span);
         let room = crate::output::WIDTH - 6 - place.chars().count();
-        let said = rows::cut(&format!("{} {}  {}", hook_name(hook), p.rule, p.action), room, scene.paint.ascii);
+        let said = rows::cut(&format!("{} {}  {}", hook_name(hook), p.rule, p.told()), room, scene.paint.ascii);
         let gap = (room + 1).saturating_sub(said.chars().count());
         out.push(format!("{said}{:gap$}{}", "", scene.paint.dim(&place)));
         out.extend(p.rewrites.iter().map(|r| format!("  {}", scene.paint.change(r))));

@@ -6,7 +6,7 @@
 use nettrace_engine::explain::answer::{Answer, Chosen, Ending};
 use nettrace_engine::fact::pin;
 
-use super::{Scene, join, wrap};
+use super::{Scene, wrap};
 
 /// Under which answers an ending comes about: `if 10.0.0.9 is in set web`.
 pub fn conditions(scene: &Scene, ending: &Ending) -> String {
@@ -30,18 +30,23 @@ pub fn conditions(scene: &Scene, ending: &Ending) -> String {
     }
 }
 
+/// The questions that are left open, each once, with the flag that settles it.
+pub fn questions(scene: &Scene, answer: &Answer) -> Vec<(String, String)> {
+    let mut out: Vec<(String, String)> = Vec::new();
+    for chosen in answer.endings.iter().flat_map(|e| &e.choices).flatten() {
+        let flag = if chosen.chance { "--choose N".to_string() } else { pin(&chosen.key, &chosen.answer) };
+        let question = scene.paint.text(&chosen.question);
+        if !out.iter().any(|(q, _)| *q == question) {
+            out.push((question, scene.paint.text(&flag)));
+        }
+    }
+    out
+}
+
 /// What is left open, with the flag that settles it.
 pub fn open(scene: &Scene, answer: &Answer) -> String {
     let p = scene.paint;
-    let mut items: Vec<String> = Vec::new();
-    for chosen in answer.endings.iter().flat_map(|e| &e.choices).flatten() {
-        let flag = if chosen.chance { "--choose N".to_string() } else { pin(&chosen.key, &chosen.answer) };
-        let item = join(&[&p.text(&chosen.question), &format!("({})", p.text(&flag))], " ");
-        let same = p.text(&chosen.question);
-        if !items.iter().any(|i| i.starts_with(&same)) {
-            items.push(item);
-        }
-    }
+    let mut items: Vec<String> = questions(scene, answer).iter().map(|(q, flag)| format!("{q} ({flag})")).collect();
     if items.is_empty() {
         return String::new();
     }

@@ -8,8 +8,8 @@ use nettrace_engine::model::{ChainId, Effect, NatKind, Op, RuleId, Verdict};
 use nettrace_engine::packet::Got;
 use nettrace_engine::trace::Step;
 
-use super::Scene;
 use super::verdict::pair;
+use super::{Scene, Tone};
 use crate::output::WIDTH;
 
 /// Narrowest and widest first column, which holds the table's name.
@@ -72,6 +72,13 @@ fn table(scene: &Scene, base: ChainId) -> String {
 }
 
 fn quiet(scene: &Scene, bases: &[ChainId], rules: usize, width: usize) -> String {
+    let (label, matched) = quiet_words(scene, bases, rules);
+    let label = if label.chars().count() > width { label + " " } else { label };
+    scene.paint.dim(&format!("  {label:<width$} {matched}")) + "\n"
+}
+
+/// Base chains without effect: their tables, and what is said of them.
+pub fn quiet_words(scene: &Scene, bases: &[ChainId], rules: usize) -> (String, String) {
     let mut names: Vec<String> = bases.iter().map(|b| table(scene, *b)).collect();
     names.dedup();
     let matched = match rules {
@@ -79,9 +86,7 @@ fn quiet(scene: &Scene, bases: &[ChainId], rules: usize, width: usize) -> String
         1 => "1 rule matches, without effect, policy accept".to_string(),
         n => format!("{n} rules match, without effect, policy accept"),
     };
-    let label = names.join(", ");
-    let label = if label.chars().count() > width { label + " " } else { label };
-    scene.paint.dim(&format!("  {label:<width$} {matched}")) + "\n"
+    (names.join(", "), matched)
 }
 
 /// Draws the steps of base chains.
@@ -166,12 +171,7 @@ impl Table<'_> {
         let room = WIDTH.saturating_sub(used + place.chars().count() + 3);
         let note = if note.is_empty() || room < 8 { String::new() } else { format!("  {}", cut(&note, room, p.ascii)) };
         let gap = WIDTH.saturating_sub(used + note.chars().count() + place.chars().count()).max(1);
-        let painted = match tone {
-            Tone::Good => p.good(&action),
-            Tone::Bad => p.bad(&action),
-            Tone::Change => p.change(&action),
-            Tone::Plain => action,
-        };
+        let painted = tone.paint(p, &action);
         let row = format!("{head}{painted}{}{:gap$}{}", p.dim(&note), "", p.dim(&place));
         row.trim_end().to_string() + "\n"
     }
@@ -234,18 +234,29 @@ pub fn thousands(number: usize) -> String {
 pub struct Parts {
     /// `KUBE-SEP-VKIPXDQHDOL5KL3V #2`.
     pub rule: String,
-    /// What it does, with what its program says of it.
+    /// What it does: `DNAT`.
     pub action: String,
+    /// Whether that is good or bad for the packet.
+    pub tone: Tone,
+    /// What its program says of it.
+    pub label: Option<String>,
     /// `dst a => b`.
     pub rewrites: Vec<String>,
     /// File and line.
     pub place: Option<(String, u32)>,
 }
 
+impl Parts {
+    /// What it does, with what its program says of it.
+    pub fn told(&self) -> String {
+        self.label.as_ref().map_or_else(|| self.action.clone(), |label| format!("{} ({label})", self.action))
+    }
+}
+
 /// A step in pieces.
 pub fn parts(scene: &Scene, step: &Kept, family: Value) -> Parts {
-    let (says, _) = action(scene, step);
-    let hint = match step.what {
+    let (action, tone) = action(scene, step);
+    let label = match step.what {
         What::Rule { rule, .. } => scene.labels.rule(rule).map(|l| scene.paint.text(&l)),
         _ => None,
     };
@@ -255,17 +266,12 @@ pub fn parts(scene: &Scene, step: &Kept, family: Value) -> Parts {
     };
     Parts {
         rule: left(scene, step),
-        action: hint.map_or(says.clone(), |h| format!("{says} ({h})")),
+        action,
+        tone,
+        label,
         rewrites: step.rewrites.iter().map(|r| rewritten(r, family)).collect(),
         place: scene.sources.locate(span).map(|at| (at.name.to_string(), at.line)),
     }
-}
-
-enum Tone {
-    Good,
-    Bad,
-    Change,
-    Plain,
 }
 
 /// What a step does: `→ KUBE-SERVICES`, `DNAT`, `DROP`.
@@ -367,32 +373,35 @@ fn meanings(scene: &Scene, change: &Change) -> String {
 
 /// A built-in step.
 pub fn built(scene: &Scene, told: &Told, family: Value, width: usize) -> String {
+    let (mut label, lines) = built_lines(told, family);
+    // Translations of a rule stand with the rule; these were decided by the connection's first packet.
+    let why = if told.step == Step::Nat { "the connection's translation" } else { "" };
+    let mut out = String::new();
+    for (tone, said) in lines {
+        let known = tone == Tone::Change && !why.is_empty() && width + said.chars().count() + why.len() + 5 <= WIDTH;
+        let said = tone.paint(scene.paint, &scene.paint.text(&said));
+        let said = if known { format!("{said}  {}", scene.paint.dim(why)) } else { said };
+        out.push_str(&format!("  {:<width$} {said}\n", std::mem::take(&mut label)));
+    }
+    out
+}
+
+/// A built-in step's name, and what it rewrote and says.
+pub fn built_lines(told: &Told, family: Value) -> (&'static str, Vec<(Tone, String)>) {
     let name = match told.step {
         Step::Start => "start",
         Step::Defrag => "defrag",
-        Step::Conntrack => "conntrack",
+        Step::Conntrack | Step::Confirm => "conntrack",
         Step::Nat => "nat",
         Step::RouteIn | Step::RouteOut => "routing",
         Step::Reroute => "re-routing",
         Step::Forward => "forwarding",
-        Step::Confirm => "conntrack",
         Step::Loopback => "loopback",
         Step::LoopedCopy => "copy",
         Step::Bridge => "bridge",
     };
-    let mut out = String::new();
-    let mut label = name;
-    let said = told.rewrites.iter().map(|r| scene.paint.change(&rewritten(r, family)));
-    // Translations of a rule stand with the rule; these were decided by the connection's first packet.
-    let known = told.step == Step::Nat && !told.rewrites.is_empty();
-    let why = "the connection's translation";
-    let fits = |s: &str| width + super::visible(s) + why.len() + 5 <= WIDTH;
-    let said = said.map(|s| if known && fits(&s) { format!("{s}  {}", scene.paint.dim(why)) } else { s });
-    for text in said.chain(told.notes.iter().map(|n| scene.paint.text(n))) {
-        out.push_str(&format!("  {label:<width$} {text}\n"));
-        label = "";
-    }
-    out
+    let rewrites = told.rewrites.iter().map(|r| (Tone::Change, rewritten(r, family)));
+    (name, rewrites.chain(told.notes.iter().map(|n| (Tone::Plain, n.clone()))).collect())
 }
 
 /// A text cut to a width.

@@ -6,15 +6,7 @@ use nettrace_engine::model::{Hook, RuleId};
 use nettrace_engine::packet::{Got, Packet};
 use nettrace_engine::trace::{By, Fate};
 
-use super::{Scene, conditions, hook_name, join, odds};
-
-/// The kind of an ending, for its colour and its word.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Tone {
-    Good,
-    Bad,
-    Open,
-}
+use super::{Scene, Tone, conditions, hook_name, join, odds};
 
 /// The verdict word: `FORWARDED`, `DROPPED`, …
 fn word(answer: &Answer, ending: &Ending) -> (&'static str, Tone) {
@@ -122,7 +114,7 @@ pub fn line(scene: &Scene, packet: &Packet) -> String {
 /// The verdict in one line, without colour.
 pub fn one_line(scene: &Scene, answer: &Answer, ending: &Ending) -> String {
     let (word, tone) = word(answer, ending);
-    let painted = paint(scene, word, tone);
+    let painted = tone.paint(scene.paint, word);
     join(&[&painted, &details(scene, ending)], " ")
 }
 
@@ -135,32 +127,52 @@ pub fn head(scene: &Scene, answer: &Answer) -> String {
     } else {
         out.push_str(&several(scene, answer));
     }
-    let start = &first.start;
+    for (label, said) in facts(scene, answer, first) {
+        out.push_str(&super::hang(&format!("{label:<8} {said}"), "  ", 9));
+    }
+    out
+}
+
+/// What is known of the packet of an ending, each with its name: as what it starts and goes on, for which service, and what is
+/// answered.
+pub fn facts(scene: &Scene, answer: &Answer, ending: &Ending) -> Vec<(&'static str, String)> {
+    let start = &ending.start;
     let device = match start.get(Field::Iif) {
         _ if answer.local => ", made by this host".to_string(),
         Got::Value(v) if v != 0 => format!(", in by {}", scene.paint.text(&device_name(v))),
         _ => String::new(),
     };
     let flags = start.value(Field::TcpFlags).map(|v| format!(" {}", Field::TcpFlags.print(v, 2))).unwrap_or_default();
-    out.push_str(&super::hang(&format!("packet   {}{flags}{device}", line(scene, start)), "  ", 9));
-    if let Some(seen) = goes_on_as(scene, first) {
-        let label = match first.fate {
-            Fate::Local { .. } => "arrives",
-            _ => "leaves",
-        };
-        out.push_str(&format!("  {label:<8} {seen}\n"));
-    }
-    if let Some(label) = service(scene, first) {
-        out.push_str(&format!("  service  {label}\n"));
-    }
-    if let Some((_, reply)) = &first.reply {
-        out.push_str(&format!("  answer   {}\n", reply_line(scene, reply)));
-    }
-    out
+    let label = if matches!(ending.fate, Fate::Local { .. }) { "arrives" } else { "leaves" };
+    let all = [
+        ("packet", Some(format!("{}{flags}{device}", line(scene, start)))),
+        (label, goes_on_as(scene, ending)),
+        ("service", service(scene, ending)),
+        ("answer", ending.reply.as_ref().map(|(_, reply)| reply_line(scene, reply))),
+    ];
+    all.into_iter().filter_map(|(label, said)| Some((label, said?))).collect()
 }
 
-/// `FORWARDED or DROPPED, by chance`, and a line for each ending.
-fn several(scene: &Scene, answer: &Answer) -> String {
+/// Whether an ending is good or bad for the packet.
+pub fn tone(answer: &Answer, ending: &Ending) -> Tone {
+    word(answer, ending).1
+}
+
+/// The verdict of all endings: of one in full, of several `FORWARDED or DROPPED, by chance`.
+pub fn headline(scene: &Scene, answer: &Answer) -> String {
+    match answer.endings.as_slice() {
+        [only] => one_line(scene, answer, only),
+        all => {
+            let painted: Vec<String> = words(answer).iter().map(|(word, tone)| tone.paint(scene.paint, word)).collect();
+            let chance = all.iter().all(|e| e.odds.is_some());
+            let why = if chance { "by chance" } else { "depending on what the inputs do not tell" };
+            format!("{}, {why}", painted.join(" or "))
+        }
+    }
+}
+
+/// The words of all endings, each once.
+fn words(answer: &Answer) -> Vec<(&'static str, Tone)> {
     let mut words: Vec<(&'static str, Tone)> = Vec::new();
     for e in &answer.endings {
         let word = word(answer, e);
@@ -168,12 +180,15 @@ fn several(scene: &Scene, answer: &Answer) -> String {
             words.push(word);
         }
     }
-    let painted: Vec<String> = words.iter().map(|(word, tone)| paint(scene, word, *tone)).collect();
-    let chance = answer.endings.iter().all(|e| e.odds.is_some());
-    let why = if chance { "by chance" } else { "depending on what the inputs do not tell" };
-    let mut out = format!("{}, {why}\n", painted.join(" or "));
+    words
+}
+
+/// The headline of several endings, and a line for each.
+fn several(scene: &Scene, answer: &Answer) -> String {
+    let one_word = words(answer).len() == 1;
+    let mut out = headline(scene, answer) + "\n";
     for e in answer.endings.iter().take(SHOWN) {
-        let said = if words.len() == 1 { details(scene, e) } else { one_line(scene, answer, e) };
+        let said = if one_word { details(scene, e) } else { one_line(scene, answer, e) };
         let (likely, how) = (odds(answer, e), conditions(scene, e));
         out.push_str(&super::hang(&join(&[&likely, &said], "  "), "  ", 9));
         if !how.is_empty() {
@@ -190,14 +205,6 @@ fn several(scene: &Scene, answer: &Answer) -> String {
 
 /// Endings listed at the top.
 const SHOWN: usize = 12;
-
-fn paint(scene: &Scene, word: &str, tone: Tone) -> String {
-    match tone {
-        Tone::Good => scene.paint.good(word),
-        Tone::Bad => scene.paint.bad(word),
-        Tone::Open => scene.paint.open(word),
-    }
-}
 
 /// What the rewritten destination was, in the words of the program that wrote the rules: `NodePort of shop/web:http`.
 fn service(scene: &Scene, ending: &Ending) -> Option<String> {

@@ -83,6 +83,11 @@ impl Telling<'_> {
 
     fn keep(&self, step: &ChainStep) -> Kept {
         let most = if self.detail == Detail::All { usize::MAX } else { NEAR };
+        let rule = match step.what {
+            What::Rule { rule, .. } | What::Missed { rule } => Some(rule),
+            What::Return | What::Policy { .. } => None,
+        };
+        let asked = self.inquiry.as_ref();
         Kept {
             event: step.event,
             until: step.until,
@@ -91,7 +96,8 @@ impl Telling<'_> {
             what: step.what,
             rewrites: rewrites(&step.changes),
             notes: step.notes.clone(),
-            misses: self.inquiry.as_ref().map(|i| i.misses(step, most)).unwrap_or_default(),
+            conditions: asked.zip(rule).map(|(i, rule)| i.conditions(rule, step.event)).unwrap_or_default(),
+            misses: asked.map(|i| i.misses(step, most)).unwrap_or_default(),
         }
     }
 

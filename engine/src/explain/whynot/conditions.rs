@@ -1,6 +1,7 @@
 //! The conditions of a rule one by one, as they stood against the packet at an event: what the stepper shows beside a
 //! rule. The same evaluator and the same recall of the walk's answers as [`super::Inquiry::why_not`].
 
+use super::Inquiry;
 use super::judge::Recall;
 use crate::World;
 use crate::model::{Model, Op, RuleId, Test};
@@ -19,8 +20,18 @@ pub struct Stood {
 
 /// The rule's conditions in order, up to the first that failed; as of just before event `event` of the walk.
 pub fn conditions(world: World, trace: &Trace, rule: RuleId, event: usize) -> Vec<Stood> {
-    let (model, recall) = (world.model, Recall::new(world, trace));
-    let packet = trace.packet_at(event);
+    stood(&Recall::new(world, trace), rule, event)
+}
+
+impl Inquiry<'_> {
+    /// The same as [`conditions`], for one rule after the other.
+    pub fn conditions(&self, rule: RuleId, event: usize) -> Vec<Stood> {
+        stood(&self.recall, rule, event)
+    }
+}
+
+fn stood(recall: &Recall, rule: RuleId, event: usize) -> Vec<Stood> {
+    let (model, packet) = (recall.world.model, recall.trace.packet_at(event));
     let first = model.rule(rule).ops.start;
     let mut out = Vec::new();
     for (i, op) in model.rule_ops(rule).iter().enumerate() {
