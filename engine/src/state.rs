@@ -100,6 +100,8 @@ pub struct Conn {
     pub helper: Value,
     /// The device that masquerading chose, 0 for none.
     pub masq_oif: Value,
+    /// When it began (ms of [`State::now`]).
+    pub since: u64,
     /// TCP windows seen in both directions.
     pub seen: [Seen; 2],
     /// Packets and bytes of both directions.
@@ -153,7 +155,8 @@ impl ConnTable {
     pub fn inherit(&mut self, older: &ConnTable) {
         for conn in self.conns.iter_mut().flatten() {
             if let Some(old) = older.find(conn.orig, conn.zone).and_then(|(id, _)| older.get(id)) {
-                (conn.seen, conn.masq_oif, conn.packets, conn.bytes) = (old.seen, old.masq_oif, old.packets, old.bytes);
+                (conn.seen, conn.masq_oif, conn.since) = (old.seen, old.masq_oif, old.since);
+                (conn.packets, conn.bytes) = (old.packets, old.bytes);
                 conn.helper = if conn.helper == 0 { old.helper } else { conn.helper };
             }
         }
@@ -191,8 +194,8 @@ pub enum Cell {
     Bucket(u64, u64),
     /// A plain counter: nth, numgen inc, quota used.
     Count(u64),
-    /// Times of the last hits (ms), for `recent`.
-    Hits(Vec<u64>),
+    /// Times of the last hits (ms) and the last one's TTL, for `recent`.
+    Hits(Vec<u64>, u8),
     /// Connections seen, for connlimit.
     Conns(Vec<Tuple>),
 }

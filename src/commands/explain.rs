@@ -37,6 +37,7 @@ pub fn run(args: &ExplainArgs, screen: &mut Screen) -> Result<(), Failure> {
     let mut start = spec::complete(&described, world).map_err(|e| Failure::new(e.to_string()))?;
     start.assumptions.extend(loaded.assumptions.iter().cloned());
     let mut state = loaded.state.clone();
+    state.now = described.at_ms.unwrap_or(0);
     if let Some(conns) = spec::connections(&described) {
         state.conns = conns;
     }

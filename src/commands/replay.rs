@@ -67,6 +67,7 @@ impl Flows {
             self.state = self.fresh.clone();
         }
         self.flow = packet.flow;
+        self.state.now = packet.at_ms.unwrap_or(self.state.now);
         if let Some(mut conns) = spec::connections(packet) {
             conns.inherit(&self.state.conns);
             self.state.conns = conns;

@@ -30,7 +30,7 @@ pub struct Tested {
 pub fn test(view: View, set: SetId, key: &LookupKey) -> Result<Tested, Fact> {
     let LookupKey::Dims { dims, return_nomatch, counters, update } = key else { return Ok(Tested::default()) };
     let count = update.then(|| view.packet.or_zero(Field::Length) as u64);
-    let ask = Ask { counters, count, return_nomatch: *return_nomatch };
+    let ask = Ask { counters, count, return_nomatch: *return_nomatch, now: view.state.now };
     test_set(view, set, dims, ask, DEPTH)
 }
 

@@ -39,7 +39,7 @@ pub fn find(view: View, id: LookupId) -> Hit {
         return change.clone().map_or(Hit::None, Hit::Added);
     }
     match &view.world.model.set(lookup.set).contents {
-        Contents::Elements(elements) => elements.find(&key).map_or(Hit::None, Hit::Element),
+        Contents::Elements(elements) => elements.find_at(&key, view.state.now).map_or(Hit::None, Hit::Element),
         Contents::Ipset(_) => Hit::None,
         Contents::Unknown => {
             let fact = Fact::Member(lookup.set, key);

@@ -174,6 +174,12 @@ impl Elements {
         &self.data[id as usize]
     }
 
+    /// The element for a key at a time (ms behind the dump).
+    pub fn find_at(&self, key: &[Value], now: u64) -> Option<u32> {
+        let there = |e: &u32| self.extra(*e).and_then(|x| x.expires).is_none_or(|end| now < end);
+        self.find(key).filter(|e| there(e)).or(self.catch_all)
+    }
+
     /// What an element carries besides.
     pub fn extra(&self, id: u32) -> Option<&ElementExtra> {
         self.extra.binary_search_by_key(&id, |e| e.0).ok().map(|i| &self.extra[i].1)

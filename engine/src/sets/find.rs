@@ -18,6 +18,8 @@ pub struct Ask<'a> {
     pub count: Option<u64>,
     /// `--return-nomatch`.
     pub return_nomatch: bool,
+    /// The time, in ms behind the dump: entries run out.
+    pub now: u64,
 }
 
 /// The entry that decided.
@@ -84,7 +86,8 @@ impl Ipset {
             Dimension::ProtoPort => proto_port(source, read)?,
             Dimension::Port => {
                 let Some(port) = proto_port(source, read)? else { return Ok(None) };
-                let with_ports = names::WITH_PORTS.contains(&((port >> 16) as u8));
+                // A bitmap of ports knows these two only, unlike the ports of other sets.
+                let with_ports = matches!(port >> 16, 6 | 17);
                 let port = port & 0xffff;
                 (with_ports && (self.range.0..=self.range.1).contains(&port)).then_some(port)
             }
@@ -109,7 +112,7 @@ impl Ipset {
         let mut found = Found::default();
         let mac = if self.kind == SetType::BitmapIpMac { key.get(1).copied() } else { None };
         let hit = self.candidates(0, key, &mut Vec::with_capacity(6), delta, &mut |entry| {
-            let mut ext = self.current(entry, delta)?;
+            let mut ext = self.current(entry, delta).filter(|ext| !ext.is_over(ask.now))?;
             let learned = match (mac, ext.mac) {
                 (Some(seen), Some(own)) if seen != own => return None,
                 (Some(seen), None) => {

@@ -4,7 +4,7 @@
 //! bytes an entry for IPv4 `hash:ip`), looked up for each prefix length in use, the longest first, as the kernel does.
 //! What packets change (the SET target, counters) is a [`SetDelta`] beside it.
 //!
-//! Left out: the passing of time. An entry with a timeout is there; its remaining seconds are kept for messages.
+//! An entry with a timeout is there until a replay's clock has run past it.
 
 mod entry;
 mod find;
@@ -23,6 +23,7 @@ pub use find::{Ask, Found, Hit};
 pub use lower::lower;
 pub use store::Ext;
 use store::Store;
+pub use update::Adding;
 
 /// A type of set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -11,7 +11,7 @@ pub struct Ext {
     pub packets: u64,
     /// Bytes counted.
     pub bytes: u64,
-    /// Seconds left when the dump was made; 0 for ever.
+    /// How many seconds behind the dump it ends; 0 never.
     pub timeout: u32,
     /// A hole in a larger network.
     pub nomatch: bool,
@@ -30,14 +30,21 @@ pub struct Ext {
 impl Ext {
     /// What packets can change, as a [`crate::state::SetDelta`] holds it.
     pub fn data(&self) -> Vec<Value> {
-        vec![self.packets.into(), self.bytes.into(), self.nomatch.into(), self.mac.map_or(0, |m| m + 1)]
+        let mac = self.mac.map_or(0, |m| m + 1);
+        vec![self.packets.into(), self.bytes.into(), self.nomatch.into(), mac, self.timeout.into()]
+    }
+
+    /// Whether it is gone at this time (ms behind the dump).
+    pub fn is_over(&self, now: u64) -> bool {
+        self.timeout != 0 && now >= u64::from(self.timeout) * 1000
     }
 
     /// The entry after a change.
     #[must_use]
     pub fn changed(self, data: &[Value]) -> Ext {
         let get = |i: usize| data.get(i).copied().unwrap_or(0);
-        Ext { packets: get(0) as u64, bytes: get(1) as u64, nomatch: get(2) != 0, mac: get(3).checked_sub(1), ..self }
+        let (packets, bytes, timeout) = (get(0) as u64, get(1) as u64, get(4) as u32);
+        Ext { packets, bytes, nomatch: get(2) != 0, mac: get(3).checked_sub(1), timeout, ..self }
     }
 }
 

@@ -73,6 +73,27 @@ fn check_recorded(text: &str) -> usize {
 }
 
 #[test]
+fn entries_run_out() {
+    let (model, _) = model("create t hash:ip timeout 60\nadd t 1.1.1.1 timeout 5\nadd t 2.2.2.2 timeout 0\n");
+    let set = set(&model, "t");
+    let mut delta = crate::state::SetDelta::default();
+    let there = |delta: &crate::state::SetDelta, text: &str, now: u64| {
+        let ask = Ask { now, ..Ask::default() };
+        set.find(&[address(text.parse().unwrap())], ask, Some(delta)).matches == Some(true)
+    };
+    let key = |text: &str| [address(text.parse().unwrap())];
+    assert!(there(&delta, "1.1.1.1", 4_999) && !there(&delta, "1.1.1.1", 5_000));
+    assert!(there(&delta, "2.2.2.2", u64::MAX));
+    // The set's own timeout, the rule's, and `--exist`.
+    assert!(set.add(&key("3.3.3.3"), Adding { now: 10_000, ..Adding::default() }, &mut delta));
+    assert!(set.add(&key("4.4.4.4"), Adding { now: 10_000, left: Some(5), refresh: false }, &mut delta));
+    assert!(there(&delta, "3.3.3.3", 69_999) && !there(&delta, "3.3.3.3", 70_000));
+    assert!(there(&delta, "4.4.4.4", 14_999) && !there(&delta, "4.4.4.4", 15_000));
+    assert!(set.add(&key("4.4.4.4"), Adding { now: 12_000, left: Some(5), refresh: true }, &mut delta));
+    assert!(there(&delta, "4.4.4.4", 16_999));
+}
+
+#[test]
 fn lookups_are_the_kernels() {
     assert!(check_recorded(include_str!("recorded.txt")) > 500);
 }
@@ -184,8 +205,8 @@ fn counters_holes_and_changes_by_packets() {
         assert_eq!(nets.find(&one(addr), inverted, None).matches, Some(holes), "{addr}");
     }
     let mut delta = SetDelta::default();
-    assert!(nets.add(&one("2.2.2.2"), &mut delta));
-    assert!(!nets.add(&one("3.2.2.2"), &mut delta), "the set is full");
+    assert!(nets.add(&one("2.2.2.2"), Adding::default(), &mut delta));
+    assert!(!nets.add(&one("3.2.2.2"), Adding::default(), &mut delta), "the set is full");
     // A new entry has the longest prefix length in use.
     assert_eq!(nets.find(&one("2.2.9.9"), Ask::default(), Some(&delta)).matches, Some(true));
     assert!(nets.remove(&one("2.2.9.9"), &mut delta));
@@ -283,7 +304,7 @@ proptest::proptest! {
                 let key = key(set, dims, "src=10.0.0.1 dst=10.0.0.2 proto=6 sport=7 dport=80 iif=eth0 smac=02:00:00:00:00:01");
                 let Some(key) = key else { continue };
                 let mut delta = SetDelta::default();
-                if set.add(&key, &mut delta) && set.kind != SetType::HashNetIface {
+                if set.add(&key, Adding::default(), &mut delta) && set.kind != SetType::HashNetIface {
                     let nomatch = set.find(&key, Ask::default(), Some(&delta)).hit.is_some_and(|h| h.ext.nomatch);
                     proptest::prop_assert_eq!(set.find(&key, Ask::default(), Some(&delta)).matches, Some(!nomatch));
                 }

@@ -10,6 +10,17 @@ use crate::state::SetDelta;
 
 use super::{Dimension, Ext, Ipset, SetType};
 
+/// When an entry is added, and for how long.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Adding {
+    /// The time, in ms behind the dump.
+    pub now: u64,
+    /// `--timeout`: seconds; the set's own where it is not given.
+    pub left: Option<u32>,
+    /// `--exist`: the time of an entry that is there begins anew.
+    pub refresh: bool,
+}
+
 impl Ipset {
     /// The entry that a packet's key (see [`Ipset::key`]) would be added as.
     pub fn entry_for(&self, key: &[Value]) -> Vec<Value> {
@@ -29,10 +40,16 @@ impl Ipset {
         entry
     }
 
-    /// Adds the key to the changes; `false`: the set is full, and nothing happens. An entry that is there stays as it is.
-    pub fn add(&self, key: &[Value], delta: &mut SetDelta) -> bool {
+    /// Adds the key to the changes; `false`: the set is full, and nothing happens. An entry that is there stays as it is,
+    /// but that `--exist` lets its time begin anew.
+    pub fn add(&self, key: &[Value], how: Adding, delta: &mut SetDelta) -> bool {
         let entry = self.entry_for(key);
-        if self.current(&entry, Some(delta)).is_some() {
+        let left = how.left.or(self.timeout).filter(|left| *left != 0 && self.timeout.is_some());
+        let timeout = left.map_or(0, |left| left.saturating_add((how.now / 1000) as u32));
+        if let Some(there) = self.current(&entry, Some(delta)).filter(|ext| !ext.is_over(how.now)) {
+            if how.refresh && self.timeout.is_some() {
+                delta.insert(entry, Some(Ext { timeout, ..there }.data()));
+            }
             return true;
         }
         let added = delta.values().filter(|v| v.is_some()).count();
@@ -40,7 +57,7 @@ impl Ipset {
             return false;
         }
         let mac = if self.kind == SetType::BitmapIpMac { key.get(1).copied() } else { None };
-        delta.insert(entry, Some(Ext { mac, ..Ext::default() }.data()));
+        delta.insert(entry, Some(Ext { timeout, mac, ..Ext::default() }.data()));
         true
     }
 

@@ -166,6 +166,10 @@ pub struct PacketSpec {
     /// Position in its flow; 1 starts with an empty connection table and fresh rule state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<u32>,
+    /// When it is sent, in milliseconds behind the dumps: rates refill, timeouts run down. Not given: no time has passed
+    /// since the packet before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_ms: Option<u64>,
     /// The connection table that the packet meets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conntrack: Option<Vec<ConnSpec>>,

@@ -111,6 +111,9 @@ fn tcp_next(reply: bool, flags: Value, state: TcpState) -> Next {
     }
 }
 
+/// A UDP conversation that goes on for longer than this is a stream, which makes it ASSURED.
+const UDP_STREAM_MS: u64 = 2000;
+
 impl Machine<'_> {
     /// The conntrack hook.
     pub(super) fn track(&mut self) {
@@ -224,7 +227,12 @@ impl Machine<'_> {
             conn.status |= ct_status::SEEN_REPLY;
         }
         // TCP's state says; UDP has to last for two seconds first.
-        if tuple.proto == 47 && seen {
+        let assured = match tuple.proto {
+            17 | 136 => self.state.now.saturating_sub(conn.since) > UDP_STREAM_MS,
+            47 => true,
+            _ => false,
+        };
+        if assured && seen {
             conn.status |= ct_status::ASSURED;
         }
         self.attached = Some(Attached { conn, id: Some(id), reply, state, error: false });
@@ -241,7 +249,8 @@ impl Machine<'_> {
         if !starts {
             return self.note(Step::Conntrack, "INVALID: no request of this kind is known");
         }
-        let mut conn = Conn { orig: tuple, reply: tuple.inverse(), zone: self.template.zone, ..Conn::default() };
+        let (zone, since) = (self.template.zone, self.state.now);
+        let mut conn = Conn { orig: tuple, reply: tuple.inverse(), zone, since, ..Conn::default() };
         conn.helper = self.template.helper;
         if tuple.proto == 6 {
             match tcp_next(false, self.packet.or_zero(Field::TcpFlags), TcpState::None) {

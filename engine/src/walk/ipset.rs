@@ -6,7 +6,7 @@ use crate::eval::{self, ipset};
 use crate::fact::Fact;
 use crate::field::Field;
 use crate::model::*;
-use crate::sets::SetType;
+use crate::sets::{Adding, SetType};
 use crate::trace::Cause;
 
 impl Machine<'_> {
@@ -23,20 +23,22 @@ impl Machine<'_> {
     }
 
     /// `SET --add-set` and `--del-set`. Of a `list:set` the first member that takes the key gets it.
-    pub(super) fn ipset_update(&mut self, id: SetId, dims: &[Dim], op: UpdateOp) -> bool {
+    pub(super) fn ipset_update(&mut self, id: SetId, dims: &[Dim], u: &SetUpdate) -> bool {
         let model = self.world.model;
         if let Contents::Ipset(set) = &model.set(id).contents
             && set.kind == SetType::List
         {
-            return set.members.iter().filter(|m| !is_list(model, **m)).any(|m| self.ipset_update(*m, dims, op));
+            return set.members.iter().filter(|m| !is_list(model, **m)).any(|m| self.ipset_update(*m, dims, u));
         }
         let Some(key) = self.asked(0, |view| ipset::update_key(view, id, dims)) else { return false };
+        let left = u.timeout.and_then(|ms| u32::try_from(ms / 1000).ok());
+        let how = Adding { now: self.state.now, left, refresh: u.op == UpdateOp::Update };
         let delta = self.state.sets.entry(id).or_default();
         match &model.set(id).contents {
-            Contents::Ipset(set) if op == UpdateOp::Delete => set.remove(&key, delta),
-            Contents::Ipset(set) => set.add(&key, delta),
+            Contents::Ipset(set) if u.op == UpdateOp::Delete => set.remove(&key, delta),
+            Contents::Ipset(set) => set.add(&key, how, delta),
             _ => {
-                delta.insert(key, (op != UpdateOp::Delete).then(Vec::new));
+                delta.insert(key, (u.op != UpdateOp::Delete).then(Vec::new));
                 true
             }
         }

@@ -21,9 +21,10 @@ impl Machine<'_> {
             },
             StatefulKind::Quota { bytes, used } => self.quota(StateKey { site, key: Vec::new() }, *bytes, *used),
             StatefulKind::Nth { every, packet } => self.nth(StateKey { site, key: Vec::new() }, *every, *packet),
-            StatefulKind::Recent { op, key, seconds, hitcount, .. } => {
+            StatefulKind::Recent { op, key, seconds, hitcount, rttl } => {
                 let Some(key) = self.keys(&[*key]) else { return s.invert };
-                self.recent(StateKey { site, key }, *op, *seconds, *hitcount)
+                let asked = Recent { op: *op, seconds: *seconds, hitcount: *hitcount, rttl: *rttl, invert: s.invert };
+                self.recent(StateKey { site, key }, asked)
             }
             StatefulKind::Connlimit { count, key } => match self.keys(key) {
                 Some(key) => self.connlimit(StateKey { site, key }, *count),
@@ -111,32 +112,36 @@ impl Machine<'_> {
         count % every == u64::from(packet) % every
     }
 
-    fn recent(&mut self, key: StateKey, op: RecentOp, seconds: Option<u32>, hitcount: Option<u32>) -> bool {
+    /// `-m recent` (`xt_recent.c`): hits before this packet count, and `--update` notes this one where the match as a whole
+    /// holds.
+    fn recent(&mut self, key: StateKey, r: Recent) -> bool {
         let now = self.state.now;
-        let hits = match self.state.rules.get(&key) {
-            Some(Cell::Hits(h)) => h.clone(),
-            _ => Vec::new(),
+        let ttl = self.packet.or_zero(crate::field::Field::Ttl) as u8;
+        let listed = match self.state.rules.get(&key) {
+            Some(Cell::Hits(hits, seen)) if !r.rttl || *seen == ttl => Some(hits.clone()),
+            _ => None,
         };
-        let listed = self.state.rules.contains_key(&key);
-        let window = seconds.map_or(u64::MAX, |s| u64::from(s) * 1000);
-        let mut after = hits.clone();
-        if matches!(op, RecentOp::Set | RecentOp::Update) && (op == RecentOp::Set || listed) {
-            after.push(now);
-        }
-        let counted = if op == RecentOp::Update { &after } else { &hits };
-        let fresh = counted.iter().filter(|t| now.saturating_sub(**t) <= window).count();
-        let held = match op {
-            RecentOp::Set => true,
-            _ => listed && fresh >= hitcount.unwrap_or(1) as usize,
+        let Some(mut hits) = listed else {
+            if r.op == RecentOp::Set {
+                self.state.rules.insert(key, Cell::Hits(vec![now], ttl));
+            }
+            return r.op == RecentOp::Set;
         };
-        match op {
-            RecentOp::Remove if held => {
+        let window = r.seconds.map_or(u64::MAX, |s| u64::from(s) * 1000);
+        let fresh = hits.iter().filter(|t| now.saturating_sub(**t) <= window).count();
+        let held = match r.op {
+            RecentOp::Set | RecentOp::Remove => true,
+            RecentOp::Check | RecentOp::Update => fresh >= r.hitcount.unwrap_or(1).max(1) as usize,
+        };
+        match r.op {
+            RecentOp::Remove => {
                 self.state.rules.remove(&key);
             }
-            RecentOp::Check | RecentOp::Remove => {}
-            RecentOp::Update if !held => {}
+            RecentOp::Check => {}
+            RecentOp::Update if held == r.invert => {}
             RecentOp::Set | RecentOp::Update => {
-                self.state.rules.insert(key, Cell::Hits(after));
+                hits.push(now);
+                self.state.rules.insert(key, Cell::Hits(hits, ttl));
             }
         }
         held
@@ -161,7 +166,7 @@ impl Machine<'_> {
     pub(super) fn set_update(&mut self, rule: RuleId, u: &SetUpdate, site: u64) -> bool {
         let exprs = match &u.key {
             LookupKey::Exprs(exprs) => exprs,
-            LookupKey::Dims { dims, .. } => return self.ipset_update(u.set, dims, u.op),
+            LookupKey::Dims { dims, .. } => return self.ipset_update(u.set, dims, u),
         };
         let Some(key) = self.keys(exprs) else { return false };
         let mut data = Vec::new();
@@ -172,7 +177,7 @@ impl Machine<'_> {
             }
         }
         let known = match &self.world.model.set(u.set).contents {
-            Contents::Elements(e) => e.find(&key).is_some(),
+            Contents::Elements(e) => e.find_at(&key, self.state.now).is_some(),
             Contents::Unknown | Contents::Ipset(_) => false,
         };
         let delta = self.state.sets.entry(u.set).or_default();
@@ -199,6 +204,16 @@ impl Machine<'_> {
         let element = key.iter().fold(site, |h, v| h.rotate_left(7) ^ (*v as u64) ^ ((*v >> 64) as u64));
         u.stateful.iter().enumerate().all(|(i, s)| self.stateful(rule, s, element ^ (3 << 60) ^ i as u64))
     }
+}
+
+/// What a `-m recent` asks.
+#[derive(Clone, Copy)]
+struct Recent {
+    op: RecentOp,
+    seconds: Option<u32>,
+    hitcount: Option<u32>,
+    rttl: bool,
+    invert: bool,
 }
 
 /// The state of a rule in a key and in words, and what is taken for granted of it; a counter is no condition.

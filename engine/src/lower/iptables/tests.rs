@@ -141,6 +141,8 @@ fn iptables_nft_reads_some_rules_otherwise() {
     check("-p tcp -m tcp", "proto tcp; need tcp");
     check("-p tcp -m tcp --tcp-option 2 --dport 80", "proto tcp; need tcp; dport 80; tcp option 2 exists");
     check("-p tcp -m tcp ! --dport 0:65535", "proto tcp");
+    check("-p udp -m udp ! --sport 53 ! --dport 54", "proto udp; (sport not 53 or dport not 54)");
+    check("-p udp -m udp ! --sport 53 ! --dport 54:55", "proto udp; sport not 53; dport not 54-55");
     check("-p udp -m udp --sport 53", "proto udp; sport 53");
     check("-p tcp -m multiport --dports 80", "proto tcp; need ports; dport 80");
 }
