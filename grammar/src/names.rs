@@ -56,6 +56,18 @@ impl Names {
         }
     }
 
+    /// A new name for `text`, which [`Names::find`] does not know: for texts that nobody looks for. One that follows an
+    /// equal one is the same.
+    pub fn append(&mut self, text: &str) -> Name {
+        let last = (self.ends.len() as u32).checked_sub(1);
+        if let Some(last) = last.filter(|last| slice(&self.text, &self.ends, *last) == text) {
+            return Name(last);
+        }
+        self.text.push_str(text);
+        self.ends.push(self.text.len() as u32);
+        Name(self.ends.len() as u32 - 1)
+    }
+
     /// The name of `text` if it was interned before.
     pub fn find(&self, text: &str) -> Option<Name> {
         let hash = hash(text);
@@ -103,5 +115,7 @@ mod tests {
         assert_eq!(n.find("--dport"), Some(b));
         assert_eq!(n.find("--sport"), None);
         assert_eq!(n.len(), 3);
+        let said = n.append("a comment");
+        assert_eq!((n.append("a comment"), n.find("a comment"), n.get(said)), (said, None, "a comment"));
     }
 }

@@ -70,7 +70,8 @@ fn iptables_dumps() {
     let valid = |row: &[&str]| row[3].starts_with("iptables-save") && (row[6] == "yes" || row[7] == "yes");
     let files = files(&root, &valid, &[".canonical-nft.save", ".canonical-legacy-c.save"]);
     check(&files, |name, text| {
-        let (tree, diagnostics) = iptables::parse(&source(name, text));
+        let source = source(name, text);
+        let (tree, diagnostics) = iptables::parse(&source);
         let mut out = String::new();
         iptables::print(&tree, &mut out);
         (out, diagnostics)

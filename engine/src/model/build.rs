@@ -41,11 +41,24 @@ impl Model {
     pub fn add_chain(&mut self, table: TableId, name: &str, base: Option<BaseChain>, span: Span) -> ChainId {
         let name = self.names.intern(name);
         let base = base.map(|b| BaseChain { order: self.register(), ..b });
+        let id = ChainId(self.chains.len() as u32);
         if base.is_some() {
-            self.bases.push(ChainId(self.chains.len() as u32));
+            self.bases.push(id);
         }
+        self.chain_ids.entry((table, name)).or_insert(id);
         self.chains.push(Chain { name, table, base, rules: Vec::new(), span, counters: None });
-        ChainId(self.chains.len() as u32 - 1)
+        id
+    }
+
+    /// Gives a chain another name.
+    pub fn rename_chain(&mut self, chain: ChainId, name: &str) {
+        let name = self.names.intern(name);
+        let Chain { table, name: old, .. } = self.chains[chain.0 as usize];
+        if self.chain_ids.get(&(table, old)) == Some(&chain) {
+            self.chain_ids.remove(&(table, old));
+        }
+        self.chain_ids.entry((table, name)).or_insert(chain);
+        self.chains[chain.0 as usize].name = name;
     }
 
     /// The next number in the order of registrations.

@@ -5,6 +5,7 @@
 //! and add to the arenas: a [`Checkpoint`] takes it back. Left out: making the rules; the lowering of dumps does that.
 
 use nettrace_grammar::Name;
+use rustc_hash::FxHashMap;
 
 use super::{Chain, ChainId, Contents, Model, RuleId, Set, SetId, Stateful, Table, TableId, Verdict};
 
@@ -51,6 +52,7 @@ pub enum Undo {
 pub struct Checkpoint {
     tables: Vec<Table>,
     chains: Vec<Chain>,
+    chain_ids: FxHashMap<(TableId, Name), ChainId>,
     bases: Vec<ChainId>,
     touched: Vec<(SetId, Set)>,
     sets: usize,
@@ -66,6 +68,7 @@ impl Model {
         Checkpoint {
             tables: self.tables.clone(),
             chains: self.chains.clone(),
+            chain_ids: self.chain_ids.clone(),
             bases: self.bases.clone(),
             touched: touched.map(|id| (id, self.set(id).clone())).collect(),
             sets: self.sets.len(),
@@ -81,6 +84,7 @@ impl Model {
         self.index = None;
         self.tables.clone_from(&before.tables);
         self.chains.clone_from(&before.chains);
+        self.chain_ids.clone_from(&before.chain_ids);
         self.bases.clone_from(&before.bases);
         self.sets.truncate(before.sets);
         for (id, set) in &before.touched {

@@ -63,6 +63,8 @@ pub struct Model {
     pub tables: Vec<Table>,
     /// Chains in input order.
     pub chains: Vec<Chain>,
+    /// Chains by table and name; of two with one name the first.
+    pub chain_ids: rustc_hash::FxHashMap<(TableId, Name), ChainId>,
     /// The base chains among them.
     pub bases: Vec<ChainId>,
     /// Rules. A rule that an edit removed stays here; chains say which are in force.
@@ -187,9 +189,7 @@ impl Model {
 
     /// The chain of this name in a table.
     pub fn find_chain(&self, table: TableId, name: &str) -> Option<ChainId> {
-        let name = self.names.find(name)?;
-        let i = self.chains.iter().position(|c| c.table == table && c.name == name)?;
-        Some(ChainId(i as u32))
+        self.chain_ids.get(&(table, self.names.find(name)?)).copied()
     }
 
     /// The set of this name: an nft set of `table`, or an ipset.

@@ -1,48 +1,64 @@
-//! What the grammar's actions write into: the flat arenas of a [`Tree`], and the diagnostics of lines that went wrong.
+//! What the grammar's actions write into: the lines of a [`Tree`], and the diagnostics of lines that went wrong.
 //!
-//! Undoes quotes and escapes: `"it\'s"` becomes `it's`. Left out: meaning.
+//! Undoes quotes and escapes where a value is no slice of the source: `"it\'s"` becomes `it's`. Left out: meaning.
+
+use std::num::NonZeroU32;
 
 use lalrpop_util::ParseError;
 
-use super::lexer::{Form, LexError, LexErrorKind, Lexer, Raw, Token};
-use super::tree::{ChainOp, Counters, Item, RuleLine, RuleOp, Tree, Unreadable, Word, WordKind};
+use super::lexer::{LexError, LexErrorKind, Lexer, Tail, Token};
+use super::split::{Form, Raw};
+use super::tree::{ChainOp, Counters, Item, Read, RuleLine, RuleOp, Tree, Unreadable, Words};
 use crate::diag::Diagnostic;
-use crate::names::Name;
 use crate::source::{Source, Span};
 
 /// The longest word that `iptables-restore` takes, in bytes.
 const LONGEST_WORD: usize = 1022;
 
 /// A tree in the making.
-#[derive(Default)]
-pub struct Builder {
+pub struct Builder<'i> {
     /// The tree so far.
-    pub tree: Tree,
+    pub tree: Tree<'i>,
     /// The diagnostics so far.
     pub diagnostics: Vec<Diagnostic>,
-    first: u32,
-    counters: Option<Counters>,
-    program: Option<Name>,
-    scratch: String,
+    line: Line,
+}
+
+/// What is known of the line that is being read.
+#[derive(Default)]
+struct Line {
+    counters: Option<NonZeroU32>,
+    program: Option<Span>,
+    /// Words stand in front of the operation.
+    before: bool,
+    tail: Option<Words>,
 }
 
 type Error<'i> = ParseError<u32, Token<'i>, LexError>;
 
-impl Builder {
+fn span_of(raw: Raw<'_>, pos: u32) -> Span {
+    Span::new(pos, pos + raw.text.len() as u32)
+}
+
+impl<'i> Builder<'i> {
+    /// For a source of which nothing was read yet.
+    pub fn new(source: &'i Source) -> Self {
+        Builder { tree: Tree::new(source), diagnostics: Vec::new(), line: Line::default() }
+    }
+
     fn push(&mut self, item: Item, start: u32, end: u32) {
         self.tree.items.push(item);
         self.tree.spans.push(Span::new(start, end));
-        self.next_line();
+        self.line = Line::default();
     }
 
-    fn next_line(&mut self) {
-        self.first = self.tree.words.len() as u32;
-        self.counters = None;
-        self.program = None;
-    }
-
-    fn end(&self) -> u32 {
-        self.tree.words.len() as u32
+    /// The words of this line.
+    fn line_words(&self, start: u32, end: u32) -> Words {
+        match self.line.tail {
+            _ if self.line.before => Words { from: start, read: Read::Line },
+            Some(tail) => tail,
+            None => Words { from: end, read: Read::Dump },
+        }
     }
 
     /// An empty line.
@@ -51,24 +67,24 @@ impl Builder {
     }
 
     /// `# text`.
-    pub fn comment(&mut self, text: &str, start: u32, end: u32) {
-        let text = self.tree.names.intern(text);
-        self.push(Item::Comment(text), start, end);
+    pub fn comment(&mut self, start: u32, end: u32) {
+        self.push(Item::Comment, start, end);
     }
 
     /// `*table`.
-    pub fn table(&mut self, name: Name, start: u32, end: u32) {
+    pub fn table(&mut self, name: Span, start: u32, end: u32) {
         self.push(Item::Table(name), start, end);
     }
 
     /// `:chain policy [counters]`.
-    pub fn chain(&mut self, name: Name, policy: Raw<'_>, counters: Option<Counters>, start: u32, end: u32) {
-        let policy = (policy.text != "-").then(|| self.name(policy));
+    pub fn chain(&mut self, name: Span, policy: Span, counters: Option<Counters>, start: u32, end: u32) {
+        let policy = (self.tree.text(policy) != "-").then_some(policy);
+        let counters = counters.and_then(|c| self.tree.add_counters(c));
         self.push(Item::Chain { name, policy, counters }, start, end);
     }
 
     /// `:chain policy word`: what stands where counters should is ignored, as `iptables-restore` does.
-    pub fn chain_without_counters(&mut self, name: Name, policy: Raw<'_>, word: Raw<'_>, start: u32, end: u32) {
+    pub fn chain_without_counters(&mut self, name: Span, policy: Span, word: Raw<'_>, start: u32, end: u32) {
         let span = Span::new(end - word.text.len() as u32, end);
         self.diagnostics
             .push(Diagnostic::warning("NT004", span, "not counters; ignored").label("`[packets:bytes]` expected"));
@@ -80,94 +96,101 @@ impl Builder {
         self.push(Item::Commit, start, end);
     }
 
-    /// A rule whose words were pushed before.
-    pub fn rule(&mut self, op: RuleOp, chain: Name, start: u32, end: u32) {
-        let (program, counters, first) = (self.program, self.counters, self.first);
-        self.push(Item::Rule(RuleLine { program, op, chain, counters, first, end: self.end() }), start, end);
+    /// A rule.
+    pub fn rule(&mut self, op: RuleOp, chain: Span, start: u32, end: u32) {
+        let words = self.line_words(start, end);
+        let Line { program, counters, .. } = self.line;
+        self.push(Item::Rule(RuleLine { program, op, chain, counters, words }), start, end);
     }
 
     /// `-P chain policy`.
-    pub fn policy(&mut self, chain: Name, policy: Raw<'_>, start: u32, end: u32) {
-        let policy = self.name(policy);
-        let item = Item::Policy { program: self.program, chain, policy, first: self.first, end: self.end() };
-        self.push(item, start, end);
+    pub fn policy(&mut self, chain: Span, policy: Span, start: u32, end: u32) {
+        let words = self.line_words(start, end);
+        self.push(Item::Policy { program: self.line.program, chain, policy, words }, start, end);
     }
 
     /// `-N chain`.
-    pub fn new_chain(&mut self, chain: Name, start: u32, end: u32) {
-        let item = Item::NewChain { program: self.program, chain, first: self.first, end: self.end() };
-        self.push(item, start, end);
+    pub fn new_chain(&mut self, chain: Span, start: u32, end: u32) {
+        let words = self.line_words(start, end);
+        self.push(Item::NewChain { program: self.line.program, chain, words }, start, end);
     }
 
     /// `-F chain` and the like.
     pub fn command(&mut self, op: ChainOp, start: u32, end: u32) {
-        let item = Item::Command { program: self.program, op, first: self.first, end: self.end() };
-        self.push(item, start, end);
+        let words = self.line_words(start, end);
+        self.push(Item::Command { program: self.line.program, op, words }, start, end);
     }
 
     /// Counters in front of this line.
     pub fn counters(&mut self, counters: Counters) {
-        self.counters = Some(counters);
+        self.line.counters = self.tree.add_counters(counters);
     }
 
-    /// The program that this line names.
-    pub fn program(&mut self, name: &str) {
-        self.program = Some(self.tree.names.intern(name));
+    /// The program that this line names: its name ends at `end`.
+    pub fn program(&mut self, name: &str, end: u32) {
+        self.line.program = Some(Span::new(end - name.len() as u32, end));
     }
 
-    /// The name that a word spells.
-    pub fn name(&mut self, raw: Raw<'_>) -> Name {
-        match raw.form {
-            Form::Bare => self.tree.names.intern(raw.text),
-            Form::Quoted | Form::Open => {
-                self.scratch.clear();
-                unquote(raw.text, &mut self.scratch);
-                self.tree.names.intern(&self.scratch)
-            }
-            Form::Shell => {
-                self.scratch.clear();
-                unshell(raw.text, &mut self.scratch);
-                self.tree.names.intern(&self.scratch)
+    /// A name or policy at `pos`.
+    pub fn name(&mut self, raw: Raw<'_>, pos: u32) -> Span {
+        if raw.plain().is_none() {
+            self.tree.undone.insert(pos, raw.undone());
+        }
+        span_of(raw, pos)
+    }
+
+    /// A word in front of the operation.
+    pub fn word_before(&mut self, raw: Raw<'_>, pos: u32) {
+        self.line.before = true;
+        self.word(raw, pos);
+    }
+
+    /// The words behind the operation.
+    pub fn words(&mut self, tail: Tail<'_>, pos: u32) {
+        let read = if tail.shell { Read::Shell } else { Read::Dump };
+        let words = Words { from: pos, read };
+        self.line.tail = Some(words);
+        if tail.shell || tail.text.len() > LONGEST_WORD || !slices(tail.text) {
+            let source = self.tree.source;
+            let at = (pos - source.base) as usize;
+            let lexer = Lexer::rest(&source.text, source.base, at, tail.shell);
+            for token in lexer.map_while(Result::ok) {
+                match token {
+                    (pos, Token::Word(raw), _) => self.word(raw, pos),
+                    _ => break,
+                }
             }
         }
     }
 
-    /// One more word of this line.
-    pub fn word(&mut self, raw: Raw<'_>, pos: u32) {
-        let text = self.name(raw);
-        let value = if raw.form == Form::Bare { raw.text } else { &self.scratch };
-        if value.len() > LONGEST_WORD {
-            let span = Span::new(pos, pos + raw.text.len() as u32);
+    /// Looks at a word: what is wrong with it, and what its value is when that is no slice of the source.
+    fn word(&mut self, raw: Raw<'_>, pos: u32) {
+        let undone = raw.plain().is_none().then(|| raw.undone());
+        let length = undone.as_ref().map_or(raw.text.len(), String::len);
+        if length > LONGEST_WORD {
             self.diagnostics.push(
-                Diagnostic::warning("NT003", span, format!("this word is {} bytes long", value.len()))
+                Diagnostic::warning("NT003", span_of(raw, pos), format!("this word is {length} bytes long"))
                     .label(format!("iptables-restore takes at most {LONGEST_WORD}")),
             );
         }
         if raw.form == Form::Open {
-            let span = Span::new(pos, pos + raw.text.len() as u32);
             let message = "this quote is not closed; the word is taken to run to the end of the line";
-            self.diagnostics.push(Diagnostic::warning("NT002", span, message));
+            self.diagnostics.push(Diagnostic::warning("NT002", span_of(raw, pos), message));
         }
-        let kind = match raw.form {
-            Form::Quoted | Form::Open => WordKind::Quoted,
-            _ if value == "!" => WordKind::Bang,
-            _ if value.starts_with('-') => WordKind::Option,
-            Form::Bare => WordKind::Plain,
-            Form::Shell => WordKind::Quoted,
-        };
-        self.tree.words.push(Word { pos, text, kind });
+        if let Some(value) = undone {
+            self.tree.undone.insert(pos, value);
+        }
     }
 
     /// Notes why a line could not be read and returns the byte offset of the next line.
     pub fn recover(&mut self, source: &Source, error: Error<'_>) -> usize {
-        self.tree.words.truncate(self.first as usize);
-        self.next_line();
+        self.line = Line::default();
         let (diagnostic, pos) = explain(error, source.base + source.text.len() as u32);
         let at = (pos.saturating_sub(source.base) as usize).min(source.text.len());
         let bytes = source.text.as_bytes();
         let start = bytes[..at].iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
         let end = bytes[at..].iter().position(|b| *b == b'\n').map_or(bytes.len(), |i| at + i);
-        let chain = named_chain(source, start, end).map(|raw| self.name(raw));
+        let chain = named_chain(source, start, end).map(|(raw, pos)| self.name(raw, pos));
         let span = Span::new(source.base + start as u32, source.base + end as u32);
         self.tree.unreadable.push(Unreadable { span, before: self.tree.items.len() as u32, chain });
         self.diagnostics.push(diagnostic);
@@ -176,16 +199,16 @@ impl Builder {
 }
 
 /// The chain of an `-A CHAIN` or `-I CHAIN` line, read as far as it goes.
-fn named_chain(source: &Source, start: usize, end: usize) -> Option<Raw<'_>> {
+fn named_chain(source: &Source, start: usize, end: usize) -> Option<(Raw<'_>, u32)> {
     let mut adds = false;
     // Counters in front of a rule may be what could not be read.
     let line = source.text.get(start..end)?;
     let counters = line.find(']').filter(|_| line.starts_with('[')).map_or(0, |i| i + 1);
     let blanks = line.get(counters..)?.len() - line.get(counters..)?.trim_start().len();
     for token in Lexer::new(source.text.get(..end)?, source.base, start + counters + blanks) {
-        match token.ok()?.1 {
-            Token::Append | Token::Insert | Token::Replace => adds = true,
-            Token::Name(raw) => return adds.then_some(raw),
+        match token.ok()? {
+            (_, Token::Append | Token::Insert | Token::Replace, _) => adds = true,
+            (pos, Token::Name(raw), _) => return adds.then_some((raw, pos)),
             _ => {}
         }
     }
@@ -220,37 +243,25 @@ fn explain(error: Error<'_>, eof: u32) -> (Diagnostic, u32) {
 fn describe(token: Token<'_>) -> String {
     match token {
         Token::Newline => "end of the line".to_owned(),
-        Token::Name(raw) | Token::Word(raw) => format!("`{}`", raw.text.escape_debug()),
+        Token::Name(raw) | Token::Policy(raw) | Token::Word(raw) => format!("`{}`", raw.text.escape_debug()),
         Token::Number(n) => format!("number {n}"),
         Token::Counters(_) => "counters".to_owned(),
-        Token::Comment(_) => "comment".to_owned(),
+        Token::Words(tail) => format!("`{}`", tail.text.escape_debug()),
+        Token::Comment => "comment".to_owned(),
         _ => "operation".to_owned(),
     }
 }
 
-/// Undoes `iptables-restore`'s quoting: `ab"c \"d\""` is `abc "d"`.
-fn unquote(raw: &str, out: &mut String) {
-    let mut chars = raw.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '"' => {}
-            '\\' if raw.contains('"') => out.extend(chars.next()),
-            c => out.push(c),
+/// Whether every word of a dump's line is a slice of it: quotes stand around words, are closed, and hold no escapes.
+fn slices(words: &str) -> bool {
+    let bytes = words.as_bytes();
+    let mut at = 0;
+    while let Some(open) = memchr::memchr(b'"', &bytes[at..]).map(|i| at + i) {
+        let opens = open == 0 || matches!(bytes[open - 1], b' ' | b'\t' | b'"');
+        match memchr::memchr2(b'"', b'\\', &bytes[open + 1..]).map(|i| open + 1 + i) {
+            Some(close) if opens && bytes[close] == b'"' => at = close + 1,
+            _ => return false,
         }
     }
-}
-
-/// Undoes a shell's quoting: `'a b'"c\"d"\!` is `a bc"d!`.
-fn unshell(raw: &str, out: &mut String) {
-    let mut chars = raw.chars().peekable();
-    let mut quote = None;
-    while let Some(c) = chars.next() {
-        match (c, quote) {
-            ('\'' | '"', None) => quote = Some(c),
-            (c, Some(q)) if c == q => quote = None,
-            ('\\', None) => out.extend(chars.next()),
-            ('\\', Some('"')) if matches!(chars.peek(), Some('"' | '\\' | '$' | '`')) => out.extend(chars.next()),
-            (c, _) => out.push(c),
-        }
-    }
+    true
 }

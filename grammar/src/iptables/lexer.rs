@@ -1,11 +1,12 @@
 //! Tokens of a dump, line by line: what stands at a line's start (`*`, `:`, `#`, `[5:300]`, `COMMIT`, a program's name),
-//! then words, quoted as `iptables-restore` reads them (`"a \"b\""`) or, behind a program's name, as a shell does.
+//! the operation (`-A`), its chain and its number, and what follows them as one token.
 //!
-//! A line's state tells the operation (`-A`), its chain and its number from the words around them. Left out: undoing
-//! escapes, which the builder does when it stores a word.
+//! The words behind the operation are the tree's, which reads them when they are asked for; a lexer made by
+//! [`Lexer::words`] gives them one by one.
 
 use logos::Logos;
 
+use super::split::{Form, Piece, Raw, Splitter};
 use super::tree::{ChainOp, Counters};
 
 /// What can stand at a line's start; anything else begins a rule's words.
@@ -28,65 +29,13 @@ enum Start {
     Program,
 }
 
-/// Words as `iptables-restore` splits them: only `"` quotes, and a closing quote ends the word.
-#[derive(Logos, Clone, Copy, Debug, PartialEq, Eq)]
-#[logos(skip r"[ \t\r]+")]
-enum Save {
-    #[token("\n")]
-    Newline,
-    #[regex(r#"[^ \t\r\n"]+"#)]
-    Bare,
-    #[regex(r#"[^ \t\r\n"]*"([^"\\\n]|\\[^\n])*""#)]
-    Quoted,
-    #[regex(r#"[^ \t\r\n"]*"([^"\\\n]|\\[^\n])*\\?"#)]
-    Open,
-}
-
-/// Words as a shell splits them; a backslash at a line's end continues it, ` # …` is dropped.
-#[derive(Logos, Clone, Copy, Debug, PartialEq, Eq)]
-#[logos(skip r"([ \t\r]|\\\r?\n)+")]
-#[logos(subpattern plain = r##"[^ \t\r\n"'\\#]"##)]
-#[logos(subpattern quoted = r##"\\[^\r\n]|"([^"\\\n]|\\[^\n])*"|'[^'\n]*'"##)]
-enum Shell {
-    #[token("\n")]
-    Newline,
-    #[regex(r##"[^ \t\r\n"'\\#][^ \t\r\n"'\\]*"##, priority = 4)]
-    Bare,
-    #[regex(r##"((?&plain)|(?&quoted))((?&plain)|#|(?&quoted))*"##, priority = 3)]
-    Quoted,
-    #[regex(r"#[^\n]*", logos::skip, allow_greedy = true)]
-    Comment,
-}
-
-/// How a word is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// Without quotes; its text is its value.
-    Bare,
-    /// With `"` somewhere, `iptables-restore`'s rules.
-    Quoted,
-    /// The same, and the quote runs to the end of the line.
-    Open,
-    /// With quotes or backslashes, a shell's rules.
-    Shell,
-}
-
-/// A word as it stands in the source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Raw<'i> {
-    /// Its text, quotes and escapes not undone.
-    pub text: &'i str,
-    /// How it is written.
-    pub form: Form,
-}
-
 /// What the grammar sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token<'i> {
     /// End of a line; the last line has one even without a newline.
     Newline,
-    /// `# text`, without the `#`.
-    Comment(&'i str),
+    /// `# text`.
+    Comment,
     /// `*` at a line's start.
     Star,
     /// `:` at a line's start.
@@ -108,7 +57,7 @@ pub enum Token<'i> {
     /// `-C`, `--check`.
     Check,
     /// `-P`, `--policy`.
-    Policy,
+    SetPolicy,
     /// `-N`, `--new-chain`.
     NewChain,
     /// `-F`, `-X`, `-Z`, `-E`, `-L`, `-S`.
@@ -117,8 +66,21 @@ pub enum Token<'i> {
     Name(Raw<'i>),
     /// A rule number where one may stand.
     Number(u32),
+    /// A policy where one is due.
+    Policy(Raw<'i>),
+    /// All words behind the operation, at least one.
+    Words(Tail<'i>),
     /// Any other word.
     Word(Raw<'i>),
+}
+
+/// The words of a line behind its operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tail<'i> {
+    /// From the first to the last.
+    pub text: &'i str,
+    /// They are quoted as in a shell.
+    pub shell: bool,
 }
 
 /// Why a line has no tokens.
@@ -146,13 +108,19 @@ enum State {
     Start,
     /// Words in front of the operation.
     Before,
-    /// A name; then `Counted` or `Rest`, as told.
+    /// A name; then what is told.
     Name(After),
-    /// A rule number or a word.
+    /// A policy, then counters.
+    ChainPolicy,
+    /// A policy, then the line's other words.
+    Policy,
+    /// A rule number or the line's other words.
     Number,
     /// Words; `[p:b]` are counters here.
     Counted,
-    /// Words.
+    /// The line's other words, as one token or each for itself.
+    Tail,
+    /// Words, each for itself.
     Rest,
 }
 
@@ -160,31 +128,22 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum After {
     Number,
-    Counted,
+    ChainPolicy,
+    Policy,
+    Tail,
     Rest,
-}
-
-enum Words<'i> {
-    Save(logos::Lexer<'i, Save>),
-    Shell(logos::Lexer<'i, Shell>),
-}
-
-/// One word-level event and its byte range in the text.
-enum Piece<'i> {
-    Newline,
-    Word(Raw<'i>),
-    Bad,
-    End,
 }
 
 /// The token stream of a text from a line's start on.
 pub struct Lexer<'i> {
     text: &'i str,
     base: u32,
-    /// Byte offset of what `words` (or a line's start) reads from.
+    /// Byte offset of a line's start.
     origin: usize,
-    words: Words<'i>,
+    words: Splitter<'i>,
     state: State,
+    /// Words behind the operation come each for itself.
+    each: bool,
     done: bool,
 }
 
@@ -194,8 +153,18 @@ pub type Spanned<'i> = Result<(u32, Token<'i>, u32), LexError>;
 impl<'i> Lexer<'i> {
     /// Tokens of `text` from byte `at`, a line's start.
     pub fn new(text: &'i str, base: u32, at: usize) -> Self {
-        let words = Words::Save(Save::lexer(text.get(at..).unwrap_or("")));
-        Lexer { text, base, origin: at, words, state: State::Start, done: at > text.len() }
+        let words = Splitter::new(text, at, false);
+        Lexer { text, base, origin: at, words, state: State::Start, each: false, done: at > text.len() }
+    }
+
+    /// The same, with the words behind the operation each for itself.
+    pub fn words(text: &'i str, base: u32, at: usize) -> Self {
+        Lexer { each: true, ..Self::new(text, base, at) }
+    }
+
+    /// Only words, from behind a line's operation on.
+    pub fn rest(text: &'i str, base: u32, at: usize, shell: bool) -> Self {
+        Lexer { words: Splitter::new(text, at, shell), state: State::Rest, ..Self::words(text, base, at) }
     }
 
     fn spanned(&self, token: Token<'i>, start: usize, end: usize) -> (u32, Token<'i>, u32) {
@@ -208,9 +177,7 @@ impl<'i> Lexer<'i> {
 
     /// Continues with words from byte `at`.
     fn words_from(&mut self, at: usize, shell: bool, state: State) {
-        let rest = self.text.get(at..).unwrap_or("");
-        self.words = if shell { Words::Shell(Shell::lexer(rest)) } else { Words::Save(Save::lexer(rest)) };
-        self.origin = at;
+        self.words = Splitter::new(self.text, at, shell);
         self.state = state;
     }
 
@@ -220,15 +187,22 @@ impl<'i> Lexer<'i> {
             self.done = true;
             return None;
         }
+        if rest.starts_with('-') {
+            self.words_from(self.origin, false, State::Before);
+            return Some(self.word());
+        }
         let mut lexer = Start::lexer(rest);
         let token = lexer.next();
         let (start, end) = (self.origin + lexer.span().start, self.origin + lexer.span().end);
         let slice = lexer.slice();
         let (token, state) = match token {
-            Some(Ok(Start::Newline)) => (Token::Newline, State::Start),
-            Some(Ok(Start::Comment)) => (Token::Comment(slice[1..].trim_end_matches('\r')), State::Rest),
+            Some(Ok(Start::Newline)) => {
+                self.origin = end;
+                return Some(Ok(self.spanned(Token::Newline, start, end)));
+            }
+            Some(Ok(Start::Comment)) => (Token::Comment, State::Rest),
             Some(Ok(Start::Star)) => (Token::Star, State::Name(After::Rest)),
-            Some(Ok(Start::Colon)) => (Token::Colon, State::Name(After::Counted)),
+            Some(Ok(Start::Colon)) => (Token::Colon, State::Name(After::ChainPolicy)),
             Some(Ok(Start::Commit)) => (Token::Commit, State::Rest),
             Some(Ok(Start::Counters)) => match counters(slice) {
                 Some(c) => (Token::Counters(c), State::Before),
@@ -236,7 +210,8 @@ impl<'i> Lexer<'i> {
             },
             Some(Ok(Start::Program)) => {
                 self.words_from(end, true, State::Before);
-                let name = slice.trim_end().rsplit([' ', '\t', '/']).next().unwrap_or(slice);
+                let path = slice.trim_end();
+                let name = path.rsplit([' ', '\t', '/']).next().unwrap_or(path);
                 return Some(Ok(self.spanned(Token::Program(name), start, end - 1)));
             }
             Some(Err(())) | None => {
@@ -248,39 +223,15 @@ impl<'i> Lexer<'i> {
         Some(Ok(self.spanned(token, start, end)))
     }
 
-    fn piece(&mut self) -> (Piece<'i>, usize, usize) {
-        let (piece, span) = match &mut self.words {
-            Words::Save(lexer) => {
-                let piece = match lexer.next() {
-                    Some(Ok(Save::Newline)) => Piece::Newline,
-                    Some(Ok(Save::Bare)) => Piece::Word(Raw { text: lexer.slice(), form: Form::Bare }),
-                    Some(Ok(Save::Quoted)) => Piece::Word(Raw { text: lexer.slice(), form: Form::Quoted }),
-                    Some(Ok(Save::Open)) => Piece::Word(Raw { text: lexer.slice(), form: Form::Open }),
-                    Some(Err(())) => Piece::Bad,
-                    None => Piece::End,
-                };
-                (piece, lexer.span())
-            }
-            Words::Shell(lexer) => {
-                let piece = match lexer.next() {
-                    Some(Ok(Shell::Newline)) => Piece::Newline,
-                    Some(Ok(Shell::Bare | Shell::Comment)) => {
-                        Piece::Word(Raw { text: lexer.slice(), form: Form::Bare })
-                    }
-                    Some(Ok(Shell::Quoted)) => Piece::Word(Raw { text: lexer.slice(), form: Form::Shell }),
-                    Some(Err(())) => Piece::Bad,
-                    None => Piece::End,
-                };
-                (piece, lexer.span())
-            }
-        };
-        (piece, self.origin + span.start, self.origin + span.end)
-    }
-
+    #[inline]
     fn word(&mut self) -> Spanned<'i> {
-        let (piece, start, end) = self.piece();
+        let (piece, start, end) = self.words.next();
         let token = match piece {
-            Piece::Word(raw) => self.classify(raw).ok_or(self.error(LexErrorKind::Number, start))?,
+            Piece::Word(raw) if self.state == State::Rest => Token::Word(raw),
+            Piece::Word(raw) => match self.classify(raw).map_err(|kind| self.error(kind, start))? {
+                Some(token) => token,
+                None => return self.tail(start),
+            },
             Piece::Newline => {
                 self.state = State::Start;
                 self.origin = end;
@@ -295,8 +246,40 @@ impl<'i> Lexer<'i> {
         Ok(self.spanned(token, start, end))
     }
 
-    /// The token of a word in this place; `None` for a number out of range.
-    fn classify(&mut self, raw: Raw<'i>) -> Option<Token<'i>> {
+    /// The words from byte `start` to the end of the line as one token.
+    fn tail(&mut self, start: usize) -> Spanned<'i> {
+        let shell = self.words.shell();
+        let end = if shell { self.end_in_shell(start)? } else { self.end_in_dump(start) };
+        let text = self.text.get(start..end).unwrap_or("");
+        Ok(self.spanned(Token::Words(Tail { text, shell }), start, end))
+    }
+
+    /// The end of a line's last word; a dump's line ends at its newline, whatever quotes say.
+    fn end_in_dump(&mut self, start: usize) -> usize {
+        let rest = self.text.get(start..).unwrap_or("");
+        let line = memchr::memchr(b'\n', rest.as_bytes()).map_or(rest, |newline| &rest[..newline]);
+        self.words_from(start + line.len(), false, State::Rest);
+        start + line.trim_end_matches([' ', '\t', '\r']).len()
+    }
+
+    fn end_in_shell(&mut self, start: usize) -> Result<usize, LexError> {
+        let mut last = start;
+        self.words_from(start, true, State::Rest);
+        loop {
+            match self.words.next() {
+                (Piece::Word(_), _, end) => last = end,
+                (Piece::Newline, newline, _) => {
+                    self.words_from(newline, true, State::Rest);
+                    return Ok(last);
+                }
+                (Piece::Bad, at, _) => return Err(self.error(LexErrorKind::OpenQuote, at)),
+                (Piece::End, ..) => return Ok(last),
+            }
+        }
+    }
+
+    /// The token of a word in this place; `None` when it begins the line's other words.
+    fn classify(&mut self, raw: Raw<'i>) -> Result<Option<Token<'i>>, LexErrorKind> {
         let bare = raw.form == Form::Bare;
         let (token, state) = match self.state {
             State::Start | State::Before => match operation(raw) {
@@ -306,21 +289,29 @@ impl<'i> Lexer<'i> {
             State::Name(after) => {
                 let state = match after {
                     After::Number => State::Number,
-                    After::Counted => State::Counted,
+                    After::ChainPolicy => State::ChainPolicy,
+                    After::Policy => State::Policy,
+                    After::Tail => State::Tail,
                     After::Rest => State::Rest,
                 };
                 let dash = bare && raw.text.starts_with('-');
                 (if dash { Token::Word(raw) } else { Token::Name(raw) }, state)
             }
-            State::Number if bare && raw.text.bytes().all(|b| b.is_ascii_digit()) => {
-                (Token::Number(raw.text.parse().ok().filter(|n| *n > 0)?), State::Rest)
+            State::ChainPolicy | State::Counted if bare && raw.text.starts_with('[') => {
+                (Token::Counters(counters(raw.text).ok_or(LexErrorKind::Number)?), State::Rest)
             }
-            State::Counted if bare && raw.text.starts_with('[') => (Token::Counters(counters(raw.text)?), State::Rest),
-            State::Number | State::Rest => (Token::Word(raw), State::Rest),
+            State::ChainPolicy => (Token::Policy(raw), State::Counted),
+            State::Policy => (Token::Policy(raw), State::Tail),
+            State::Number if bare && raw.text.bytes().all(|b| b.is_ascii_digit()) => {
+                let number = raw.text.parse().ok().filter(|n| *n > 0);
+                (Token::Number(number.ok_or(LexErrorKind::Number)?), State::Tail)
+            }
+            State::Number | State::Tail if !self.each => return Ok(None),
+            State::Number | State::Tail | State::Rest => (Token::Word(raw), State::Rest),
             State::Counted => (Token::Word(raw), State::Counted),
         };
         self.state = state;
-        Some(token)
+        Ok(Some(token))
     }
 }
 
@@ -343,19 +334,19 @@ fn counters(text: &str) -> Option<Counters> {
 
 /// The operations with their long names; a long name may be shortened, as `getopt_long` lets one.
 const OPERATIONS: [(&str, &str, Token<'static>, State); 13] = [
-    ("-A", "append", Token::Append, State::Name(After::Rest)),
+    ("-A", "append", Token::Append, State::Name(After::Tail)),
     ("-I", "insert", Token::Insert, State::Name(After::Number)),
     ("-D", "delete", Token::Delete, State::Name(After::Number)),
     ("-R", "replace", Token::Replace, State::Name(After::Number)),
-    ("-C", "check", Token::Check, State::Name(After::Rest)),
-    ("-P", "policy", Token::Policy, State::Name(After::Rest)),
-    ("-N", "new-chain", Token::NewChain, State::Name(After::Rest)),
-    ("-F", "flush", Token::Command(ChainOp::Flush), State::Rest),
-    ("-X", "delete-chain", Token::Command(ChainOp::DeleteChain), State::Rest),
-    ("-Z", "zero", Token::Command(ChainOp::Zero), State::Rest),
-    ("-E", "rename-chain", Token::Command(ChainOp::Rename), State::Rest),
-    ("-L", "list", Token::Command(ChainOp::List), State::Rest),
-    ("-S", "list-rules", Token::Command(ChainOp::ListRules), State::Rest),
+    ("-C", "check", Token::Check, State::Name(After::Tail)),
+    ("-P", "policy", Token::SetPolicy, State::Name(After::Policy)),
+    ("-N", "new-chain", Token::NewChain, State::Name(After::Tail)),
+    ("-F", "flush", Token::Command(ChainOp::Flush), State::Tail),
+    ("-X", "delete-chain", Token::Command(ChainOp::DeleteChain), State::Tail),
+    ("-Z", "zero", Token::Command(ChainOp::Zero), State::Tail),
+    ("-E", "rename-chain", Token::Command(ChainOp::Rename), State::Tail),
+    ("-L", "list", Token::Command(ChainOp::List), State::Tail),
+    ("-S", "list-rules", Token::Command(ChainOp::ListRules), State::Tail),
 ];
 
 fn operation(raw: Raw<'_>) -> Option<(Token<'static>, State)> {

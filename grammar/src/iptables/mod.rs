@@ -5,6 +5,7 @@
 mod builder;
 mod lexer;
 pub mod print;
+mod split;
 pub mod tree;
 
 #[allow(clippy::all, clippy::pedantic, clippy::unwrap_used, missing_docs, unused)]
@@ -22,8 +23,8 @@ use lexer::Lexer;
 
 /// Reads a dump or typed commands. A line that cannot be read costs that line: it has a diagnostic and stands in
 /// [`Tree::unreadable`].
-pub fn parse(source: &Source) -> (Tree, Vec<Diagnostic>) {
-    let mut builder = Builder::default();
+pub fn parse(source: &Source) -> (Tree<'_>, Vec<Diagnostic>) {
+    let mut builder = Builder::new(source);
     let parser = grammar::FileParser::new();
     let mut at = 0;
     while let Err(error) = parser.parse(&mut builder, Lexer::new(&source.text, source.base, at)) {
@@ -34,7 +35,7 @@ pub fn parse(source: &Source) -> (Tree, Vec<Diagnostic>) {
 
 /// How many tokens a text has: lexing alone, to measure it and to fuzz it.
 pub fn count_tokens(source: &Source) -> usize {
-    Lexer::new(&source.text, source.base, 0).count()
+    Lexer::words(&source.text, source.base, 0).count()
 }
 
 #[cfg(test)]

@@ -1,27 +1,27 @@
-//! A tree as text: what `iptables-save` would print, or the command as typed; the source is not needed.
+//! A tree as text: what `iptables-save` would print, or the command as typed.
 //!
 //! `--comment "it\'s"`: a word that was quoted is quoted again, with `"`, `\` and `'` escaped as `iptables-save` does.
 
 use std::fmt::Write as _;
 
-use super::tree::{ChainOp, Counters, Item, RuleLine, RuleOp, Tree, Word, WordKind};
-use crate::names::Name;
+use super::tree::{ChainOp, Counters, Item, RuleLine, RuleOp, Tree, Word, WordKind, Words};
+use crate::source::Span;
 
 /// Appends the whole tree to `out`, one line per item.
 pub fn print(tree: &Tree, out: &mut String) {
-    for item in &tree.items {
-        print_item(tree, item, out);
+    for (item, line) in tree.items.iter().zip(&tree.spans) {
+        print_item(tree, item, *line, out);
         out.push('\n');
     }
 }
 
-/// Appends one item to `out`, without a newline.
-pub fn print_item(tree: &Tree, item: &Item, out: &mut String) {
+/// Appends one item, which stands on `line`, to `out`, without a newline.
+pub fn print_item(tree: &Tree, item: &Item, line: Span, out: &mut String) {
     match *item {
         Item::Blank => {}
-        Item::Comment(text) => {
+        Item::Comment => {
             out.push('#');
-            out.push_str(tree.text(text));
+            out.push_str(tree.comment(line));
         }
         Item::Table(name) => {
             out.push('*');
@@ -35,42 +35,33 @@ pub fn print_item(tree: &Tree, item: &Item, out: &mut String) {
                 Some(policy) => name_word(tree, policy, false, out),
                 None => out.push('-'),
             }
-            if let Some(c) = counters {
+            if let Some(c) = counters.and_then(|c| tree.counters(c)) {
                 out.push(' ');
                 print_counters(c, out);
             }
         }
-        Item::Policy { program, chain, policy, first, end } => {
+        Item::Policy { program, chain, policy, words: rest } => {
             head(tree, program, "-P", out);
             operand(tree, chain, program.is_some(), out);
             operand(tree, policy, program.is_some(), out);
-            words(tree, first, end, program.is_some(), out);
+            words(tree, rest, program.is_some(), out);
         }
-        Item::NewChain { program, chain, first, end } => {
+        Item::NewChain { program, chain, words: rest } => {
             head(tree, program, "-N", out);
             operand(tree, chain, program.is_some(), out);
-            words(tree, first, end, program.is_some(), out);
+            words(tree, rest, program.is_some(), out);
         }
-        Item::Command { program, op, first, end } => {
+        Item::Command { program, op, words: rest } => {
             head(tree, program, command(op), out);
-            words(tree, first, end, program.is_some(), out);
+            words(tree, rest, program.is_some(), out);
         }
         Item::Rule(rule) => print_rule(tree, &rule, out),
         Item::Commit => out.push_str("COMMIT"),
     }
 }
 
-/// Appends a rule's words to `out`, separated by blanks: `-p tcp -j DROP`.
-pub fn print_words(tree: &Tree, rule: &RuleLine, out: &mut String) {
-    let start = out.len();
-    words(tree, rule.first, rule.end, rule.program.is_some(), out);
-    if out.len() > start {
-        out.remove(start);
-    }
-}
-
 fn print_rule(tree: &Tree, rule: &RuleLine, out: &mut String) {
-    if let Some(counters) = rule.counters {
+    if let Some(counters) = rule.counters.and_then(|c| tree.counters(c)) {
         print_counters(counters, out);
         out.push(' ');
     }
@@ -89,7 +80,7 @@ fn print_rule(tree: &Tree, rule: &RuleLine, out: &mut String) {
         out.push(' ');
         out.push_str(&n.to_string());
     }
-    words(tree, rule.first, rule.end, shell, out);
+    words(tree, rule.words, shell, out);
 }
 
 fn print_counters(c: Counters, out: &mut String) {
@@ -108,7 +99,7 @@ fn command(op: ChainOp) -> &'static str {
     }
 }
 
-fn head(tree: &Tree, program: Option<Name>, op: &str, out: &mut String) {
+fn head(tree: &Tree, program: Option<Span>, op: &str, out: &mut String) {
     if let Some(program) = program {
         out.push_str(tree.text(program));
         out.push(' ');
@@ -116,13 +107,13 @@ fn head(tree: &Tree, program: Option<Name>, op: &str, out: &mut String) {
     out.push_str(op);
 }
 
-fn operand(tree: &Tree, name: Name, shell: bool, out: &mut String) {
+fn operand(tree: &Tree, name: Span, shell: bool, out: &mut String) {
     out.push(' ');
     name_word(tree, name, shell, out);
 }
 
 /// A name: bare unless it would not be read back so.
-fn name_word(tree: &Tree, name: Name, shell: bool, out: &mut String) {
+fn name_word(tree: &Tree, name: Span, shell: bool, out: &mut String) {
     let text = tree.text(name);
     let bare = !text.is_empty() && !text.starts_with('-') && !text.contains([' ', '\t', '\r', '"']);
     if shell {
@@ -134,20 +125,20 @@ fn name_word(tree: &Tree, name: Name, shell: bool, out: &mut String) {
     }
 }
 
-fn words(tree: &Tree, first: u32, end: u32, shell: bool, out: &mut String) {
-    for word in tree.words.get(first as usize..end as usize).unwrap_or(&[]) {
+fn words(tree: &Tree, words: Words, shell: bool, out: &mut String) {
+    for word in tree.words(words) {
         out.push(' ');
-        print_word(tree, word, shell, out);
+        print_word(&word, shell, out);
     }
 }
 
-fn print_word(tree: &Tree, word: &Word, shell: bool, out: &mut String) {
-    let text = tree.text(word.text);
+/// Appends a word as it would be read back, in a dump or as in a shell.
+pub fn print_word(word: &Word, shell: bool, out: &mut String) {
     match word.kind {
         WordKind::Bang => out.push('!'),
-        _ if shell => shell_word(text, false, out),
-        WordKind::Quoted => quoted(text, &['"', '\\', '\''], out),
-        WordKind::Option | WordKind::Plain => out.push_str(text),
+        _ if shell => shell_word(word.text, false, out),
+        WordKind::Quoted => quoted(word.text, &['"', '\\', '\''], out),
+        WordKind::Option | WordKind::Plain => out.push_str(word.text),
     }
 }
 

@@ -6,13 +6,29 @@ use super::tree::*;
 use super::*;
 use crate::source::Sources;
 
-fn read(text: &str) -> (Tree, Vec<String>) {
+/// A tree stands on its source: the test's sources live as long as the test.
+fn sources(text: &str) -> &'static Sources {
     let mut sources = Sources::default();
-    let source = sources.add("f", text).unwrap().clone();
-    let (tree, diagnostics) = parse(&source);
+    sources.add("f", text).unwrap();
+    Box::leak(Box::new(sources))
+}
+
+fn read(text: &str) -> (Tree<'static>, Vec<String>) {
+    let sources = sources(text);
+    let (tree, diagnostics) = parse(sources.iter().next().unwrap());
     let shown =
         diagnostics.iter().map(|d| format!("{} {}: {}", d.code, sources.locate(d.span).unwrap(), d.message)).collect();
     (tree, shown)
+}
+
+/// The words of all lines.
+fn all_words(tree: &Tree) -> Vec<(WordKind, String)> {
+    let lines = tree.items.iter().filter_map(|item| match item {
+        Item::Rule(rule) => Some(rule.words),
+        Item::Policy { words, .. } | Item::NewChain { words, .. } | Item::Command { words, .. } => Some(*words),
+        _ => None,
+    });
+    lines.flat_map(|words| tree.words(words)).map(|w| (w.kind, w.text.to_owned())).collect()
 }
 
 fn printed(tree: &Tree) -> String {
@@ -36,7 +52,7 @@ fn same(text: &str) {
 fn words(text: &str) -> Vec<(WordKind, String)> {
     let (tree, diagnostics) = read(text);
     assert_eq!(diagnostics, [""; 0], "{text}");
-    tree.words.iter().map(|w| (w.kind, tree.text(w.text).to_owned())).collect()
+    all_words(&tree)
 }
 
 #[test]
@@ -122,9 +138,8 @@ fn a_bad_line_costs_that_line() {
 
 #[test]
 fn expectations_have_human_names() {
-    let mut sources = Sources::default();
-    let source = sources.add("f", "-A INPUT -p tcp\n-N\nINPUT -j X\n").unwrap().clone();
-    let (_, diagnostics) = parse(&source);
+    let sources = sources("-A INPUT -p tcp\n-N\nINPUT -j X\n");
+    let (_, diagnostics) = parse(sources.iter().next().unwrap());
     assert_eq!(diagnostics[0].expected, ["a name"]);
     assert!(diagnostics[1].expected.contains(&"`-A`".to_owned()), "{:?}", diagnostics[1].expected);
 }
@@ -133,11 +148,13 @@ fn expectations_have_human_names() {
 fn spans_are_lines() {
     let mut sources = Sources::default();
     sources.add("x", "pad").unwrap();
-    let source = sources.add("f", "*nat\n\n-A X -j Y\n").unwrap().clone();
-    let (tree, _) = parse(&source);
+    sources.add("f", "*nat\n\n-A X -j Y\n").unwrap();
+    let (tree, _) = parse(sources.iter().nth(1).unwrap());
     let texts: Vec<_> = tree.spans.iter().map(|s| sources.text(*s)).collect();
     assert_eq!(texts, ["*nat", "", "-A X -j Y"]);
-    assert_eq!(sources.text(crate::Span::new(tree.words[0].pos, tree.words[0].pos + 2)), "-j");
+    let Item::Rule(rule) = tree.items[2] else { panic!("a rule") };
+    let pos = tree.words(rule.words).next().unwrap().pos;
+    assert_eq!(sources.text(crate::Span::new(pos, pos + 2)), "-j");
 }
 
 /// A generated line: typed or not, chain, and words with their looks.
@@ -154,33 +171,32 @@ fn line() -> impl Strategy<Value = Line> {
     (any::<bool>(), "[A-Z][a-zA-Z0-9_:.'-]{0,9}", prop::collection::vec(word, 0..8))
 }
 
-fn build(lines: &[Line]) -> Tree {
-    let mut tree = Tree::default();
+/// The lines as they print.
+fn spelled(lines: &[Line]) -> String {
+    let mut out = String::new();
     for (typed, chain, line) in lines {
-        let first = tree.words.len() as u32;
+        out.push_str(if *typed { "iptables -A " } else { "-A " });
+        print::print_word(&Word { pos: 0, text: chain, kind: WordKind::Plain }, *typed, &mut out);
         for (kind, text) in line {
-            let text = tree.names.intern(text);
-            tree.words.push(Word { pos: 0, text, kind: *kind });
+            out.push(' ');
+            print::print_word(&Word { pos: 0, text, kind: *kind }, *typed, &mut out);
         }
-        let program = typed.then(|| tree.names.intern("iptables"));
-        let chain = tree.names.intern(chain);
-        let end = tree.words.len() as u32;
-        tree.items.push(Item::Rule(RuleLine { program, op: RuleOp::Append, chain, counters: None, first, end }));
+        out.push('\n');
     }
-    tree
+    out
 }
 
 proptest! {
     #[test]
-    fn generated_trees_round_trip(lines in prop::collection::vec(line(), 0..6)) {
-        let tree = build(&lines);
-        let text = printed(&tree);
-        let (again, diagnostics) = read(&text);
+    fn generated_lines_round_trip(lines in prop::collection::vec(line(), 0..6)) {
+        let text = spelled(&lines);
+        let (tree, diagnostics) = read(&text);
         prop_assert_eq!(diagnostics, [""; 0], "{}", text);
-        prop_assert_eq!(again.items.len(), tree.items.len());
-        prop_assert_eq!(printed(&again), text.as_str());
-        let texts = |t: &Tree| t.words.iter().map(|w| t.text(w.text).to_owned()).collect::<Vec<_>>();
-        prop_assert_eq!(texts(&again), texts(&tree));
+        prop_assert_eq!(tree.items.len(), lines.len());
+        prop_assert_eq!(printed(&tree), text.as_str());
+        let words: Vec<_> = all_words(&tree).into_iter().map(|w| w.1).collect();
+        let wanted: Vec<_> = lines.iter().flat_map(|l| &l.2).map(|w| w.1.clone()).collect();
+        prop_assert_eq!(words, wanted, "{}", text);
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! The syntax tree of `iptables-save`, `ip6tables-save`, `iptables -S` and typed commands: lines, and words in order.
 //!
 //! A rule is its words. Which words belong to which option is not known here (`--comment -j -j ACCEPT` is a real line):
-//! the engine's registry knows each option's arity. Every text is interned in [`Tree::names`], so a tree prints without
-//! its source.
+//! the engine's registry knows each option's arity. A tree stands on its source: names are spans of it, and a line's words
+//! are read from it when they are asked for.
 
-use crate::names::{Name, Names};
-use crate::source::Span;
+use std::num::NonZeroU32;
+
+use rustc_hash::FxHashMap;
+
+use super::lexer::{Lexer, Token};
+use super::split::{Form, Raw};
+use crate::source::{Source, Span};
 
 /// What a word looked like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +27,11 @@ pub enum WordKind {
 
 /// One word of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Word {
+pub struct Word<'t> {
     /// Position of its first byte (of the quote, if quoted).
     pub pos: u32,
     /// Its text, quotes and escapes undone.
-    pub text: Name,
+    pub text: &'t str,
     /// What it looked like.
     pub kind: WordKind,
 }
@@ -38,6 +43,26 @@ pub struct Counters {
     pub packets: u64,
     /// Bytes.
     pub bytes: u64,
+}
+
+/// Where the words of a line stand; the operation, its chain, number or policy are not among them, `-t TABLE` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// Reading begins here.
+    pub from: u32,
+    /// How they are read.
+    pub read: Read,
+}
+
+/// How the words of a line are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// Words up to the end of the line, quoted as `iptables-restore` reads them.
+    Dump,
+    /// Words up to the end of the line, quoted as in a shell.
+    Shell,
+    /// The whole line: words stand in front of its operation too.
+    Line,
 }
 
 /// What a rule line does to its chain.
@@ -61,17 +86,15 @@ pub enum RuleOp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleLine {
     /// `iptables`, `ip6tables`, … when the line is a typed command that names its program.
-    pub program: Option<Name>,
+    pub program: Option<Span>,
     /// What it does.
     pub op: RuleOp,
     /// The chain.
-    pub chain: Name,
-    /// Counters in front of the line, if any.
-    pub counters: Option<Counters>,
-    /// First of its words in [`Tree::words`]; the operation, its chain and number are not among them, `-t TABLE` is.
-    pub first: u32,
-    /// One behind its last word.
-    pub end: u32,
+    pub chain: Span,
+    /// Counters in front of the line, if any: [`Tree::counters`] has them.
+    pub counters: Option<NonZeroU32>,
+    /// Its words.
+    pub words: Words,
 }
 
 /// An operation on chains that names no rule.
@@ -96,53 +119,47 @@ pub enum ChainOp {
 pub enum Item {
     /// An empty line.
     Blank,
-    /// `# text`, the text without the `#`, verbatim.
-    Comment(Name),
+    /// `# text`.
+    Comment,
     /// `*filter`.
-    Table(Name),
+    Table(Span),
     /// `:INPUT ACCEPT [0:0]`; a policy of `-` is `None`.
     Chain {
         /// The chain.
-        name: Name,
+        name: Span,
         /// The policy, `None` for `-`.
-        policy: Option<Name>,
-        /// Counters, if any.
-        counters: Option<Counters>,
+        policy: Option<Span>,
+        /// Counters, if any: [`Tree::counters`] has them.
+        counters: Option<NonZeroU32>,
     },
     /// `-P INPUT DROP`, in `iptables -S` output or typed; words hold `-t TABLE` or counters where given.
     Policy {
         /// `iptables`, … if typed.
-        program: Option<Name>,
+        program: Option<Span>,
         /// The chain.
-        chain: Name,
+        chain: Span,
         /// The policy.
-        policy: Name,
-        /// Further words, as in [`RuleLine::first`].
-        first: u32,
-        /// One behind the last further word.
-        end: u32,
+        policy: Span,
+        /// Further words.
+        words: Words,
     },
-    /// `-N CHAIN`; further words as in [`Item::Policy`].
+    /// `-N CHAIN`.
     NewChain {
         /// `iptables`, … if typed.
-        program: Option<Name>,
+        program: Option<Span>,
         /// The chain.
-        chain: Name,
+        chain: Span,
         /// Further words.
-        first: u32,
-        /// One behind the last further word.
-        end: u32,
+        words: Words,
     },
     /// `-F CHAIN` and the like; the chain, if any, is the first plain word.
     Command {
         /// `iptables`, … if typed.
-        program: Option<Name>,
+        program: Option<Span>,
         /// What it does.
         op: ChainOp,
-        /// First of its words in [`Tree::words`].
-        first: u32,
-        /// One behind its last word.
-        end: u32,
+        /// Its words.
+        words: Words,
     },
     /// A rule.
     Rule(RuleLine),
@@ -151,19 +168,20 @@ pub enum Item {
 }
 
 /// A parsed file or command.
-#[derive(Clone, Debug, Default)]
-pub struct Tree {
-    /// The texts of all names in the tree.
-    pub names: Names,
+#[derive(Clone, Debug)]
+pub struct Tree<'s> {
+    /// What it was read from.
+    pub source: &'s Source,
     /// The lines in order; a line that could not be read is missing here and has a diagnostic.
     pub items: Vec<Item>,
     /// Span of each line, parallel to `items`, without its newline.
     pub spans: Vec<Span>,
-    /// The words of all rules.
-    pub words: Vec<Word>,
     /// Spans of the lines that could not be read, each with the table and chain it belongs to where that much was
     /// readable: an unreadable rule on the path is an unknown fact, never silently skipped.
     pub unreadable: Vec<Unreadable>,
+    counters: Vec<Counters>,
+    /// Values with quotes and escapes undone, by the position of their first byte, where they are no slices of the source.
+    pub(super) undone: FxHashMap<u32, String>,
 }
 
 /// A line that could not be read.
@@ -174,17 +192,82 @@ pub struct Unreadable {
     /// How many items were read before it: it stood in front of `items[before]`.
     pub before: u32,
     /// The chain of an `-A CHAIN` or `-I CHAIN` line that went wrong later on.
-    pub chain: Option<Name>,
+    pub chain: Option<Span>,
 }
 
-impl Tree {
-    /// The words of a rule.
-    pub fn rule_words(&self, rule: &RuleLine) -> &[Word] {
-        &self.words[rule.first as usize..rule.end as usize]
+impl<'s> Tree<'s> {
+    pub(super) fn new(source: &'s Source) -> Self {
+        Tree {
+            source,
+            items: Vec::new(),
+            spans: Vec::new(),
+            unreadable: Vec::new(),
+            counters: Vec::new(),
+            undone: FxHashMap::default(),
+        }
     }
 
-    /// The text of a name.
-    pub fn text(&self, name: Name) -> &str {
-        self.names.get(name)
+    /// Adds counters; their number counts from 1.
+    pub(super) fn add_counters(&mut self, counters: Counters) -> Option<NonZeroU32> {
+        self.counters.push(counters);
+        NonZeroU32::new(self.counters.len() as u32)
+    }
+
+    /// The counters of that number.
+    pub fn counters(&self, number: NonZeroU32) -> Option<Counters> {
+        self.counters.get(number.get() as usize - 1).copied()
+    }
+
+    /// The text of a name, quotes and escapes undone.
+    pub fn text(&self, name: Span) -> &str {
+        self.undone(name.start).unwrap_or_else(|| {
+            let text = self.slice(name);
+            text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text)
+        })
+    }
+
+    /// The text of a comment's line, without the `#`, verbatim.
+    pub fn comment(&self, line: Span) -> &str {
+        self.slice(line).trim_start_matches([' ', '\t', '\r']).strip_prefix('#').unwrap_or("").trim_end_matches('\r')
+    }
+
+    /// The words of a line, in order.
+    pub fn words(&self, words: Words) -> impl Iterator<Item = Word<'_>> {
+        let Source { text, base, .. } = self.source;
+        let at = words.from.saturating_sub(*base) as usize;
+        let mut lexer = match words.read {
+            Read::Line => Lexer::words(text, *base, at),
+            read => Lexer::rest(text, *base, at, read == Read::Shell),
+        };
+        std::iter::from_fn(move || {
+            loop {
+                match lexer.next()?.ok()? {
+                    (pos, Token::Word(raw), _) => return Some(self.word(raw, pos)),
+                    (_, Token::Newline, _) => return None,
+                    _ => {}
+                }
+            }
+        })
+    }
+
+    fn word<'t>(&'t self, raw: Raw<'t>, pos: u32) -> Word<'t> {
+        let text = raw.plain().or_else(|| self.undone(pos)).unwrap_or(raw.text);
+        let kind = match raw.form {
+            Form::Quoted | Form::Open => WordKind::Quoted,
+            _ if text == "!" => WordKind::Bang,
+            _ if text.starts_with('-') => WordKind::Option,
+            Form::Bare => WordKind::Plain,
+            Form::Shell => WordKind::Quoted,
+        };
+        Word { pos, text, kind }
+    }
+
+    fn undone(&self, pos: u32) -> Option<&str> {
+        if self.undone.is_empty() { None } else { self.undone.get(&pos).map(String::as_str) }
+    }
+
+    fn slice(&self, span: Span) -> &'s str {
+        let (start, end) = (span.start.saturating_sub(self.source.base), span.end.saturating_sub(self.source.base));
+        self.source.text.get(start as usize..end as usize).unwrap_or("")
     }
 }

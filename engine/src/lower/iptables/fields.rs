@@ -68,7 +68,7 @@ pub const COMMENT: Extension = Extension::of_match("comment", &[opt("--comment")
         if arg.text().len() > 255 {
             return Err(arg.bad("a comment is at most 255 bytes long"));
         }
-        cx.draft.comment = Some(cx.name(arg.text()));
+        cx.draft.comment = Some(cx.model.names.append(arg.text()));
     }
     Ok(())
 });

@@ -2,7 +2,7 @@
 //!
 //! `-s`, `--source` and `--src` are one option; `-w` takes a number or none.
 
-use nettrace_grammar::Name;
+use rustc_hash::FxHashMap;
 
 use crate::model::Family;
 
@@ -76,12 +76,12 @@ pub fn global(name: &str) -> Option<usize> {
     GLOBALS.iter().position(|g| name == g.0 || name == g.1 || (!g.2.is_empty() && name == g.2))
 }
 
-/// What words were found to be, by their name in the tree: a dump has few spellings and many words.
+/// What words were found to be: a dump has few spellings and many words.
 #[derive(Debug, Default)]
-pub struct Cache {
+pub struct Cache<'t> {
     family: Option<Family>,
-    /// For each kind of word and each name: 0 not asked yet, 1 nothing of that kind, else its place plus 2.
-    slots: [Vec<u8>; 3],
+    /// For each kind of word, the places of the words that were asked for.
+    places: [FxHashMap<&'t str, Option<u8>>; 3],
 }
 
 /// A kind of word in a [`Cache`].
@@ -91,17 +91,11 @@ pub const MATCH: usize = 1;
 /// See [`GLOBAL`].
 pub const TARGET: usize = 2;
 
-impl Cache {
-    /// The place of a word of that kind; `find` is asked once for each name.
-    pub fn place(&mut self, kind: usize, name: Name, find: impl FnOnce() -> Option<usize>) -> Option<usize> {
-        let (slots, i) = (&mut self.slots[kind], name.0 as usize);
-        if slots.len() <= i {
-            slots.resize(i + 1, 0);
-        }
-        if slots[i] == 0 {
-            slots[i] = find().and_then(|place| u8::try_from(place + 2).ok()).unwrap_or(1);
-        }
-        slots[i].checked_sub(2).map(usize::from)
+impl<'t> Cache<'t> {
+    /// The place of a word of that kind; `find` is asked once for each word.
+    pub fn place(&mut self, kind: usize, word: &'t str, find: impl FnOnce() -> Option<usize>) -> Option<usize> {
+        let place = || find().and_then(|place| u8::try_from(place).ok());
+        self.places[kind].entry(word).or_insert_with(place).map(usize::from)
     }
 
     /// Extensions differ between families; what was found for the other one is forgotten.

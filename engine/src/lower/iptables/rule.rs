@@ -53,15 +53,14 @@ enum Target {
 }
 
 impl Lowerer<'_, '_> {
-    /// The rules that a line stands for: several when it names several addresses.
-    pub(super) fn rules(&mut self, line: &RuleLine, place: Place, span: Span) -> Vec<RuleId> {
+    /// Adds the rules that a line stands for to `ids`: several when it names several addresses.
+    pub(super) fn rules(&mut self, line: &RuleLine, place: Place, span: Span, ids: &mut Vec<RuleId>) {
         self.read_words(line, place);
         let parsed = std::mem::take(&mut self.parsed);
-        let mut ids = Vec::with_capacity(1);
         let mut found = Vec::new();
         if parsed.skip {
             self.parsed = parsed;
-            return ids;
+            return;
         }
         let sides = sides(&parsed, place);
         for source in sides[0].networks() {
@@ -80,7 +79,6 @@ impl Lowerer<'_, '_> {
         self.diagnostics.extend_from_slice(&parsed.diagnostics);
         self.diagnostics.append(&mut found);
         self.parsed = parsed;
-        ids
     }
 
     fn cx(&mut self, place: Place) -> Cx<'_> {
@@ -104,9 +102,10 @@ impl Lowerer<'_, '_> {
         nets: [Option<Network>; 2],
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Draft {
-        let jump = parsed.jump.map(|j| (j, self.target(&j, place)));
+        let jump = parsed.jump.map(|j| (j, Self::target(&j)));
         let unknown = jump.is_some_and(|(_, t)| t == Target::Unknown);
         let names = if unknown { self.chain_names(place) } else { Vec::new() };
+        let counters = line.counters.and_then(|c| self.tree.counters(c));
         let mut cx = self.cx(place);
         builtins(&mut cx, &parsed.builtin, nets, diagnostics);
         extensions(&mut cx, parsed, Kind::Match, diagnostics);
@@ -128,8 +127,7 @@ impl Lowerer<'_, '_> {
             }
             None => {}
         }
-        let counters = line.counters.map(|c| (c.packets, c.bytes));
-        cx.draft.counters = counters.or(parsed.counters);
+        cx.draft.counters = counters.map(|c| (c.packets, c.bytes)).or(parsed.counters);
         cx.draft
     }
 
@@ -138,14 +136,14 @@ impl Lowerer<'_, '_> {
         chains.map(|c| self.model.name(c.name).to_owned()).collect()
     }
 
-    fn target(&mut self, jump: &Jump<'_>, place: Place) -> Target {
+    fn target(jump: &Jump<'_>) -> Target {
         let verdict = match jump.name {
             _ if jump.load.is_some() => return Target::Extension,
             "ACCEPT" if !jump.goto => Verdict::Accept,
             "DROP" if !jump.goto => Verdict::Drop,
             "RETURN" if !jump.goto => Verdict::Return,
             "QUEUE" if !jump.goto => Verdict::Queue { num: 0, bypass: false },
-            _ => match jump.word.and_then(|n| self.find_chain(place.table, n)) {
+            _ => match jump.chain {
                 Some(chain) if jump.goto => Verdict::Goto(chain),
                 Some(chain) => Verdict::Jump(chain),
                 None => return Target::Unknown,

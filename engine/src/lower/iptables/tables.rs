@@ -2,9 +2,9 @@
 //!
 //! Chains are declared before rules are read, for a rule may jump to a later one. Left out: what a rule says.
 
-use nettrace_grammar::iptables::tree::{ChainOp, Item, RuleLine, RuleOp, Tree, Word};
-use nettrace_grammar::{Diagnostic, Name, Span};
-use rustc_hash::FxHashMap;
+use nettrace_grammar::iptables::tree::{ChainOp, Item, RuleLine, RuleOp, Tree, Word, Words};
+use nettrace_grammar::{Diagnostic, Span};
+use rustc_hash::FxHashSet;
 
 use crate::model::{
     BaseChain, ChainId, ChainKind, CountersId, Dialect, Draft, Family, Hook, Model, Op, RuleId, TableId, Verdict,
@@ -16,18 +16,24 @@ use super::words::{self, Parsed};
 
 /// Adds a tree to a model.
 pub struct Lowerer<'t, 'm> {
-    pub(super) tree: &'t Tree,
+    pub(super) tree: &'t Tree<'t>,
     pub(super) options: Options,
     pub(super) model: &'m mut Model,
     pub(super) diagnostics: Vec<Diagnostic>,
-    /// Chains by table and by their name in the tree.
-    chains: FxHashMap<(TableId, Name), ChainId>,
+    /// Chains that this tree brings or adds rules to.
+    own: FxHashSet<ChainId>,
+    /// The chain of the last rule: the next one's is mostly the same.
+    last: Option<(TableId, &'t str, ChainId)>,
     /// The table that `*table` opened.
     open: Option<TableId>,
     /// Tables that this tree opened before.
     opened: Vec<TableId>,
     pub(super) parsed: Parsed<'t>,
-    cache: Cache,
+    cache: Cache<'t>,
+    /// Room for a rule's words.
+    words: Vec<Word<'t>>,
+    /// Room for the rules of a line.
+    ids: Vec<RuleId>,
     /// Room for a rule's ops.
     pub(super) ops: Vec<Op>,
 }
@@ -41,17 +47,20 @@ pub(super) struct Place {
 }
 
 impl<'t, 'm> Lowerer<'t, 'm> {
-    pub fn new(tree: &'t Tree, options: Options, model: &'m mut Model) -> Self {
+    pub fn new(tree: &'t Tree<'t>, options: Options, model: &'m mut Model) -> Self {
         Lowerer {
             tree,
             options,
             model,
             diagnostics: Vec::new(),
-            chains: FxHashMap::default(),
+            own: FxHashSet::default(),
+            last: None,
             open: None,
             opened: Vec::new(),
             parsed: Parsed::default(),
             cache: Cache::default(),
+            words: Vec::new(),
+            ids: Vec::new(),
             ops: Vec::new(),
         }
     }
@@ -81,6 +90,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
             Item::Chain { name, policy, counters } => {
                 let Some(table) = self.open else { return };
                 let chain = self.chain(table, name, span);
+                let counters = counters.and_then(|c| self.tree.counters(c));
                 self.model.chains[chain.0 as usize].counters = counters.map(|c| {
                     self.model.counters.push((c.packets, c.bytes));
                     CountersId(self.model.counters.len() as u32 - 1)
@@ -89,15 +99,15 @@ impl<'t, 'm> Lowerer<'t, 'm> {
                     self.set_policy(chain, policy, span);
                 }
             }
-            Item::NewChain { program, chain, first, end } => {
-                if let Some((table, _)) = self.table_of(program, first, end, span) {
+            Item::NewChain { program, chain, words } => {
+                if let Some((table, _)) = self.table_of(program, words, span) {
                     self.chain(table, chain, span);
                 }
             }
             Item::Rule(rule) => {
                 // Built-in chains need no declaration, and scripts may rely on it.
                 let builtin = Hook::from_name(self.tree.text(rule.chain)).is_some();
-                if builtin && let Some((table, _)) = self.table_of(rule.program, rule.first, rule.end, span) {
+                if builtin && let Some((table, _)) = self.table_of(rule.program, rule.words, span) {
                     self.chain(table, rule.chain, span);
                 }
             }
@@ -115,18 +125,18 @@ impl<'t, 'm> Lowerer<'t, 'm> {
             }
             Item::Commit => self.open = None,
             Item::Rule(rule) => self.rule_line(&rule, span),
-            Item::Policy { program, chain, policy, first, end } => {
-                if let Some((table, _)) = self.table_of(program, first, end, span) {
+            Item::Policy { program, chain, policy, words } => {
+                if let Some((table, _)) = self.table_of(program, words, span) {
                     let chain = self.chain(table, chain, span);
                     self.set_policy(chain, policy, span);
                 }
             }
-            Item::Command { program, op, first, end } => {
-                if let Some((table, _)) = self.table_of(program, first, end, span) {
-                    self.command(op, table, &self.tree.words[first as usize..end as usize], span);
+            Item::Command { program, op, words } => {
+                if let Some((table, _)) = self.table_of(program, words, span) {
+                    self.command(op, table, words, span);
                 }
             }
-            Item::Blank | Item::Comment(_) | Item::Chain { .. } | Item::NewChain { .. } => {}
+            Item::Blank | Item::Comment | Item::Chain { .. } | Item::NewChain { .. } => {}
         }
     }
 
@@ -145,18 +155,18 @@ impl<'t, 'm> Lowerer<'t, 'm> {
         }
     }
 
-    fn command(&mut self, op: ChainOp, table: TableId, words: &'t [Word], span: Span) {
-        let texts = words.iter().map(|w| (w.text, self.tree.text(w.text)));
-        let mut names = texts.filter(|(_, t)| !t.starts_with('-')).map(|(n, _)| n).take(2);
+    fn command(&mut self, op: ChainOp, table: TableId, words: Words, span: Span) {
+        let mut names = self.tree.words(words).map(|w| w.text).filter(|t| !t.starts_with('-'));
         let (first, second) = (names.next(), names.next());
-        let found = first.and_then(|n| self.find_chain(table, n));
+        let found = first.and_then(|name| self.model.find_chain(table, name));
         match (op, found) {
             (ChainOp::Flush, None) if first.is_none() => self.flush(table),
             (ChainOp::Flush, Some(chain)) => self.model.chains[chain.0 as usize].rules.clear(),
             (ChainOp::Rename, Some(chain)) => {
                 if let Some(new) = second {
-                    self.chains.insert((table, new), chain);
-                    self.model.chains[chain.0 as usize].name = self.model.names.intern(self.tree.text(new));
+                    self.own.insert(chain);
+                    self.model.rename_chain(chain, new);
+                    self.last = None;
                 }
             }
             (ChainOp::Flush | ChainOp::Rename, None) => {
@@ -166,7 +176,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
         }
     }
 
-    fn set_policy(&mut self, chain: ChainId, policy: Name, span: Span) {
+    fn set_policy(&mut self, chain: ChainId, policy: Span, span: Span) {
         let verdict = match self.tree.text(policy) {
             "ACCEPT" => Verdict::Accept,
             "DROP" => Verdict::Drop,
@@ -182,7 +192,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
     }
 
     /// The table that a line works on, with its family.
-    fn table_of(&mut self, program: Option<Name>, first: u32, end: u32, span: Span) -> Option<(TableId, Family)> {
+    fn table_of(&mut self, program: Option<Span>, words: Words, span: Span) -> Option<(TableId, Family)> {
         let family = match program.map(|p| self.tree.text(p)) {
             Some(p) if p.starts_with("ip6tables") => Family::Ip6,
             Some(_) => Family::Ip,
@@ -191,14 +201,14 @@ impl<'t, 'm> Lowerer<'t, 'm> {
         if let Some(open) = self.open {
             return Some((open, family));
         }
-        let words = self.tree.words.get(first as usize..end as usize).unwrap_or(&[]);
-        let named = words.iter().position(|w| matches!(self.tree.text(w.text), "-t" | "--table"));
-        let name = named.and_then(|i| words.get(i + 1)).map_or("filter", |w| self.tree.text(w.text));
-        let table = self.named_table(name, family, false, span)?;
+        let mut words = self.tree.words(words).map(|w| w.text);
+        let named = words.any(|w| matches!(w, "-t" | "--table"));
+        let name = if named { words.next() } else { None };
+        let table = self.named_table(name.unwrap_or("filter"), family, false, span)?;
         Some((table, family))
     }
 
-    fn table(&mut self, name: Name, family: Family, span: Span) -> Option<TableId> {
+    fn table(&mut self, name: Span, family: Family, span: Span) -> Option<TableId> {
         self.named_table(self.tree.text(name), family, true, span)
     }
 
@@ -230,26 +240,30 @@ impl<'t, 'm> Lowerer<'t, 'm> {
     }
 
     /// The chain of that name, made if it is not there.
-    fn chain(&mut self, table: TableId, name: Name, span: Span) -> ChainId {
-        if let Some(chain) = self.find_chain(table, name) {
-            if self.model.chain(chain).span == self.model.table(table).span {
-                self.model.chains[chain.0 as usize].span = span;
+    fn chain(&mut self, table: TableId, name: Span, span: Span) -> ChainId {
+        let name = self.tree.text(name);
+        let chain = match self.model.find_chain(table, name) {
+            Some(chain) => {
+                if self.model.chain(chain).span == self.model.table(table).span {
+                    self.model.chains[chain.0 as usize].span = span;
+                }
+                chain
             }
-            return chain;
-        }
-        let chain = self.add_chain(table, self.tree.text(name), span);
-        self.chains.insert((table, name), chain);
+            None => self.add_chain(table, name, span),
+        };
+        self.own.insert(chain);
         chain
     }
 
-    /// The chain of that name.
-    pub(super) fn find_chain(&mut self, table: TableId, name: Name) -> Option<ChainId> {
-        if let Some(chain) = self.chains.get(&(table, name)) {
-            return Some(*chain);
+    /// The chain that a rule is added to.
+    fn chain_of_rule(&mut self, table: TableId, name: &'t str) -> Option<ChainId> {
+        if let Some((_, _, chain)) = self.last.filter(|last| (last.0, last.1) == (table, name)) {
+            return Some(chain);
         }
-        let found = self.model.find_chain(table, self.tree.text(name))?;
-        self.chains.insert((table, name), found);
-        Some(found)
+        let chain = self.model.find_chain(table, name)?;
+        self.own.insert(chain);
+        self.last = Some((table, name, chain));
+        Some(chain)
     }
 
     fn add_chain(&mut self, table: TableId, name: &str, span: Span) -> ChainId {
@@ -272,7 +286,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
     }
 
     /// A line that the grammar could not read, but whose chain is known: an unknown fact in that place.
-    fn unreadable(&mut self, chain: Option<Name>, span: Span) {
+    fn unreadable(&mut self, chain: Option<Span>, span: Span) {
         let (Some(table), Some(name)) = (self.open, chain) else { return };
         let chain = self.chain(table, name, span);
         let number = self.model.chain(chain).rules.len() + 1;
@@ -285,9 +299,9 @@ impl<'t, 'm> Lowerer<'t, 'm> {
     }
 
     fn rule_line(&mut self, rule: &RuleLine, span: Span) {
-        let Some((table, family)) = self.table_of(rule.program, rule.first, rule.end, span) else { return };
-        let Some(chain) = self.find_chain(table, rule.chain) else {
-            let name = self.tree.text(rule.chain);
+        let Some((table, family)) = self.table_of(rule.program, rule.words, span) else { return };
+        let name = self.tree.text(rule.chain);
+        let Some(chain) = self.chain_of_rule(table, name) else {
             let message = format!("there is no chain `{}` in this table", name.escape_debug());
             let mut diagnostic = Diagnostic::error("NT109", span, message);
             let names = self.model.chains.iter().filter(|c| c.table == table).map(|c| self.model.name(c.name));
@@ -298,8 +312,11 @@ impl<'t, 'm> Lowerer<'t, 'm> {
         if let RuleOp::DeleteNumber(n) = rule.op {
             return self.remove(chain, n, span);
         }
-        let ids = self.rules(rule, place, span);
+        let mut ids = std::mem::take(&mut self.ids);
+        self.rules(rule, place, span, &mut ids);
         self.put(rule.op, chain, &ids, span);
+        ids.clear();
+        self.ids = ids;
     }
 
     /// Puts rules into their chain as the operation says.
@@ -357,17 +374,11 @@ impl<'t, 'm> Lowerer<'t, 'm> {
 
     /// The options of a rule's words.
     pub(super) fn read_words(&mut self, rule: &RuleLine, place: Place) {
-        let first = rule.first as usize..rule.end as usize;
-        let words = self.tree.words.get(first).unwrap_or(&[]);
-        let (tree, chains, model) = (self.tree, &self.chains, &*self.model);
-        let is_chain = |name: Name| {
-            let elsewhere = |text: &str| {
-                let target = super::registry::find_target(text, place.family);
-                target.is_none() && model.find_chain(place.table, text).is_some()
-            };
-            chains.contains_key(&(place.table, name)) || elsewhere(tree.text(name))
-        };
-        words::read(self.tree, words, place.family, &is_chain, &mut self.cache, &mut self.parsed);
+        self.words.clear();
+        self.words.extend(self.tree.words(rule.words));
+        let (own, model) = (&self.own, &*self.model);
+        let chain = |name: &str| model.find_chain(place.table, name).map(|chain| (chain, own.contains(&chain)));
+        words::read(&self.words, place.family, &chain, &mut self.cache, &mut self.parsed);
     }
 }
 

@@ -9,6 +9,13 @@ use crate::model::{Family, ones};
 
 use super::names::{PROTOCOL_NAMES, SERVICES};
 
+/// A text in front of the first `at` and behind it.
+pub fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+    // Values are short: this is quicker than `split_once`, which prepares for long texts.
+    let i = text.bytes().position(|b| b == at)?;
+    Some((text.get(..i)?, text.get(i + 1..)?))
+}
+
 /// A number as C's `strtoul` with base 0 takes it: `10`, `0x1f`, `017`.
 pub fn number(text: &str) -> Option<u64> {
     let (digits, radix) = match text.as_bytes() {
@@ -28,8 +35,8 @@ pub fn number_to(text: &str, max: u64) -> Option<u64> {
 }
 
 /// `LO:HI`, `LO:`, `:HI`, `:` or `N`, each read by `one`; an end left out is 0 or `max`. `None` when the ends are turned around.
-pub fn range_by(text: &str, sep: char, max: u64, one: impl Fn(&str) -> Option<u64>) -> Option<(u64, u64)> {
-    let (lo, hi) = if let Some((lo, hi)) = text.split_once(sep) {
+pub fn range_by(text: &str, sep: u8, max: u64, one: impl Fn(&str) -> Option<u64>) -> Option<(u64, u64)> {
+    let (lo, hi) = if let Some((lo, hi)) = cut(text, sep) {
         (if lo.is_empty() { 0 } else { one(lo)? }, if hi.is_empty() { max } else { one(hi)? })
     } else {
         let n = one(text)?;
@@ -40,12 +47,12 @@ pub fn range_by(text: &str, sep: char, max: u64, one: impl Fn(&str) -> Option<u6
 
 /// A range of numbers up to `max`.
 pub fn range(text: &str, max: u64) -> Option<(u64, u64)> {
-    range_by(text, ':', max, number)
+    range_by(text, b':', max, number)
 }
 
 /// `VALUE` or `VALUE/MASK`, both up to `max`; without a mask all its bits count.
 pub fn masked(text: &str, max: u64) -> Option<(u32, u32)> {
-    let (value, mask) = match text.split_once('/') {
+    let (value, mask) = match cut(text, b'/') {
         Some((value, mask)) => (number_to(value, max)?, number_to(mask, max)?),
         None => (number_to(text, max)?, max),
     };
@@ -71,13 +78,17 @@ pub fn port(text: &str) -> Option<u64> {
 
 /// A range of ports: `80`, `1024:`, `ssh:http`.
 pub fn ports(text: &str) -> Option<(u64, u64)> {
-    range_by(text, ':', 0xffff, port)
+    range_by(text, b':', 0xffff, port)
 }
 
 /// An address of the family; an IPv4 one may be short, as iptables takes it (`10.1` is 10.1.0.0).
 pub fn addr(text: &str, family: Family) -> Option<Value> {
     if family == Family::Ip6 {
         return text.parse::<Ipv6Addr>().ok().map(Ipv6Addr::to_bits);
+    }
+    // As it is nearly always written; what iptables takes beyond that follows.
+    if let Ok(address) = text.parse::<Ipv4Addr>() {
+        return Some(address.to_bits().into());
     }
     let mut out: u32 = 0;
     let mut count = 0;
@@ -104,7 +115,7 @@ pub fn mask(text: &str, family: Family) -> Option<Value> {
 
 /// `ADDRESS[/MASK]` as value and mask, the value masked.
 pub fn network(text: &str, family: Family) -> Option<(Value, Value)> {
-    let (address, bits) = match text.split_once('/') {
+    let (address, bits) = match cut(text, b'/') {
         Some((address, bits)) => (address, mask(bits, family)?),
         None => (text, ones(addr_bits(family))),
     };

@@ -3,10 +3,10 @@
 //! `-p tcp --dport 80 -j ACCEPT` loads `tcp` because `--dport` is no option yet and the protocol has a match of that name.
 //! A long option may be shortened while that is unique; the extension loaded last wins. Left out: what values mean.
 
-use nettrace_grammar::iptables::tree::{Tree, Word, WordKind};
-use nettrace_grammar::{Diagnostic, Name, Span};
+use nettrace_grammar::iptables::tree::{Word, WordKind};
+use nettrace_grammar::{Diagnostic, Span};
 
-use crate::model::Family;
+use crate::model::{ChainId, Family};
 
 use super::args::{Arg, Load};
 use super::globals::{Cache, GLOBAL, GLOBALS, Global, MATCH, TARGET, global};
@@ -32,8 +32,8 @@ pub struct Builtin<'t> {
 pub struct Jump<'t> {
     /// The chain, verdict or target.
     pub name: &'t str,
-    /// The same as a name of the tree, if it is one.
-    pub word: Option<Name>,
+    /// The chain of that name, unless the name is a verdict's or a target's.
+    pub chain: Option<ChainId>,
     /// `-g`.
     pub goto: bool,
     /// The option and its argument.
@@ -91,13 +91,12 @@ enum Found {
 
 /// Reads words into a [`Parsed`].
 pub struct Reader<'t, 'p> {
-    tree: &'t Tree,
-    words: &'t [Word],
+    words: &'p [Word<'t>],
     at: usize,
     family: Family,
-    /// Whether a name is a chain: a jump to it loads no target.
-    is_chain: &'p dyn Fn(Name) -> bool,
-    cache: &'p mut Cache,
+    /// The chain of a name, and whether these rules brought it.
+    chain: &'p dyn Fn(&str) -> Option<(ChainId, bool)>,
+    cache: &'p mut Cache<'t>,
     out: &'p mut Parsed<'t>,
     proto: Option<&'t str>,
     implied: bool,
@@ -105,21 +104,20 @@ pub struct Reader<'t, 'p> {
 
 /// Reads the words of a rule into `out`, which is emptied first.
 pub fn read<'t>(
-    tree: &'t Tree,
-    words: &'t [Word],
+    words: &[Word<'t>],
     family: Family,
-    is_chain: &dyn Fn(Name) -> bool,
-    cache: &mut Cache,
+    chain: &dyn Fn(&str) -> Option<(ChainId, bool)>,
+    cache: &mut Cache<'t>,
     out: &mut Parsed<'t>,
 ) {
     out.clear();
     let cache = cache.of_family(family);
-    Reader { tree, words, at: 0, family, is_chain, cache, out, proto: None, implied: false }.run();
+    Reader { words, at: 0, family, chain, cache, out, proto: None, implied: false }.run();
 }
 
 impl<'t> Reader<'t, '_> {
     fn text(&self, at: usize) -> Option<&'t str> {
-        self.words.get(at).map(|w| self.tree.text(w.text))
+        self.words.get(at).map(|w| w.text)
     }
 
     /// From the first word to one before `end`.
@@ -128,7 +126,7 @@ impl<'t> Reader<'t, '_> {
         let last = end.saturating_sub(1).max(from);
         let stop = self.words.get(last).map_or(start, |w| {
             let quotes = if w.kind == WordKind::Quoted { 2 } else { 0 };
-            w.pos + self.tree.text(w.text).len() as u32 + quotes
+            w.pos + w.text.len() as u32 + quotes
         });
         Span::new(start, stop.max(start))
     }
@@ -157,18 +155,12 @@ impl<'t> Reader<'t, '_> {
     }
 
     fn option(&mut self, from: usize, option: &'t str, neg: bool) {
-        let (name, glued) = match (option.strip_prefix("--"), option.split_once('=')) {
-            (Some(_), Some((name, value))) => (name, Some(value)),
-            (Some(_), None) => (option, None),
-            (None, _) if option.is_char_boundary(2) && option.len() > 2 => (&option[..2], Some(&option[2..])),
-            (None, _) => (option, None),
+        let (name, glued) = match option.strip_prefix("--") {
+            Some(_) => values::cut(option, b'=').map_or((option, None), |(name, value)| (name, Some(value))),
+            None if option.is_char_boundary(2) && option.len() > 2 => (&option[..2], Some(&option[2..])),
+            None => (option, None),
         };
-        // The word that was just read, if all of it is the option.
-        let whole = self.words.get(self.at - 1).map(|w| w.text).filter(|_| glued.is_none());
-        let global = match whole {
-            Some(word) => self.cache.place(GLOBAL, word, || global(name)),
-            None => global(name),
-        };
+        let global = self.cache.place(GLOBAL, name, || global(name));
         if let Some(g) = global.map(|g| GLOBALS[g]) {
             return self.global(g.3, g.4, from, glued, neg);
         }
@@ -259,14 +251,12 @@ impl<'t> Reader<'t, '_> {
             }
         }
         let span = self.span(from, self.at);
-        // The argument's word, unless it is glued to its option.
-        let word = self.words.get(self.at - 1).map(|w| w.text).filter(|_| glued.is_none());
         match what {
-            Global::Match => self.load(value, word, from, neg),
+            Global::Match => self.load(value, from, neg),
             Global::Jump | Global::Goto if self.out.jump.is_some() => {
                 self.error("NT105", from, "a rule has one `-j` or `-g`");
             }
-            Global::Jump | Global::Goto => self.jump(value, word, what == Global::Goto, from),
+            Global::Jump | Global::Goto => self.jump(value, what == Global::Goto, from),
             Global::Table => self.out.table = Some(value),
             Global::Counters => self.counters(value, from),
             Global::Only(family) => self.out.skip |= family != self.family,
@@ -293,20 +283,15 @@ impl<'t> Reader<'t, '_> {
         );
     }
 
-    /// The extension of that name, which is the text of `word` if that is given.
-    fn extension(&mut self, kind: usize, name: &str, word: Option<Name>) -> Option<&'static Extension> {
+    /// The extension of that name.
+    fn extension(&mut self, kind: usize, name: &'t str) -> Option<&'static Extension> {
         let family = self.family;
         let all = if kind == MATCH { registry::MATCHES } else { registry::TARGETS };
-        let find = || all.iter().position(|e| e.is(name, family));
-        let place = match word {
-            Some(word) => self.cache.place(kind, word, find),
-            None => find(),
-        };
-        place.map(|i| all[i])
+        self.cache.place(kind, name, || all.iter().position(|e| e.is(name, family))).map(|i| all[i])
     }
 
-    fn load(&mut self, name: &'t str, word: Option<Name>, from: usize, neg: bool) {
-        match self.extension(MATCH, name, word) {
+    fn load(&mut self, name: &'t str, from: usize, neg: bool) {
+        match self.extension(MATCH, name) {
             Some(ext) if !neg => self.out.loads.push(Load { ext, span: self.span(from, self.at) }),
             Some(_) => self.error("NT107", from, "`!` stands in front of a match's option, not of `-m`"),
             None => {
@@ -336,12 +321,14 @@ impl<'t> Reader<'t, '_> {
         }
     }
 
-    fn jump(&mut self, name: &'t str, word: Option<Name>, goto: bool, from: usize) {
-        let standard = matches!(name, "ACCEPT" | "DROP" | "RETURN" | "QUEUE");
-        let word = word.or_else(|| self.tree.names.find(name));
-        let chain = goto || standard || word.is_some_and(|w| (self.is_chain)(w));
-        let ext = if chain { None } else { self.extension(TARGET, name, word) };
-        if ext.is_none() && !chain {
+    fn jump(&mut self, name: &'t str, goto: bool, from: usize) {
+        let verdict = !goto && matches!(name, "ACCEPT" | "DROP" | "RETURN" | "QUEUE");
+        // A target goes before a chain of its name that was there before.
+        let jumps = |own| own || goto || registry::find_target(name, self.family).is_none();
+        let found = if verdict { None } else { (self.chain)(name) };
+        let chain = found.filter(|(_, own)| jumps(*own)).map(|(chain, _)| chain);
+        let ext = if goto || verdict || chain.is_some() { None } else { self.extension(TARGET, name) };
+        if ext.is_none() && !goto && !verdict && chain.is_none() {
             self.skip_options();
             self.out.unknown_target = Some(self.join(from, self.at));
         }
@@ -350,7 +337,7 @@ impl<'t> Reader<'t, '_> {
             self.out.loads.push(Load { ext, span });
             self.out.loads.len() as u16 - 1
         });
-        self.out.jump = Some(Jump { name, word, goto, span, load });
+        self.out.jump = Some(Jump { name, chain, goto, span, load });
     }
 
     fn counters(&mut self, packets: &str, from: usize) {
@@ -417,13 +404,13 @@ impl<'t> Reader<'t, '_> {
     }
 
     fn join(&self, from: usize, end: usize) -> String {
-        join(self.tree, &self.words[from..end.clamp(from, self.words.len())])
+        join(&self.words[from..end.clamp(from, self.words.len())])
     }
 }
 
 /// Words as one text, separated by blanks.
-pub fn join(tree: &Tree, words: &[Word]) -> String {
-    let texts: Vec<_> = words.iter().map(|w| tree.text(w.text)).collect();
+pub fn join(words: &[Word]) -> String {
+    let texts: Vec<_> = words.iter().map(|w| w.text).collect();
     texts.join(" ")
 }
 

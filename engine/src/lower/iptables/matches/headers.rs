@@ -299,7 +299,7 @@ pub const MH: Extension = Extension::of_match("mh", &[opt("--mh-type").neg()], |
     cx.need(Header::Mh);
     let one = |t: &str| values::number_to(t, 255).or_else(|| values::named(t, MH_TYPES).map(|n| n as u64));
     for arg in given.args() {
-        let (lo, hi) = arg.value(|t| values::range_by(t, ':', 255, one))?;
+        let (lo, hi) = arg.value(|t| values::range_by(t, b':', 255, one))?;
         let kind = cx.model.push_expr(Expr::Bytes { base: Base::Transport, offset: 16, bits: 8 });
         let test = cx.model.expr_test(kind, arg.neg, Values::new([(lo.into(), hi.into())]));
         cx.test(test);

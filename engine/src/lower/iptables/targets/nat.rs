@@ -104,7 +104,7 @@ fn target(text: &str, family: Family) -> Option<Target> {
                 None => None,
                 Some(base) => Some(values::port(base)? as u16),
             };
-            let range = values::range_by(ports, '-', 0xffff, |t| values::port(t).filter(|p| *p > 0))?;
+            let range = values::range_by(ports, b'-', 0xffff, |t| values::port(t).filter(|p| *p > 0))?;
             (Some(range), base)
         }
     };
@@ -148,7 +148,7 @@ fn to_address(cx: &mut Cx<'_>, given: &Given<'_, '_>, kind: NatKind, option: &st
 
 fn to_ports(cx: &mut Cx<'_>, given: &Given<'_, '_>, kind: NatKind) -> Lowered {
     let number = |t: &str| values::number_to(t, 0xffff);
-    let read = |t: &str| values::range_by(t, '-', 0xffff, number).or_else(|| values::port(t).map(|p| (p, p)));
+    let read = |t: &str| values::range_by(t, b'-', 0xffff, number).or_else(|| values::port(t).map(|p| (p, p)));
     let ports = given.read("--to-ports", read)?;
     if ports.is_some() {
         needs_ports(cx, given)?;
