@@ -9,6 +9,7 @@ use std::env;
 use std::io::{self, IsTerminal, Write};
 
 use nettrace_engine::visible;
+use nettrace_tui::ascii::stand_in;
 
 use crate::cli::{Cli, When};
 use crate::load::Failure;
@@ -94,13 +95,14 @@ impl Paint {
     }
 }
 
+/// A character as ASCII: arrows and dots at full length, other glyphs as on the stepper's screen, letters as escapes.
 fn ascii_char(c: char) -> String {
     match c {
         c if c.is_ascii() => c.to_string(),
         '…' => "...".to_string(),
         '→' => "->".to_string(),
         '·' => "-".to_string(),
-        c => c.escape_unicode().to_string(),
+        c => stand_in(c).map_or_else(|| c.escape_unicode().to_string(), String::from),
     }
 }
 
@@ -156,6 +158,9 @@ impl Screen<'_> {
     /// Writes the answer, or a piece of it.
     pub fn print(&mut self, text: &str) -> Result<(), Failure> {
         let text = gate(text, self.paint.color);
+        if self.paint.ascii {
+            return self.own(&text.chars().map(ascii_char).collect::<String>());
+        }
         self.own(&text)
     }
 

@@ -176,6 +176,53 @@ fn edit(place: &Place) -> String {
 mod tests {
     use super::*;
 
+    /// Run by the test below, in a terminal of its own.
+    #[test]
+    #[ignore = "takes the terminal that it runs in"]
+    fn takes_the_terminal_and_panics() {
+        let mut terminal = take().unwrap();
+        terminal.draw(|frame| frame.render_widget("the stepper", frame.area())).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        panic!("lost at step 7");
+    }
+
+    /// The message of a panic is read on the shell's own screen, and the shell's line editing is as before.
+    #[test]
+    fn a_panic_gives_the_terminal_back() {
+        let me = std::env::current_exe().unwrap();
+        let socket = format!("nettrace-panic-{}", std::process::id());
+        let tmux = |args: &[&str]| Command::new("tmux").args(["-L", &socket, "-f", "/dev/null"]).args(args).output();
+        let inner = "terminal::tests::takes_the_terminal_and_panics";
+        let run = format!("{} --exact {inner} --ignored --nocapture", me.display());
+        let shell =
+            format!("echo before; {run}; stty -a | tr ' ' '\\n' | grep -E '^-?(icanon|echo);?$'; echo ended; cat");
+        let size = ["-x", "160", "-y", "50"];
+        let started = tmux(&[&["new-session", "-d"], &size[..], &[&shell]].concat());
+        if !started.is_ok_and(|o| o.status.success()) {
+            #[allow(clippy::print_stderr)] // how a test says that it was skipped
+            {
+                eprintln!("skipped: tmux is not installed or cannot start");
+            }
+            return;
+        }
+        let mut screens = Vec::new();
+        for _ in 0..200 {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            let screen = tmux(&["capture-pane", "-p"]).map(|o| String::from_utf8_lossy(&o.stdout).into_owned());
+            screens.push(screen.unwrap_or_default());
+            if screens.last().is_some_and(|s| s.contains("ended")) {
+                break;
+            }
+        }
+        let _ = tmux(&["kill-server"]);
+        let end = screens.last().map_or("", String::as_str);
+        assert!(screens.iter().any(|s| s.contains("the stepper")), "it was drawn: {end}");
+        for wanted in ["before", "lost at step 7", "\nicanon", "\necho"] {
+            assert!(end.contains(wanted), "no {wanted:?} on the screen:\n{end}");
+        }
+        assert!(!end.contains("the stepper"), "its screen is gone:\n{end}");
+    }
+
     #[test]
     fn a_file_that_is_there_is_not_overwritten() {
         let name = std::env::temp_dir().join(format!("nettrace-save-{}", std::process::id()));

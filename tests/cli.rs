@@ -150,8 +150,19 @@ fn what_is_wrong_with_an_input_has_file_line_and_column() {
 
 #[test]
 fn ascii_and_colour_are_as_asked() {
-    let (_, out, _) = nettrace(&["explain", "--dport", "31002", "--ascii"], "");
-    assert!(out.is_ascii(), "{out}");
+    let questions = "explain --dport 31002 --ascii --why-not filter/INPUT#1 --want drop -v";
+    for line in [
+        "explain --dport 31002 --ascii",
+        "explain --dport 31002 --ascii -v",
+        "explain --dport 30080 --ascii --all",
+        "explain --dport 31002 --ascii --format markdown",
+        questions,
+        "chains --ascii",
+        "lesson --ascii nodeport-drop --text",
+    ] {
+        let (code, out, _) = nettrace(&line.split(' ').collect::<Vec<_>>(), "");
+        assert!(code == 0 && out.is_ascii(), "{line}: {out}");
+    }
     let (_, out, _) = nettrace(&["explain", "--dport", "31002", "--color", "always"], "");
     assert!(out.contains("\x1b[1;32mFORWARDED"));
     let (_, out, _) = nettrace(&["explain", "--dport", "31002"], "");

@@ -162,6 +162,20 @@ fn no_color_means_none() {
 }
 
 #[test]
+fn a_locale_without_utf8_gets_ascii() {
+    let Some(t) = Tmux::start("ascii", &format!("LC_ALL=C {}", step("--dport 31002"))) else { return };
+    t.wait(&["step 1/", "> PREROUTING"]);
+    t.keys(&["r", "r", "?"]);
+    let screen = t.wait(&["help"]);
+    assert!(screen.is_ascii(), "{screen}");
+    t.escape();
+    t.keys(&["p"]);
+    t.keys(&["q"]);
+    let end = t.wait(&["ended 0"]);
+    assert!(end.is_ascii(), "{end}");
+}
+
+#[test]
 fn the_editor_opens_the_rules_file_at_its_line() {
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
     let (script, wrote) = (folder.join("editor.sh"), folder.join("editor.args"));

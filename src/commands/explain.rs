@@ -60,6 +60,8 @@ pub fn run(args: &ExplainArgs, screen: &mut Screen) -> Result<(), Failure> {
         reasons.push(reasons::reasons(world, &questions, &packet.outcomes, old, bench));
     }
     if format == Format::Html {
+        // A page is UTF-8 wherever it is made.
+        screen.paint = Paint::plain();
         return screen.print(&page(&loaded, &parts, reasons, how));
     }
     for (i, (packet, said)) in parts.iter().zip(&reasons).enumerate() {

@@ -30,7 +30,7 @@ pub fn run(args: &LessonArgs, screen: &mut Screen) -> Result<(), Failure> {
         return screen.print(&course.text(&session.model, &way.trace));
     }
     let state = State::new(session, theme(args.theme.as_deref(), paint)?, (80, 24));
-    let state = state.ok_or_else(|| Failure::new("the walk gave no answer"))?.teach(course);
+    let state = state.ok_or_else(|| Failure::new("the walk gave no answer"))?.teach(course).drawn_in(paint.ascii);
     let printed = terminal::run(state, &mut |request| desk.session(request))?;
     printed.map_or(Ok(()), |text| screen.print(&text))
 }

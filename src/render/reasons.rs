@@ -108,7 +108,7 @@ impl Desk<'_> {
     fn why(self, reasons: &Reasons, why: &WhyNot) -> String {
         let mut text = self.rule_text(why.rule);
         if text.chars().count() > WIDTH - 2 {
-            text = text.chars().take(WIDTH - 3).chain(['…']).collect();
+            text = text.chars().take(WIDTH - 5).collect::<String>() + self.paint.pick("…", "...");
         }
         let said = format!("{}, {}: {}", self.cite(why.rule), why.reason.code(), self.words(reasons, why));
         format!("  {}\n{}", self.paint.text(&text), self.wrapped(&said, "  "))

@@ -13,10 +13,18 @@ use crate::session::Asked;
 use crate::state::{Pane, Popup, State, Typing};
 use crate::text::{clip, fit, width, wrap};
 use crate::theme::Role;
-use crate::{compare, label, layout};
+use crate::{ascii, compare, label, layout};
 
 /// Draws the state, and says where the terminal's cursor belongs while a line is being typed.
 pub fn draw(state: &State, buf: &mut Buffer) -> Option<Position> {
+    let cursor = draw_all(state, buf);
+    if state.ascii {
+        ascii::plain(buf);
+    }
+    cursor
+}
+
+fn draw_all(state: &State, buf: &mut Buffer) -> Option<Position> {
     let areas = layout::areas(state);
     if areas.header.height == 0 {
         draw_too_small(state, buf);

@@ -5,6 +5,7 @@
 //!
 //! Start reading at `update.rs`; keys are in `keymap.rs`, looks in `theme.rs`, one file a pane in `panes/`.
 
+pub mod ascii;
 pub mod canvas;
 pub mod compare;
 pub mod draw;

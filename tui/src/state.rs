@@ -150,6 +150,8 @@ pub struct State {
     pub message: Option<String>,
     /// Looks.
     pub theme: Theme,
+    /// Only ASCII characters are drawn.
+    pub ascii: bool,
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
     /// Requests before this one.
@@ -185,11 +187,19 @@ impl State {
             search: String::new(),
             message: None,
             theme,
+            ascii: false,
             size,
             history: Vec::new(),
             waiting: None,
             course: None,
         })
+    }
+
+    /// The same for a terminal that may know ASCII only.
+    #[must_use]
+    pub fn drawn_in(mut self, ascii: bool) -> State {
+        self.ascii = ascii;
+        self
     }
 
     /// The same as a lesson, which begins with its introduction.

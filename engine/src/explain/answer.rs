@@ -13,7 +13,7 @@ use crate::packet::{Got, Packet};
 use crate::trace::{Decision, Event, Fate, Step, Trace};
 
 use super::way::{ChainStep, Change, Way, What};
-use super::whynot::{Inquiry, Misses, Stood};
+use super::whynot::{Inquiry, Misses, Stood, is_nat};
 use telling::Telling;
 
 /// How much of the way is told.
@@ -272,8 +272,9 @@ pub fn answer(world: World, local: bool, detail: Detail, outcomes: &Outcomes<Tra
 fn too_late(model: &Model, trace: &Trace, assumption: &Assumption) -> bool {
     let family = trace.start.family();
     let port = |e: &Event| matches!(e, Event::Answer { fact: fact @ Fact::Other("nat-port"), .. } if fact.question(model, family) == assumption.fact);
+    // The rule that translates may stand on either side of the answer; behind it its chain has ended.
     let looks = |e: &Event| match e {
-        Event::Rule { .. } => true,
+        Event::Rule { rule, .. } => !is_nat(model, *rule),
         Event::Enter(chain) => !model.chain(*chain).rules.is_empty(),
         _ => false,
     };

@@ -28,7 +28,7 @@ pub fn run(args: &StepArgs, screen: &mut Screen) -> Result<(), Failure> {
     let desk = Desk::new(loaded, &args.input.inputs, &args.packet, &args.facts)?.what_if(&args.whatif.with, without);
     let session = desk.session(&desk.request()).map_err(Failure::new)?;
     let state = State::new(session, theme(args.theme.as_deref(), screen.paint)?, (80, 24));
-    let state = state.ok_or_else(|| Failure::new("the walk gave no answer"))?;
+    let state = state.ok_or_else(|| Failure::new("the walk gave no answer"))?.drawn_in(screen.paint.ascii);
     let printed = terminal::run(state, &mut |request| desk.session(request))?;
     printed.map_or(Ok(()), |text| screen.print(&text))
 }

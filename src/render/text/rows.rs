@@ -18,6 +18,9 @@ const LABEL: (usize, usize) = (8, 14);
 /// Longest chain name that is shown whole.
 const NAME: usize = 36;
 
+/// Widest column of chain names with their rules' numbers.
+const NAMES: usize = 32;
+
 /// The rules that an ending tells of.
 pub fn rules(ending: &Ending) -> Vec<RuleId> {
     let mut out = Vec::new();
@@ -74,7 +77,7 @@ fn table(scene: &Scene, base: ChainId) -> String {
 fn quiet(scene: &Scene, bases: &[ChainId], rules: usize, width: usize) -> String {
     let (label, matched) = quiet_words(scene, bases, rules);
     let label = if label.chars().count() > width { label + " " } else { label };
-    scene.paint.dim(&format!("  {label:<width$} {matched}")) + "\n"
+    scene.paint.dim(&super::hang(&format!("{label:<width$} {matched}"), "  ", width + 1))
 }
 
 /// Base chains without effect: their tables, and what is said of them.
@@ -104,7 +107,7 @@ impl Table<'_> {
         let missed = steps.iter().filter_map(|s| Some((s, s.misses.list.last()?)));
         let missed = missed.map(|(s, m)| format!("{} #{}", name(scene, s.chain), m.number).chars().count());
         let told = steps.iter().map(|s| left(scene, s).chars().count());
-        let name_width = told.chain(missed).max().unwrap_or(0).min(30);
+        let name_width = told.chain(missed).max().unwrap_or(0).min(NAMES);
         let mut first = label.as_str();
         for step in steps {
             for line in self.misses(step, name_width) {
@@ -166,6 +169,8 @@ impl Table<'_> {
         } else {
             head
         };
+        let action =
+            cut(&action, WIDTH.saturating_sub(head.chars().count() + place.chars().count() + 1).max(12), p.ascii);
         let used = head.chars().count() + action.chars().count();
         let note = hint(scene, step).unwrap_or_default();
         let room = WIDTH.saturating_sub(used + place.chars().count() + 3);

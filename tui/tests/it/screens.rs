@@ -28,6 +28,26 @@ fn check(name: &str, size: (u16, u16), script: &str) {
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (60, 18)];
 
+/// Everything that a script shows, in ASCII: the same cells, and each of the stepper's own characters has its stand-in.
+#[test]
+fn every_screen_can_be_drawn_in_ascii() {
+    for script in ["", "/31002<Enter>n", "rrr", "}h1z", "?", "e", "W", "G", "E", "b", "i"] {
+        let mut s = state((120, 40));
+        press(&mut s, script);
+        let drawn = screen(&s).backend().buffer().clone();
+        let plain = screen(&s.clone().drawn_in(true)).backend().buffer().clone();
+        for (own, shown) in drawn.content.iter().zip(&plain.content) {
+            let (own, shown) = (own.symbol(), shown.symbol());
+            // Of a comment: letters, and control characters made visible.
+            let letter = own.chars().all(|c| c.is_alphabetic() || ('\u{2400}'..='\u{2426}').contains(&c));
+            assert!(
+                shown.is_ascii() && (own == shown || shown != "?" || letter),
+                "{script}: {own} is drawn as {shown}"
+            );
+        }
+    }
+}
+
 #[test]
 fn the_first_step() {
     for size in SIZES {

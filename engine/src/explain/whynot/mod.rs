@@ -354,7 +354,7 @@ impl<'a> Inquiry<'a> {
 }
 
 /// Whether a rule translates addresses.
-fn is_nat(model: &Model, rule: RuleId) -> bool {
+pub(super) fn is_nat(model: &Model, rule: RuleId) -> bool {
     let nat = |op: &Op| matches!(op, Op::Effect(e) if matches!(model.effect(*e), Effect::Nat(_)));
     model.rule_ops(rule).iter().any(nat)
 }
