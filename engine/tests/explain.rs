@@ -7,7 +7,6 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::{Sample, sample};
-use nettrace_engine::World;
 use nettrace_engine::explain::diff::diff;
 use nettrace_engine::explain::mattered::mattered;
 use nettrace_engine::explain::names::Labels;
@@ -15,13 +14,12 @@ use nettrace_engine::explain::place::{Advice, Fare, Ground, Want, advise};
 use nettrace_engine::explain::rules;
 use nettrace_engine::explain::unasked::unasked;
 use nettrace_engine::explain::way::Way;
-use nettrace_engine::explain::whynot::{Inquiry, Miss, Reason, rule_name};
+use nettrace_engine::explain::whynot::{Inquiry, Miss, rule_name};
 use nettrace_engine::fact::Pins;
 use nettrace_engine::host::Host;
-use nettrace_engine::model::{ChainId, Draft, Edit, Model, Op, RuleId, Verdict};
+use nettrace_engine::model::RuleId;
 use nettrace_engine::state::State;
-use nettrace_engine::trace::{Event, Fate, Trace};
-use nettrace_engine::walk::walk;
+use nettrace_engine::trace::Fate;
 use nettrace_engine::whatif;
 
 const REMOTE: &str = r#"{"iif":"eth0","proto":"tcp","saddr":"172.16.4.9","daddr":"172.16.4.21","dport":31002}"#;
@@ -296,107 +294,6 @@ fn where_nothing_helps_nothing_is_told() {
         Want::Accept,
     );
     assert_eq!((found.before[0], found.best().len()), (Fare::Blocked, 0), "{found:?}");
-}
-
-fn rewalk(s: &Sample, model: &Model, packet: &str) -> Trace {
-    let world = World { model, host: &s.host };
-    let start = s.start(packet);
-    let run = |ask: &mut dyn nettrace_engine::fact::Chooser| walk(world, &start, &mut State::default(), ask);
-    nettrace_engine::fact::explore(1, &Pins::default(), run).list.swap_remove(0).result
-}
-
-/// A copy of a rule without one of its ops, in its place.
-fn without_op(model: &mut Model, rule: RuleId, op: usize) -> RuleId {
-    let mut draft = Draft { ops: model.rule_ops(rule).to_vec(), ..Draft::default() };
-    draft.ops.remove(op);
-    draft.matches = Some(model.rule(rule).matches.saturating_sub(1));
-    let (chain, span) = (model.rule(rule).chain, model.rule(rule).span);
-    let index = model.position(rule).unwrap() as usize - 1;
-    let new = model.add_rule(chain, &draft, span);
-    let _undo = (model.apply(Edit::Remove(rule)), model.apply(Edit::Insert { chain, index, rule: new }));
-    new
-}
-
-/// Taking the obstacle that a reason names out of the way changes the walk at the rule.
-fn reason_is_true(s: &Sample, packet: &str, rule: RuleId) {
-    let trace = s.walk(packet);
-    let inquiry = Inquiry::new(s.world(), &trace);
-    let name = rule_name(&s.model, rule);
-    let mut model = s.model.clone();
-    let reason = inquiry.why_not(rule).reason;
-    let (asked, obstacle) = match &reason {
-        Reason::ConditionFailed(f) => {
-            assert!(matches!(model.rule_ops(rule)[f.op], Op::Test(_) | Op::VerdictMap(_)), "{name}");
-            let new = without_op(&mut model, rule, f.op);
-            (new, Some(f.op))
-        }
-        Reason::ChainNotEntered { jump, because } => {
-            if let Reason::ConditionFailed(f) = &**because {
-                without_op(&mut model, *jump, f.op);
-            } else if let Reason::EndedBefore { event } = &**because {
-                remove_event(&mut model, &trace, *event);
-            } else if let Reason::MatchedNotDeciding { event, .. } = &**because {
-                // A map led to another chain.
-                let elsewhere = |c: ChainId| c != s.model.rule(rule).chain;
-                let led = matches!(&trace.events[*event], Event::Rule { verdict: Verdict::Jump(c) | Verdict::Goto(c), .. } if elsewhere(*c));
-                assert!(led, "{name}");
-                return;
-            }
-            (rule, None)
-        }
-        Reason::EndedBefore { event } => {
-            remove_event(&mut model, &trace, *event);
-            (rule, None)
-        }
-        Reason::HookNotOnPath { hooks, .. } => {
-            let on = |e: &Event| matches!(e, Event::Hook(h) if hooks.contains(h));
-            assert!(!trace.events.iter().any(on), "{name}");
-            return;
-        }
-        Reason::Decided { .. } | Reason::MatchedNotDeciding { .. } => {
-            let hit = |e: &Event| matches!(e, Event::Rule { rule: r, .. } if *r == rule);
-            assert!(trace.events.iter().any(hit), "{name}");
-            return;
-        }
-        Reason::NatAlreadyDecided { .. } | Reason::NotHooked(_) => return,
-    };
-    let again = rewalk(s, &model, packet);
-    let inquiry = Inquiry::new(World { model: &model, host: &s.host }, &again);
-    let now = inquiry.why_not(asked).reason;
-    if let (Reason::ConditionFailed(f), Some(op)) = (&now, obstacle) {
-        assert!(f.op >= op, "{name}: {reason:?} {now:?}");
-    } else if let (Reason::EndedBefore { event: old }, Reason::EndedBefore { event: new }) = (&reason, &now) {
-        // Another rule may end the way at the same event.
-        assert_ne!(trace.events[*old], again.events[*new], "{name}");
-    } else {
-        assert_ne!(now, reason, "{name}");
-    }
-}
-
-fn remove_event(model: &mut Model, trace: &Trace, event: usize) {
-    if let Event::Rule { rule, .. } = trace.events[event] {
-        let _undo = model.apply(Edit::Remove(rule));
-    }
-}
-
-#[test]
-fn every_reason_is_true() {
-    let pods = r#"{"iif":"cni0","proto":"tcp","saddr":"10.42.0.59","daddr":"10.42.0.60","dport":80}"#;
-    let node_port = r#"{"iif":"eth0","proto":"tcp","saddr":"192.168.20.9","daddr":"192.168.20.21","dport":31080}"#;
-    let closed = r#"{"iif":"eth0","proto":"tcp","saddr":"192.168.30.9","daddr":"192.168.30.21","dport":9100}"#;
-    for (name, packets) in [
-        ("nodeport-drop", [REMOTE, LOCAL]),
-        ("k3s-netpol", [pods, pods]),
-        ("kube-proxy-nftables", [node_port, node_port]),
-        ("firewalld-nft", [closed, closed]),
-    ] {
-        let s = sample(name);
-        for packet in packets.into_iter().collect::<BTreeSet<_>>() {
-            for rule in s.model.chains.iter().flat_map(|c| c.rules.clone()) {
-                reason_is_true(&s, packet, rule);
-            }
-        }
-    }
 }
 
 #[test]
