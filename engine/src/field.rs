@@ -62,6 +62,11 @@ macro_rules! fields {
                 match self { $(Field::$id => $name,)* }
             }
 
+            /// A list of this field alone.
+            pub fn alone(self) -> &'static [Field] {
+                match self { $(Field::$id => &[Field::$id],)* }
+            }
+
             /// Width in bits.
             pub fn bits(self) -> u32 {
                 match self { $(Field::$id => $bits,)* }

@@ -108,10 +108,10 @@ fn what_mattered_leaves_out_what_did_not() {
     let s = sample("nodeport-drop");
     let found = mattered(s.world(), &s.walk(REMOTE));
     let names: BTreeSet<_> = found.fields.iter().map(|f| f.name()).collect();
-    for name in ["daddr", "dport", "proto", "iif"] {
+    for name in ["daddr", "dport", "proto", "iif", "ttl", "tcp flags"] {
         assert!(names.contains(name), "{names:?}");
     }
-    for name in ["sport", "ttl", "tos"] {
+    for name in ["sport", "tos", "length", "uid"] {
         assert!(!names.contains(name), "{names:?}");
     }
     assert!(found.routes);

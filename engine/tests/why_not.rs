@@ -34,6 +34,16 @@ fn rewalk(model: &Model, host: &Host, start: &Start) -> Trace {
     explore(1, &Pins::default(), run).list.swap_remove(0).result
 }
 
+/// A copy of a rule with these ops only, in its place.
+fn with_ops(model: &mut Model, rule: RuleId, ops: Vec<Op>) -> RuleId {
+    let draft = Draft { matches: Some(ops.len() as u16), ops, ..Draft::default() };
+    let (chain, span) = (model.rule(rule).chain, model.rule(rule).span);
+    let index = model.position(rule).unwrap() as usize - 1;
+    let new = model.add_rule(chain, &draft, span);
+    let _undo = (model.apply(Edit::Remove(rule)), model.apply(Edit::Insert { chain, index, rule: new }));
+    new
+}
+
 /// One rule of one walk, with what it takes to walk again.
 struct Case<'a> {
     s: &'a Sample,
@@ -51,22 +61,12 @@ impl Case<'_> {
         (reason, trace)
     }
 
-    /// A copy of a rule with these ops only, in its place.
-    fn with_ops(&self, model: &mut Model, rule: RuleId, ops: Vec<Op>) -> RuleId {
-        let draft = Draft { matches: Some(ops.len() as u16), ops, ..Draft::default() };
-        let (chain, span) = (model.rule(rule).chain, model.rule(rule).span);
-        let index = model.position(rule).unwrap() as usize - 1;
-        let new = model.add_rule(chain, &draft, span);
-        let _undo = (model.apply(Edit::Remove(rule)), model.apply(Edit::Insert { chain, index, rule: new }));
-        new
-    }
-
     /// The conditions in front of it hold, and with it they don't: a copy of the rule that ends before it matches, one that
     /// ends behind it does not.
     fn condition_failed(&self, op: usize) {
         let matched = |to: usize| {
             let mut model = self.s.model.clone();
-            let copy = self.with_ops(&mut model, self.rule, self.s.model.rule_ops(self.rule)[..to].to_vec());
+            let copy = with_ops(&mut model, self.rule, self.s.model.rule_ops(self.rule)[..to].to_vec());
             let (_, again) = self.again(&model, copy);
             again.events.iter().any(|e| matches!(e, Event::Rule { rule, .. } if *rule == copy))
         };
@@ -113,7 +113,7 @@ impl Case<'_> {
         let mut model = s.model.clone();
         // A map leads to many chains; what leads towards this one is a jump of its own.
         let verdict = target.unwrap_or(Verdict::Jump(chain));
-        let forced = self.with_ops(&mut model, jump, vec![Op::Verdict(verdict)]);
+        let forced = with_ops(&mut model, jump, vec![Op::Verdict(verdict)]);
         let (_, again) = self.again(&model, self.rule);
         let taken = |e: &Event| matches!(e, Event::Rule { rule, .. } if *rule == forced);
         assert!(again.events.iter().any(taken), "{}: {because:?}", self.name);

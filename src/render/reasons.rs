@@ -205,7 +205,11 @@ impl Desk<'_> {
 
     fn mattered(self, reasons: &Reasons) -> String {
         let m = &reasons.mattered;
-        let mut said: Vec<String> = m.fields.iter().map(|f| f.name().to_string()).collect();
+        let mut said: Vec<String> = m
+            .fields
+            .iter()
+            .map(|f| if *f == Field::Ttl { "ttl (above 1)".to_string() } else { f.name().to_string() })
+            .collect();
         said.extend(m.sets.iter().map(|s| format!("set {s}")));
         if m.routes {
             said.push("routes".to_string());
