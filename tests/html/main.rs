@@ -133,6 +133,9 @@ fn the_story_in_a_browser() {
     assert_eq!(field(&browser, "dport"), ["31002", "8200"]);
     assert_eq!(field(&browser, "daddr"), ["172.16.4.21", "10.244.166.136"]);
     assert_eq!(browser.texts(".step:not([hidden]) .rule .place"), ["iptables-save:234"]);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/page.png"), browser.picture()).unwrap();
+    }
     // Since when it is marked leads back to the step that marked it.
     browser.click(".step:not([hidden]) tr[data-field='mark'] a", "KUBE-MARK-MASQ");
     assert!(title().starts_with("KUBE-MARK-MASQ #1"), "{}", title());

@@ -132,6 +132,13 @@ impl Browser {
         self.post("actions", &json!({"actions": [{"type": "key", "id": "keys", "actions": actions}]}));
     }
 
+    /// The page as a PNG, from its top.
+    pub fn picture(&self) -> Vec<u8> {
+        self.post("execute/sync", &json!({"script": "scrollTo(0, 0)", "args": []}));
+        let png = self.call("GET", &format!("/session/{}/screenshot", self.session), &Value::Null);
+        decoded(png.as_str().unwrap_or(""))
+    }
+
     /// The addresses of all requests that a page made so far, its own first.
     pub fn requests(&self, page: &str) -> Vec<String> {
         let log = self.post("se/log", &json!({"type": "performance"}));
@@ -167,6 +174,28 @@ impl Drop for Browser {
         }
         let _ = std::fs::remove_dir_all(&self.profile);
     }
+}
+
+/// The bytes that base64 stands for.
+fn decoded(text: &str) -> Vec<u8> {
+    let digit = |c: u8| match c {
+        b'A'..=b'Z' => Some(c - b'A'),
+        b'a'..=b'z' => Some(c - b'a' + 26),
+        b'0'..=b'9' => Some(c - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    let (mut out, mut bits, mut count) = (Vec::new(), 0u32, 0);
+    for digit in text.bytes().filter_map(digit) {
+        bits = bits << 6 | u32::from(digit);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push((bits >> count & 0xff) as u8);
+        }
+    }
+    out
 }
 
 /// The path of a program, if it is installed.

@@ -100,8 +100,10 @@ fn row(h: &mut Html, scene: &Scene, moment: &Moment, (field, before, after): (Fi
             }
         };
         if changed {
-            h.el("td", |h| h.leaf("del", &old));
-            h.el("td", |h| {
+            // Two addresses of IPv6 have no room beside each other.
+            let cell = if old.len().max(new.len()) > 18 { "td.long" } else { "td" };
+            h.el(cell, |h| h.leaf("del", &old));
+            h.el(cell, |h| {
                 h.leaf("ins", &new);
                 meaning(h);
             });

@@ -56,8 +56,10 @@
     const here = way.links.find((a) => a.hasAttribute("aria-current"));
     const list = here && here.closest(".path");
     if (list && list.scrollHeight > list.clientHeight) {
-      const top = here.getBoundingClientRect().top - list.getBoundingClientRect().top;
-      if (top < 30 || top > list.clientHeight - 60) list.scrollTop += top - list.clientHeight / 3;
+      const box = list.getBoundingClientRect();
+      const seen = Math.min(list.clientHeight, Math.max(120, window.innerHeight - box.top));
+      const top = here.getBoundingClientRect().top - box.top;
+      if (top < 30 || top > seen - 60) list.scrollTop += top - seen / 2;
     }
     if (!quiet) history.replaceState(null, "", "#" + step.id);
   };
