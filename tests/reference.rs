@@ -1,5 +1,5 @@
-//! The generated parts of the reference: the table of iptables' extensions equals what the registry says, and every code
-//! of a diagnostic has its line.
+//! The generated parts of the reference: the tables of iptables' extensions, of nft and of limits equal what the code
+//! says, and every code of a diagnostic has its line.
 //!
 //! `UPDATE_DOCS=1 cargo test --test reference` writes the table.
 
@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use nettrace_engine::limits;
 use nettrace_engine::lower::iptables::registry::{self, For, Kind, Status};
 use nettrace_engine::lower::nft;
 
@@ -124,4 +125,21 @@ fn every_flag_has_its_line() {
     }
     let _ = write!(page, "\n## nettrace\n\n```text\n{}\n```\n", help(&["help"]).trim_end());
     is_written("docs/reference/cli.md", &page);
+}
+
+const LIMITS_HEAD: &str = "# Limits\n\nInputs are not trusted: a dump may be broken, or made to do harm. Every limit is a constant in \
+    `engine/src/limits.rs` (those of\nthe parsers in `grammar/src/limits.rs`), and `tests/limits.rs` hits it. What is within the \
+    limits is not lost when something else is not.\n\n| limit | value | of | when it is hit |\n|---|---|---|---|\n";
+const LIMITS_FOOT: &str = "\nBesides: a file of a folder must be a regular file (a named one may be a pipe: `nettrace explain \
+    <(iptables-save)`). Compressed\nfiles and UTF-16 are refused with the command that converts them; a byte order mark is skipped; \
+    bytes that are no UTF-8 are shown\nas U+FFFD. Included files are not read, and JSON may nest 128 deep. Time has no limit of its \
+    own: it is bounded by the rules and events\nthat are looked at.\n";
+
+#[test]
+fn the_page_of_limits_is_the_table() {
+    let mut page = LIMITS_HEAD.to_owned();
+    for l in limits::ALL {
+        let _ = writeln!(page, "| `{}` | {} | {} | {} |", l.name, l.value, l.of, l.then);
+    }
+    is_written("docs/reference/limits.md", &(page + LIMITS_FOOT));
 }

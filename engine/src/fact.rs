@@ -4,12 +4,14 @@
 //! result of a test, and never twice in one walk, so no outcome contradicts itself. [`explore`] replays the walk with
 //! other answers, most likely first, until none is left or a bound is hit.
 
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use crate::field::{Field, Value, address, to_address};
+use crate::limits;
 use crate::model::{Model, SetId, TextId};
 
 /// One question. Two equal facts have one answer in a walk.
@@ -232,6 +234,11 @@ pub trait Chooser {
         let _ = key;
         None
     }
+
+    /// A walk is over that looked at so many rules and wrote so many events.
+    fn spent(&mut self, rules: u64, events: u64) {
+        let _ = (rules, events);
+    }
 }
 
 /// Something that was not in the inputs and that the answer takes for granted.
@@ -272,28 +279,39 @@ pub struct Outcomes<T> {
     pub complete: bool,
 }
 
-/// How many walks one exploration takes at most.
-pub const OUTCOME_BOUND: usize = 256;
-
-/// Runs `run` with every combination of answers, at most `bound` times, most likely first.
+/// Runs `run` with every combination of answers, at most `bound` times and as long as the walks are within
+/// [`limits::ALL_RULES`] and [`limits::ALL_EVENTS`], most likely first.
 pub fn explore<T>(bound: usize, pins: &Pins, mut run: impl FnMut(&mut dyn Chooser) -> T) -> Outcomes<T> {
+    let bound = bound.max(1);
     let mut queue = BinaryHeap::from([Branch::default()]);
     let (mut list, mut complete) = (Vec::new(), true);
+    let mut spent = (0, 0);
     while let Some(branch) = queue.pop() {
-        if list.len() >= bound.max(1) {
+        if list.len() >= bound || spent.0 >= limits::ALL_RULES || spent.1 >= limits::ALL_EVENTS {
             complete = false;
             break;
         }
         let branch = Branch { odds: 1.0, known: true, ..branch };
-        let mut replay = Replay { branch, pins, next: 0, found: Vec::new(), choices: Vec::new(), open: false };
+        let mut replay = Replay::new(branch, pins, bound, spent);
         let result = run(&mut replay);
         complete &= !replay.open;
-        queue.extend(replay.found);
+        spent = replay.spent;
+        queue.extend(replay.found.into_iter().map(|other| other.0));
+        queue = likeliest(queue, bound);
         let Branch { known, odds: chance, .. } = replay.branch;
         list.push(Outcome { odds: known.then_some(chance), chance, result, choices: replay.choices });
     }
     list.sort_by(|a, b| b.odds.unwrap_or(0.0).total_cmp(&a.odds.unwrap_or(0.0)));
     Outcomes { list, complete }
+}
+
+/// The branches that can still be taken: no more than that many walks are made, and one over, by which it is known that
+/// there are others.
+fn likeliest(mut queue: BinaryHeap<Branch>, bound: usize) -> BinaryHeap<Branch> {
+    if queue.len() <= 2 * bound + 1 {
+        return queue;
+    }
+    (0..=bound).filter_map(|_| queue.pop()).collect()
 }
 
 /// A run to be made: the answers to take first.
@@ -336,18 +354,47 @@ struct Replay<'a> {
     branch: Branch,
     pins: &'a Pins,
     next: usize,
-    found: Vec<Branch>,
+    /// Other branches, the least likely on top.
+    found: BinaryHeap<Reverse<Branch>>,
+    /// How many others there were.
+    noted: usize,
+    /// How many walks are made.
+    bound: usize,
     choices: Vec<(String, String, usize)>,
     open: bool,
+    /// Rules looked at and events written, by all walks.
+    spent: (u64, u64),
 }
 
-impl Replay<'_> {
+impl<'a> Replay<'a> {
+    fn new(branch: Branch, pins: &'a Pins, bound: usize, spent: (u64, u64)) -> Self {
+        let (found, choices) = (BinaryHeap::new(), Vec::new());
+        Replay { branch, pins, next: 0, found, noted: 0, bound, choices, open: false, spent }
+    }
+
     fn take(&mut self, options: &Options, index: usize) -> usize {
         match options.choices[index].odds {
             Some(p) => self.branch.odds *= p,
             None => self.branch.known = false,
         }
         index
+    }
+
+    /// Notes a branch that takes another answer here, when it is among those that can still be walked.
+    fn other(&mut self, pick: usize, odds: Option<f64>) {
+        // Odds of a branch in the queue are an upper bound: the product so far.
+        let odds = self.branch.odds * odds.unwrap_or(1.0);
+        let age = self.branch.age + self.noted + 1;
+        self.noted += 1;
+        // The older of two that are as likely goes first.
+        if self.found.len() > self.bound && self.found.peek().is_some_and(|least| odds <= least.0.odds) {
+            return;
+        }
+        let picks = self.branch.picks.iter().copied().chain([pick]).collect();
+        self.found.push(Reverse(Branch { picks, odds, known: true, age }));
+        if self.found.len() > self.bound + 1 {
+            self.found.pop();
+        }
     }
 
     /// The answer that needs no exploring: pinned, declared, or the only one.
@@ -364,21 +411,24 @@ impl Chooser for Replay<'_> {
         self.pins.get(key).map(String::as_str)
     }
 
+    fn spent(&mut self, rules: u64, events: u64) {
+        self.spent = (self.spent.0.saturating_add(rules), self.spent.1.saturating_add(events));
+    }
+
     fn choose(&mut self, key: &str, options: &Options) -> usize {
         if let Some(index) = self.settled(key, options) {
             return index;
         }
         self.open |= options.open;
+        if self.choices.len() >= limits::QUESTIONS {
+            self.open = true;
+            return 0;
+        }
         let index = if let Some(pick) = self.branch.picks.get(self.next) {
             (*pick).min(options.choices.len() - 1)
         } else {
-            let prefix = self.branch.picks.clone();
             for other in 1..options.choices.len() {
-                let mut picks = prefix.clone();
-                picks.push(other);
-                // Odds of a branch in the queue are an upper bound: the product so far.
-                let odds = self.branch.odds * options.choices[other].odds.unwrap_or(1.0);
-                self.found.push(Branch { picks, odds, known: true, age: self.branch.age + self.found.len() + 1 });
+                self.other(other, options.choices[other].odds);
             }
             self.branch.picks.push(0);
             0

@@ -8,6 +8,7 @@ pub mod fact;
 pub mod field;
 pub mod graph;
 pub mod host;
+pub mod limits;
 pub mod lower;
 pub mod model;
 pub mod packet;

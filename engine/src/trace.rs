@@ -3,9 +3,11 @@
 //! Stepping is an index; the packet at any event is the packet at the start plus the writes up to there
 //! ([`Trace::packet_at`]). Rules that did not match are no events: they are the range between two of them.
 
+use rustc_hash::FxHashMap;
+
 use crate::fact::{Assumption, Fact};
 use crate::field::{Field, Value};
-use crate::model::{ChainId, Hook, RuleId, Verdict};
+use crate::model::{ChainId, Hook, Model, RuleId, Verdict};
 use crate::packet::{Got, Packet};
 
 /// Who changed a field.
@@ -250,6 +252,17 @@ pub struct Trace {
 }
 
 impl Trace {
+    /// The facts that the walk asked for, by their keys.
+    pub fn facts(&self, model: &Model) -> FxHashMap<String, &Fact> {
+        let mut found = FxHashMap::default();
+        for event in &self.events {
+            if let Event::Answer { fact, .. } = event {
+                found.entry(fact.key(model)).or_insert(fact);
+            }
+        }
+        found
+    }
+
     /// The packet just before event `index`.
     pub fn packet_at(&self, index: usize) -> Packet {
         let mut packet = self.start.clone();

@@ -1,11 +1,15 @@
-//! Reads `ip -j addr`, `link`, `route`, `rule`, `neigh`, `bridge -j link`, `fdb` and sysctls, and looks up in what was read.
+//! Reads `ip addr`, `link`, `route`, `rule`, `neigh`, `bridge link`, `fdb` as text and JSON, and sysctls, and looks up in
+//! what was read.
+//!
+//! Inputs are separated by a form feed; the first character of each says what it is.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use nettrace_engine::host::{Family, Host, Part, Parts};
-use nettrace_grammar::Sources;
+use nettrace_fuzz::walks::Bench;
+use nettrace_fuzz::{place, source};
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 10] = [
     Part::Addresses,
     Part::Links,
     Part::Routes(None),
@@ -14,21 +18,20 @@ const PARTS: [Part; 8] = [
     Part::BridgeLinks,
     Part::Fdb,
     Part::Sysctls,
+    Part::Routes(Some(Family::V6)),
+    Part::Rules(Family::V6),
 ];
 
 fuzz_target!(|text: &str| {
-    let mut sources = Sources::default();
-    let mut parts = Parts::default();
-    // Inputs are separated by a form feed; the first character of each says what it is.
+    let mut bench = Bench { parts: Parts::default(), ..Bench::default() };
     for piece in text.split('\x0c') {
-        let Some(kind) = piece.bytes().next() else { continue };
-        if !piece.is_char_boundary(1) {
-            continue;
-        }
-        let Ok(source) = sources.add("fuzz", &piece[1..]).cloned() else { return };
-        parts.read(PARTS[usize::from(kind) % PARTS.len()], &source);
+        let Some((kind, rest)) = piece.split_at_checked(1) else { continue };
+        let source = source(&mut bench.sources, rest);
+        let found = bench.parts.read(PARTS[usize::from(kind.as_bytes()[0]) % PARTS.len()], &source);
+        place(&bench.sources, &found);
     }
-    let host = Host::new(parts);
+    let host = Host::new(bench.parts.clone());
     host.is_loopback("lo");
     let _ = host.addresses_of("eth0", Family::V4);
+    bench.walk_some();
 });

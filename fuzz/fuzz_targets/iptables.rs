@@ -1,23 +1,22 @@
-//! Lexes, parses and prints `iptables-save` text. What prints must be a fixed point: printed text parses without an error and prints the same.
+//! Lexes, parses and prints `iptables-save` text. What prints must be a fixed point.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nettrace_grammar::{Sources, iptables};
+use nettrace_fuzz::{fixed_point, place, source};
+use nettrace_grammar::{Diagnostic, Source, Sources, iptables};
+
+fn parse(source: &Source) -> (Vec<Diagnostic>, String) {
+    let (tree, diagnostics) = iptables::parse(source);
+    let mut printed = String::new();
+    iptables::print(&tree, &mut printed);
+    (diagnostics, printed)
+}
 
 fuzz_target!(|text: &str| {
     let mut sources = Sources::default();
-    let Ok(source) = sources.add("fuzz", text).cloned() else { return };
+    let source = source(&mut sources, text);
     iptables::count_tokens(&source);
-    let (tree, diagnostics) = iptables::parse(&source);
-    for d in &diagnostics {
-        sources.locate(d.span);
-    }
-    let mut printed = String::new();
-    iptables::print(&tree, &mut printed);
-    let Ok(again) = sources.add("printed", printed.clone()).cloned() else { return };
-    let (tree, diagnostics) = iptables::parse(&again);
-    assert!(diagnostics.is_empty(), "printed text has errors: {diagnostics:?}\n{printed:?}");
-    let mut twice = String::new();
-    iptables::print(&tree, &mut twice);
-    assert_eq!(printed, twice);
+    let (diagnostics, printed) = parse(&source);
+    place(&sources, &diagnostics);
+    fixed_point(printed, parse);
 });

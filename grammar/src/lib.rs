@@ -6,6 +6,7 @@
 pub mod diag;
 pub mod ipset;
 pub mod iptables;
+pub mod limits;
 pub mod names;
 pub mod nft;
 pub mod source;

@@ -4,14 +4,12 @@
 
 use nettrace_engine::explain::names::Labels;
 use nettrace_engine::graph::{ChainGraph, TreeNode};
+use nettrace_engine::limits;
 use nettrace_engine::model::{ChainId, Hook, Model};
 
 use crate::cli::{ChainsArgs, GraphFormat};
 use crate::load::{self, Failure};
 use crate::output::{Paint, Screen};
-
-/// Nodes shown at most.
-const NODES: usize = 20_000;
 
 /// Runs it.
 pub fn run(args: &ChainsArgs, screen: &mut Screen) -> Result<(), Failure> {
@@ -76,7 +74,7 @@ impl View<'_> {
                 out.push_str(&format!("{gap}{}\n", self.paint.bold(&b.hook.name().to_ascii_uppercase())));
                 hook = Some(b.hook);
             }
-            for node in self.graph.tree(*root, NODES) {
+            for node in self.graph.tree(*root, limits::CHAINS) {
                 out.push_str(&self.line(&node));
             }
         }
@@ -154,7 +152,7 @@ impl View<'_> {
                 }
             }
         }
-        out.truncate(NODES);
+        out.truncate(limits::CHAINS);
         out
     }
 

@@ -4,7 +4,8 @@ use nettrace_engine::World;
 use nettrace_engine::explain::answer::{self, Answer, Detail};
 use nettrace_engine::explain::names::Labels;
 use nettrace_engine::explain::whynot::NEAR;
-use nettrace_engine::fact::{OUTCOME_BOUND, Outcome, Outcomes, explore};
+use nettrace_engine::fact::{Outcome, Outcomes, explore};
+use nettrace_engine::limits;
 use nettrace_engine::model::Hook;
 use nettrace_engine::spec::{self, Start};
 use nettrace_engine::state::State;
@@ -85,7 +86,7 @@ fn legs(args: &ExplainArgs, start: &Start) -> Result<Vec<Leg>, Failure> {
 
 /// All ways of the packet, or of the whole conversation.
 fn walk(world: World, start: &Start, legs: &[Leg], state: &State, fixed: &Fixed) -> Outcomes<Vec<Walked>> {
-    explore(OUTCOME_BOUND, &fixed.pins, |ask| {
+    explore(limits::OUTCOMES, &fixed.pins, |ask| {
         let mut facts = Facts { fixed, rest: ask };
         conversation::walk_all(world, start, legs, &mut state.clone(), &mut facts)
     })

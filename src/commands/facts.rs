@@ -98,6 +98,10 @@ impl Chooser for Facts<'_> {
         self.rest.given(key)
     }
 
+    fn spent(&mut self, rules: u64, events: u64) {
+        self.rest.spent(rules, events);
+    }
+
     fn choose(&mut self, key: &str, options: &Options) -> usize {
         self.fixed.asked(key, Some(options));
         match self.fixed.way(key, options) {

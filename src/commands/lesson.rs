@@ -61,7 +61,7 @@ fn find(name: &str) -> Result<(Lesson, Loaded), Failure> {
         let names: Vec<_> = load::lessons().map(|l| l.0).collect();
         return Err(Failure::new(format!("there is no lesson `{name}`; one of {}, or a file", names.join(", "))));
     }
-    let text = load::text(&file)?;
+    let text = load::read_text(&file)?;
     let folder =
         file.parent().filter(|p| !p.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_path_buf);
     let input = InputArgs { inputs: vec![folder], backend: None };

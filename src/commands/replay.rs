@@ -5,7 +5,8 @@
 
 use nettrace_engine::World;
 use nettrace_engine::explain::names::Labels;
-use nettrace_engine::fact::{OUTCOME_BOUND, Outcome, Outcomes, explore};
+use nettrace_engine::fact::{Outcome, Outcomes, explore};
+use nettrace_engine::limits;
 use nettrace_engine::spec::{self, PacketSpec, Start};
 use nettrace_engine::state::State;
 use nettrace_engine::trace::Trace;
@@ -72,7 +73,7 @@ impl Flows {
             conns.inherit(&self.state.conns);
             self.state.conns = conns;
         }
-        let explored = explore(OUTCOME_BOUND, &fixed.pins, |ask| {
+        let explored = explore(limits::OUTCOMES, &fixed.pins, |ask| {
             let mut state = self.state.clone();
             let trace = walk(world, start, &mut state, &mut Facts { fixed, rest: ask });
             (trace, state)

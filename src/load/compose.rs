@@ -12,6 +12,7 @@ use nettrace_grammar::{Diagnostic, Source, Sources, ipset, iptables};
 
 use super::files::{Found, Input};
 use super::kinds::Kind;
+use super::text;
 use super::{Failure, Loaded, backend_name};
 use crate::cli::Backend;
 
@@ -20,6 +21,7 @@ pub fn compose(mut found: Found, backend: Option<Backend>) -> Result<Loaded, Fai
     found.inputs.sort_by_key(|i| i.kind);
     let backend = backend.or_else(|| found.inputs.iter().filter(|i| i.kind == Kind::Case).find_map(case_backend));
     let mut sources = Sources::default();
+    let mut long = Vec::new();
     for input in &mut found.inputs {
         // The texts live in the sources from here on; JSON as the listing that it stands for.
         let text = std::mem::take(&mut input.text);
@@ -28,14 +30,15 @@ pub fn compose(mut found: Found, backend: Option<Backend>) -> Result<Loaded, Fai
             Kind::NftJson => nft_json::listing(&text).ok_or_else(no_ruleset)?,
             _ => text,
         };
-        sources.add(input.name.clone(), text)?;
+        let (text, cut) = if input.kind.has_lines(&text) { text::cut_lines(text) } else { (text, Vec::new()) };
+        long.extend(text::complain(sources.add(input.name.clone(), text)?, &cut));
     }
     let mut c = Composer {
         backend,
         model: Model::default(),
         parts: Parts::default(),
         state: State::default(),
-        diagnostics: Vec::new(),
+        diagnostics: long,
         assumptions: Vec::new(),
     };
     for (input, source) in found.inputs.iter().zip(sources.iter()) {

@@ -7,8 +7,11 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use nettrace_engine::limits;
+
+use super::Failure;
 use super::kinds::{self, Kind};
-use super::{Failure, limits};
+use super::text;
 
 /// How a file came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,8 +82,11 @@ fn named(name: &str, text: String) -> Result<Input, Failure> {
 fn folder(path: &Path, found: &mut Found) -> Result<(), Failure> {
     let fail = |e: std::io::Error| Failure::new(format!("cannot read the folder {}: {e}", path.display()));
     let mut names = BTreeSet::new();
-    for entry in fs::read_dir(path).map_err(fail)?.take(limits::FILES) {
+    for entry in fs::read_dir(path).map_err(fail)?.take(limits::NAMES + 1) {
         names.insert(entry.map_err(fail)?.file_name().to_string_lossy().into_owned());
+    }
+    if names.len() > limits::NAMES {
+        return Err(Failure::new(format!("the folder {} holds more than {} names", path.display(), limits::NAMES)));
     }
     let before = found.inputs.len();
     for (name, kind) in kinds::NAMES {
@@ -88,6 +94,9 @@ fn folder(path: &Path, found: &mut Found) -> Result<(), Failure> {
         let again = found.inputs[before..].iter().any(|i| i.kind == *kind);
         if again || !names.remove(*name) || full.is_dir() {
             continue;
+        }
+        if full.exists() && !full.is_file() {
+            return Err(Failure::new(format!("{} is not a regular file", full.display())));
         }
         let input = Input { kind: *kind, name: full.display().to_string(), text: read(&full)?, origin: Origin::Folder };
         found.inputs.push(input);
@@ -126,8 +135,8 @@ fn replace(found: &mut Found) {
 
 fn check(found: &Found) -> Result<(), Failure> {
     let total: u64 = found.inputs.iter().map(|i| i.text.len() as u64).sum();
-    if total > limits::TOTAL {
-        return Err(Failure::new(format!("the inputs together are larger than {} MiB", limits::TOTAL >> 20)));
+    if total > limits::INPUTS {
+        return Err(Failure::new(format!("the inputs together are larger than {} MiB", limits::INPUTS >> 20)));
     }
     for (i, input) in found.inputs.iter().enumerate().filter(|(_, input)| input.kind.is_ruleset()) {
         if let Some(other) = found.inputs[..i].iter().find(|o| o.kind.same(input.kind)) {
@@ -162,12 +171,9 @@ pub fn read_stdin() -> Result<String, Failure> {
 
 fn limited(from: impl Read, name: &str) -> Result<String, Failure> {
     let mut bytes = Vec::new();
-    let read = from.take(limits::FILE + 1).read_to_end(&mut bytes);
+    let read = from.take(limits::INPUT + 1).read_to_end(&mut bytes);
     read.map_err(|e| Failure::new(format!("cannot read {name}: {e}")))?;
-    if bytes.len() as u64 > limits::FILE {
-        return Err(Failure::new(format!("{name} is larger than {} MiB", limits::FILE >> 20)));
-    }
-    Ok(String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()))
+    text::decode(bytes).map_err(|why| Failure::new(format!("{name} {why}")))
 }
 
 #[cfg(test)]

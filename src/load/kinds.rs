@@ -117,6 +117,11 @@ impl Kind {
         form(self) == form(other)
     }
 
+    /// Whether a line of such a text stands for itself; nft's language and JSON have no lines.
+    pub fn has_lines(self, text: &str) -> bool {
+        !matches!(self, Kind::Nft | Kind::NftJson | Kind::Case) && !text.trim_start().starts_with(['[', '{'])
+    }
+
     /// Whether it holds rules that packets meet.
     pub fn is_ruleset(self) -> bool {
         matches!(self, Kind::Iptables | Kind::Ip6tables | Kind::Nft | Kind::NftJson)

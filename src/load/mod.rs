@@ -9,6 +9,7 @@ mod kinds;
 mod mixed;
 mod packets;
 mod sample;
+mod text;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -21,23 +22,9 @@ use nettrace_grammar::{Diagnostic, Sources};
 
 use crate::cli::{Backend, InputArgs};
 pub use files::Found;
-pub use files::read as text;
+pub use files::read as read_text;
 pub use packets::{one_packet, packets};
 pub use sample::lessons;
-
-/// Limits on what is read; inputs are not trusted.
-pub mod limits {
-    /// Bytes of one file.
-    pub const FILE: u64 = 512 << 20;
-    /// Bytes of all files together.
-    pub const TOTAL: u64 = 1 << 30;
-    /// Files looked at in a folder.
-    pub const FILES: usize = 10_000;
-    /// Packets of one replay.
-    pub const PACKETS: usize = 1_000_000;
-    /// Diagnostics printed.
-    pub const DIAGNOSTICS: usize = 10;
-}
 
 /// Why there is no answer, as one sentence. Ends the run with status 2.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nettrace_engine::limits;
 use nettrace_engine::spec::PacketSpec;
 
+use super::Failure;
 use super::files::{read, read_stdin};
-use super::{Failure, limits};
 
 /// The packet of `--packet FILE|-`.
 pub fn one_packet(path: &Path) -> Result<PacketSpec, Failure> {

@@ -2,9 +2,9 @@
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use nettrace_engine::limits;
 use nettrace_grammar::{Diagnostic, Severity, Source, Sources};
 
-use crate::load::limits;
 use crate::output::{Paint, safe};
 
 /// The first few diagnostics, errors before warnings, and how many more there are.

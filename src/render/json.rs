@@ -11,7 +11,7 @@ use nettrace_engine::fact::{Assumption, Outcome, Outcomes};
 use nettrace_engine::field::{Field, TCP_FLAGS, Value, device_name, protocol_name};
 use nettrace_engine::model::{ChainId, Model, RuleId, Verdict};
 use nettrace_engine::packet::{Got, Packet};
-use nettrace_engine::trace::{By, Event, Fate, Trace};
+use nettrace_engine::trace::{By, Fate, Trace};
 use nettrace_grammar::Sources;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
@@ -135,14 +135,8 @@ fn outcome(texts: Texts, outcome: &Outcome<Trace>) -> OutcomeJson {
 }
 
 fn choices(texts: Texts, outcome: &Outcome<Trace>) -> Vec<ChoiceJson> {
-    let question = |key: &str| {
-        outcome.result.events.iter().find_map(|e| match e {
-            Event::Answer { fact, .. } if fact.key(texts.model) == key => {
-                Some(fact.question(texts.model, outcome.result.start.family()))
-            }
-            _ => None,
-        })
-    };
+    let facts = outcome.result.facts(texts.model);
+    let question = |key: &String| Some(facts.get(key)?.question(texts.model, outcome.result.start.family()));
     let one = |(key, took, options): &(String, String, usize)| ChoiceJson {
         reason: question(key).unwrap_or_else(|| key.clone()),
         options: *options,

@@ -324,11 +324,9 @@ fn alike(a: &Packet, b: &Packet) -> bool {
 }
 
 fn chosen(model: &Model, trace: &Trace, choices: &[(String, String, usize)]) -> Vec<Chosen> {
+    let facts = trace.facts(model);
     let one = |(key, answer, options): &(String, String, usize)| {
-        let fact = trace.events.iter().find_map(|e| match e {
-            Event::Answer { fact, .. } if fact.key(model) == *key => Some(fact),
-            _ => None,
-        });
+        let fact = facts.get(key);
         Chosen {
             key: key.clone(),
             question: fact.map_or_else(|| key.clone(), |f| f.question(model, trace.start.family())),

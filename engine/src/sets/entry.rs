@@ -4,12 +4,10 @@
 use std::net::IpAddr;
 
 use crate::field::{Value, address, device, mac};
+use crate::limits;
 use crate::model::ones;
 
 use super::{Dimension, Ipset, PHYSDEV, SetType, WILDCARD, names};
-
-/// The most entries that one line may stand for.
-const MOST: usize = 1 << 20;
 
 /// What the words behind an entry say of its key.
 #[derive(Clone, Copy, Default)]
@@ -33,8 +31,8 @@ pub(super) fn keys(set: &Ipset, text: &str, flags: Flags) -> Result<(Vec<Vec<Val
     let mut keys = vec![Vec::new()];
     for (word, dimension) in words.iter().zip(dimensions) {
         let choices = choices(set, *dimension, word, flags)?;
-        if keys.len().saturating_mul(choices.len()) > MOST {
-            return Err(format!("`{text}` stands for more than {MOST} entries"));
+        if keys.len().saturating_mul(choices.len()) > limits::RANGE {
+            return Err(format!("`{text}` stands for more than {} entries", limits::RANGE));
         }
         let join = |key: &Vec<Value>| choices.iter().map(|c| [key.as_slice(), c].concat()).collect::<Vec<_>>();
         keys =
@@ -134,8 +132,8 @@ fn addresses(set: &Ipset, text: &str) -> Result<Vec<Value>, String> {
         0 => 1,
         zeros => 1u128.checked_shl(zeros).unwrap_or(1),
     };
-    if (last - first) / step >= MOST as Value {
-        return Err(format!("`{text}` stands for more than {MOST} entries"));
+    if (last - first) / step >= limits::RANGE as Value {
+        return Err(format!("`{text}` stands for more than {} entries", limits::RANGE));
     }
     let mut found = Vec::with_capacity(((last - first) / step) as usize + 1);
     let mut at = first;

@@ -7,6 +7,7 @@ use nettrace_grammar::Diagnostic;
 use nettrace_grammar::ipset::tree::{Line, LineKind, Tree};
 
 use crate::field::Value;
+use crate::limits;
 use crate::model::{Contents, Model, Set, SetId, ones};
 
 use super::entry::{self, Flags, number};
@@ -16,6 +17,7 @@ use super::{Dimension, Ext, Iface, Ipset, SetType, Store};
 pub fn lower(tree: &Tree, model: &mut Model) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     let mut open: Option<(nettrace_grammar::Name, SetId)> = None;
+    let mut room = limits::ENTRIES;
     for line in &tree.lines {
         if !changes(line) {
             continue;
@@ -32,7 +34,7 @@ pub fn lower(tree: &Tree, model: &mut Model) -> Vec<Diagnostic> {
                 id
             }
         };
-        if let Err(why) = run(tree, line, id, model) {
+        if let Err(why) = run(tree, line, id, model, &mut room) {
             diagnostics.push(Diagnostic::error("NT410", line.span(), why).label("left out"));
         }
         if matches!(line.kind, LineKind::Rename | LineKind::Swap | LineKind::Destroy) {
@@ -70,10 +72,10 @@ fn empty(set: &mut Ipset) {
     set.incomplete = false;
 }
 
-fn run(tree: &Tree, line: &Line, id: SetId, model: &mut Model) -> Result<(), String> {
+fn run(tree: &Tree, line: &Line, id: SetId, model: &mut Model, room: &mut usize) -> Result<(), String> {
     match line.kind {
         LineKind::Create => create(tree, line, id, model),
-        LineKind::Add => add(tree, line, id, model),
+        LineKind::Add => add(tree, line, id, model, room),
         LineKind::Delete => delete(tree, line, id, model),
         LineKind::Flush => list_mut(model, id).map(empty),
         LineKind::Destroy => {
@@ -240,10 +242,12 @@ fn valued<'t>(extra: &mut Extra<'t>, word: &str, value: &'t str) -> Option<()> {
     Some(())
 }
 
-fn add(tree: &Tree, line: &Line, id: SetId, model: &mut Model) -> Result<(), String> {
+/// Adds an entry; `room` is how many more of them there may be.
+fn add(tree: &Tree, line: &Line, id: SetId, model: &mut Model, room: &mut usize) -> Result<(), String> {
     if let Contents::Ipset(set) = &mut set_mut(model, id)?.contents
         && let Some(key) = entry::plain(set, tree.text(line))
     {
+        take(room, 1).inspect_err(|_| set.incomplete = true)?;
         let key = &key[..set.widths.len()];
         note_lengths(set, key);
         set.store.push(key, &set.widths, None);
@@ -265,10 +269,18 @@ fn add(tree: &Tree, line: &Line, id: SetId, model: &mut Model) -> Result<(), Str
     };
     let added = extra.and_then(|extra| {
         let (keys, own_mac) = entry::keys(set, entry, extra.flags)?;
+        take(room, keys.len())?;
         push(set, keys, &Ext { mac: own_mac, ..extra.ext })
     });
     set.incomplete |= added.is_err();
     added
+}
+
+/// Takes entries from the room that is left for them.
+fn take(room: &mut usize, entries: usize) -> Result<(), String> {
+    let left = room.checked_sub(entries);
+    *room = left.ok_or_else(|| format!("there are more than {} entries in all sets", limits::ENTRIES))?;
+    Ok(())
 }
 
 fn push(set: &mut Ipset, keys: Vec<Vec<Value>>, ext: &Ext) -> Result<(), String> {

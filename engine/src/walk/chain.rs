@@ -3,7 +3,8 @@
 //! `ipt` and `nft` are one machine here (semantics.md 11.1); they differ in when a rule is written down, which is the
 //! table's dialect: legacy before its target runs, the others behind all of its ops.
 
-use super::{EVENT_BOUND, Machine, STEP_BOUND};
+use super::Machine;
+use crate::limits;
 use crate::model::{ChainId, Dialect, RuleId, Verdict};
 use crate::trace::{By, Event, Fate};
 
@@ -58,7 +59,7 @@ impl Machine<'_> {
             };
             here.next += 1;
             self.steps += 1;
-            if self.steps > STEP_BOUND || self.events.len() > EVENT_BOUND {
+            if self.steps > limits::RULES || self.events.len() > limits::EVENTS {
                 return ChainEnd::End(Self::undetermined("the walk is longer than its bound; is there a loop?"));
             }
             let verdict = match self.run_rule(rule, here.next - 1, from, stack.len() as u16, base) {
@@ -76,6 +77,10 @@ impl Machine<'_> {
                     Verdict::Drop => return ChainEnd::End(self.dropped(rule, base, false)),
                     _ => return ChainEnd::Accept,
                 },
+                Verdict::Jump(_) if stack.len() >= limits::JUMPS => {
+                    let reason = format!("jumps are nested deeper than {}; is there a loop?", limits::JUMPS);
+                    return ChainEnd::End(Self::undetermined(&reason));
+                }
                 Verdict::Jump(to) => {
                     stack.push(here);
                     here = Frame { chain: to, next: 0 };

@@ -33,13 +33,6 @@ use crate::trace::{Cause, Event, Fate, Step, Trace};
 
 use conntrack::Attached;
 
-/// How many rules one walk looks at most; then the fate is undetermined. Loops cannot be loaded into a kernel, but can
-/// stand in a dump.
-pub const STEP_BOUND: u64 = 50_000_000;
-
-/// How many events one walk writes at most.
-pub const EVENT_BOUND: usize = 200_000;
-
 /// Walks one packet.
 pub fn walk(world: World, start: &Start, state: &mut State, ask: &mut dyn Chooser) -> Trace {
     let mut m = Machine {
@@ -66,6 +59,7 @@ pub fn walk(world: World, start: &Start, state: &mut State, ask: &mut dyn Choose
     let fate = m.travel();
     m.store_connection();
     m.events.push(Event::Fate(fate));
+    m.ask.spent(m.steps, m.events.len() as u64);
     Trace { start: start.packet.clone(), events: m.events, assumptions: m.assumptions }
 }
 

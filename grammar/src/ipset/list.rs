@@ -34,7 +34,8 @@ pub fn read(source: &Source, out: &mut Builder) {
 
 fn read_line<'t>(line: &'t str, span: Span, head: &mut Head<'t>, out: &mut Builder) {
     if let Some(name) = line.strip_prefix("Name: ") {
-        *head = Head { name: Some((word(name), span.start)), ..Head::default() };
+        let name = Some((word(name), span.start)).filter(|n| !n.0.is_empty());
+        *head = Head { name, ..Head::default() };
     } else if let Some(kind) = line.strip_prefix("Type: ") {
         head.kind = word(kind);
     } else if let Some(options) = line.strip_prefix("Header:") {
@@ -43,8 +44,10 @@ fn read_line<'t>(line: &'t str, span: Span, head: &mut Head<'t>, out: &mut Build
         create(head, "", span, out);
         head.members = true;
     } else if head.members && !line.trim().is_empty() {
-        let set = head.name.map_or("", |n| n.0);
-        out.line(LineKind::Add, set, line.trim(), span.start, span.end);
+        match head.name {
+            Some((set, _)) => out.line(LineKind::Add, set, line.trim(), span.start, span.end),
+            None => out.diagnostics.push(Diagnostic::error("NT011", span, "the set of this entry has no name")),
+        }
     } else if !line.trim().is_empty() && !line.contains(": ") {
         out.diagnostics.push(Diagnostic::error("NT011", span, "not a line of `ipset list`"));
     }

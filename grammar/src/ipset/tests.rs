@@ -64,6 +64,11 @@ fn a_bad_line_costs_that_line() {
         ["f:1:6: unexpected end of the line", "f:2:1: unexpected `crate`", "f:4:7: unexpected end of the line"]
     );
     assert_eq!(printed(&tree), "add S 1\n");
+    // Found by fuzzing: a block without a name was printed as the lines of a set without one.
+    let (tree, diagnostics) =
+        read("Name: \nType: hash:ip\nHeader: family inet\nMembers:\n1.2.3.4\n\nName: S\nMembers:\n5.6.7.8\n");
+    assert_eq!(diagnostics, ["f:5:1: the set of this entry has no name"]);
+    assert_eq!(printed(&tree), "add S 5.6.7.8\n");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::tokens::Tok;
 use super::tree::*;
 use super::words::VOCABULARY;
 use crate::diag::Diagnostic;
+use crate::limits;
 use crate::names::Name;
 use crate::source::Span;
 
@@ -157,13 +158,15 @@ impl Builder {
     }
 
     pub(super) fn close_chain(&mut self, depth: u32) -> u32 {
-        let open = self.chains.get(depth as usize).copied();
-        self.chains.truncate(depth as usize);
-        if let Some(open) = open {
-            let rules = close(&mut self.rules, &mut self.tree.rules, open.rules);
-            let props = close(&mut self.props, &mut self.tree.stmts, open.props);
-            self.tree.chains.push(Chain { base: open.base, props, rules });
+        let (mut base, mut props, mut rules) = (None, Run::default(), Run::default());
+        // What was forgotten with a bad line is a chain without rules, never another one's number.
+        if let Some(open) = self.chains.get(depth as usize).copied() {
+            base = open.base;
+            rules = close(&mut self.rules, &mut self.tree.rules, open.rules);
+            props = close(&mut self.props, &mut self.tree.stmts, open.props);
         }
+        self.chains.truncate(depth as usize);
+        self.tree.chains.push(Chain { base, props, rules });
         (self.tree.chains.len() as u32).saturating_sub(1)
     }
 
@@ -224,13 +227,17 @@ impl Builder {
         while self.items.last().is_some_and(|i| i.span.start >= start) {
             self.items.pop();
         }
-        while self.chains.last().is_some_and(|c| c.at >= start) {
+        // A chain begins where its first line does: a bad first line is inside of it.
+        while self.chains.last().is_some_and(|c| c.at > start) {
             self.chains.pop();
         }
     }
 
     fn report(&mut self, error: &Recovery, start: u32) {
-        let diagnostic = diagnostic(&error.error, start);
+        let mut diagnostic = diagnostic(&error.error, start);
+        if self.diagnostics.len() >= limits::EXPECTATIONS {
+            diagnostic.expected = Vec::new();
+        }
         self.diagnostics.push(diagnostic);
     }
 }

@@ -27,6 +27,20 @@ fn check(text: &str, expect: &str) {
 }
 
 #[test]
+fn a_bad_first_line_costs_neither_its_chain_nor_another() {
+    // Found by fuzzing: the chain that began with the bad line was forgotten, and the rule led to a chain around itself.
+    let text = "table ip t {\n chain a {\n  drop\n }\n chain b {\n  garbage here\n  accept\n }\n chain c {\n  tcp dport 1 jump { garbage\n   \
+                accept\n  }\n  drop\n }\n}\n";
+    let (parsed, said) = read(text);
+    assert_eq!(said, ["t:6:3 NT201 this does not fit here", "t:10:22 NT201 this does not fit here"]);
+    let rules: Vec<usize> = parsed.tree.chains.iter().map(|c| c.rules.of(&parsed.tree.rules).len()).collect();
+    assert_eq!(rules, [1, 2, 2, 2]);
+    let mut out = String::new();
+    print::print(&parsed.tree, &mut out);
+    assert!(out.contains("jump {\n\t\t\taccept\n"), "{out}");
+}
+
+#[test]
 fn typed_commands() {
     let same = [
         "add rule inet filter input tcp dport 31002 drop",

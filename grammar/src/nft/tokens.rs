@@ -8,6 +8,7 @@ use logos::{Lexer, Logos};
 use super::lexer::Raw;
 use super::tree::{BinOp, Rel, To};
 use super::words::{self, Class, Tail, VOCABULARY, Vocabulary};
+use crate::limits;
 use crate::names::{Name, Names};
 
 /// A terminal of the grammar.
@@ -154,11 +155,6 @@ enum Declares {
     Rule,
 }
 
-/// Deepest nesting of braces and parentheses; nft itself refuses far less.
-const DEEPEST: usize = 48;
-/// Most operators in a line, so that no expression is deep enough to hurt a recursive reader.
-const MOST_OPERATORS: u32 = 256;
-
 /// The terminals of a text.
 pub struct Tokens<'s, 'n> {
     lex: Lexer<'s, Raw>,
@@ -292,6 +288,23 @@ impl<'s, 'n> Tokens<'s, 'n> {
         self.stack.push(place);
     }
 
+    /// Leaves out what stands inside braces that are too deep, up to the one that closes them. Whether there was anything.
+    fn too_deep(&mut self) -> bool {
+        let (mut open, mut any) = (0, false);
+        let mut look = self.lex.clone();
+        while let Some(raw) = look.next() {
+            match raw {
+                Ok(Raw::Open | Raw::LParen) => open += 1,
+                Ok(Raw::Close | Raw::RParen) if open == 0 => break,
+                Ok(Raw::Close | Raw::RParen) => open -= 1,
+                _ => {}
+            }
+            any = true;
+            self.lex = look.clone();
+        }
+        any
+    }
+
     /// A sign among the words of a block's line: `priority filter - 5`, `priority -5`.
     fn sign(&mut self) -> Tok {
         if self.lex.span().start == self.last_end || !matches!(self.last, Tok::Word(_) | Tok::Num(_)) {
@@ -308,7 +321,7 @@ impl<'s, 'n> Tokens<'s, 'n> {
 
     fn operator(&mut self, op: BinOp, word: bool) -> Tok {
         self.operators += 1;
-        if self.operators > MOST_OPERATORS { Tok::Error } else { Tok::Bin(op, word) }
+        if self.operators > limits::OPERATORS { Tok::Error } else { Tok::Bin(op, word) }
     }
 
     fn line_end(&mut self, raw: Raw) -> Option<Tok> {
@@ -841,8 +854,9 @@ impl Iterator for Tokens<'_, '_> {
             return Some(item);
         }
         loop {
-            if self.stack.len() > DEEPEST {
-                return None;
+            if self.stack.len() > limits::NESTING && self.too_deep() {
+                let start = self.lex.span().start;
+                return Some(self.emit(Tok::Error, start));
             }
             let raw = self.lex.next()?.unwrap_or(Raw::Other);
             let start = self.lex.span().start;

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use clap::Parser;
 use nettrace_engine::World;
 use nettrace_engine::explain::answer::{self, Answer, Detail};
-use nettrace_engine::fact::{Assumption, OUTCOME_BOUND, Outcome, Outcomes, explore};
+use nettrace_engine::fact::{Assumption, Outcome, Outcomes, explore};
 use nettrace_engine::field::Field;
 use nettrace_engine::host::{Host, Parts};
+use nettrace_engine::limits;
 use nettrace_engine::model::{Edit, Hook, Model, RuleId};
 use nettrace_engine::spec::{self, PacketSpec, Start};
 use nettrace_engine::trace::Trace;
@@ -174,7 +175,7 @@ impl Desk {
         if let Some(conns) = spec::connections(described) {
             state.conns = conns;
         }
-        let outcomes = explore(OUTCOME_BOUND, &fixed.pins, |ask| {
+        let outcomes = explore(limits::OUTCOMES, &fixed.pins, |ask| {
             walk(world, &start, &mut state.clone(), &mut Facts { fixed, rest: ask })
         });
         let ways = ways(world, &on.sources, start.local, &outcomes);

@@ -58,26 +58,24 @@ impl Telling<'_> {
 
     /// The steps of a run that are told: those with an effect, and the jumps that led to them.
     fn kept(&self, pass: &Pass) -> Vec<Kept> {
-        let mut wanted: Vec<bool> = pass.steps.iter().map(|s| self.effect(s)).collect();
+        let (steps, ends) = (&pass.steps, Ends::of(&pass.steps));
+        let mut wanted: Vec<bool> = steps.iter().map(|s| self.effect(s)).collect();
         // From the end: a jump is told when something at a greater depth behind it is, before the way comes back.
-        for i in (0..pass.steps.len()).rev() {
-            let step = &pass.steps[i];
-            let inside = match step.what {
-                What::Rule { verdict: Verdict::Jump(_), .. } => {
-                    let back = |s: &ChainStep| s.depth <= step.depth;
-                    let end = pass.steps[i + 1..].iter().position(back).map_or(pass.steps.len(), |n| i + 1 + n);
-                    wanted[i + 1..end].iter().any(|w| *w)
-                }
-                What::Rule { verdict: Verdict::Goto(to), .. } => {
-                    let there = |s: &&ChainStep| s.chain == to || s.depth > step.depth;
-                    let end = i + 1 + pass.steps[i + 1..].iter().take_while(there).count();
-                    wanted[i + 1..end].iter().any(|w| *w)
-                }
+        let mut next = steps.len();
+        for (i, step) in steps.iter().enumerate().rev() {
+            wanted[i] |= match step.what {
+                What::Rule { verdict: Verdict::Jump(_), .. } => next < ends.back[i],
+                What::Rule { verdict: Verdict::Goto(to), .. } => match steps.get(i + 1) {
+                    Some(there) if there.chain == to => next < ends.left[i + 1],
+                    _ => false,
+                },
                 _ => false,
             };
-            wanted[i] |= inside;
+            if wanted[i] {
+                next = i;
+            }
         }
-        let steps = pass.steps.iter().zip(wanted).filter(|(_, wanted)| *wanted);
+        let steps = steps.iter().zip(wanted).filter(|(_, wanted)| *wanted);
         steps.map(|(s, _)| self.keep(s)).collect()
     }
 
@@ -174,4 +172,30 @@ fn rewrites(changes: &[Change]) -> Vec<Rewrite> {
     let others = changes.iter().filter(|c| !endpoint.contains(&c.field) && !silent(c));
     out.extend(others.map(|c| Rewrite::Field(*c)));
     out
+}
+
+/// Where the way of each step ends, found in one go over all of them.
+struct Ends {
+    /// The next step that is no deeper.
+    back: Vec<usize>,
+    /// The next such step of another chain.
+    left: Vec<usize>,
+}
+
+impl Ends {
+    fn of(steps: &[ChainStep]) -> Self {
+        let none = steps.len();
+        let (mut back, mut left) = (vec![none; none], vec![none; none]);
+        let mut behind: Vec<usize> = Vec::new();
+        for (i, step) in steps.iter().enumerate().rev() {
+            while behind.last().is_some_and(|j| steps[*j].depth > step.depth) {
+                behind.pop();
+            }
+            let next = behind.last().copied().unwrap_or(none);
+            back[i] = next;
+            left[i] = if steps.get(next).is_some_and(|s| s.chain == step.chain) { left[next] } else { next };
+            behind.push(i);
+        }
+        Ends { back, left }
+    }
 }

@@ -2,9 +2,12 @@
 
 /// A hint naming the nearest of `names`, when one is near.
 pub fn did_you_mean<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
-    let near = names.filter(|n| !n.is_empty()).map(|n| (strsim::damerau_levenshtein(word, n), n));
-    let (distance, name) = near.min()?;
     let limit = (word.len() / 3).clamp(1, 3);
+    // A name (in ASCII) is at least as far as it is longer or shorter; words of a broken dump can be very many.
+    let length = word.chars().count();
+    let may_be_near = |n: &&str| !n.is_empty() && n.len().abs_diff(length) <= limit;
+    let near = names.filter(may_be_near).map(|n| (strsim::damerau_levenshtein(word, n), n));
+    let (distance, name) = near.min()?;
     (distance <= limit).then(|| format!("did you mean `{name}`?"))
 }
 

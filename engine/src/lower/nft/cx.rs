@@ -8,6 +8,7 @@ use super::fields::{self, Row};
 use super::kind::Kind;
 use super::stmts::{self, Statement};
 use crate::field::{Field, Value};
+use crate::limits;
 use crate::model::*;
 
 /// What the elements of a map carry.
@@ -31,9 +32,6 @@ pub(super) struct SetType {
     /// The data.
     pub(super) data: DataKind,
 }
-
-/// Most warnings about constructs that are not understood.
-const MOST_WARNINGS: usize = 200;
 
 /// The state of lowering one input.
 pub(super) struct Cx<'a> {
@@ -109,7 +107,7 @@ impl<'a> Cx<'a> {
     }
 
     pub(super) fn warn_as(&mut self, code: &'static str, span: Span, message: String) {
-        if self.diagnostics.len() < MOST_WARNINGS {
+        if self.diagnostics.len() < limits::WARNINGS {
             self.diagnostics.push(Diagnostic::warning(code, span, message));
         }
     }

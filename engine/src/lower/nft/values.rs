@@ -5,10 +5,8 @@ use nettrace_grammar::nft::tree::{BinOp, Expr, ExprId};
 use super::cx::Cx;
 use super::kind::{Kind, device};
 use crate::field::Value;
+use crate::limits;
 use crate::model::{Values, ones};
-
-/// Variables within variables, at most.
-const DEEPEST_VARIABLE: u32 = 8;
 
 type Range = (Value, Value);
 
@@ -26,6 +24,9 @@ impl Cx<'_> {
     }
 
     fn add_ranges(&mut self, kind: Kind, id: ExprId, out: &mut Vec<Range>) -> Option<()> {
+        if out.len() > limits::VALUES {
+            return None;
+        }
         match self.tree.expr(id) {
             Expr::Range(a, b) => out.push((self.bounds(kind, a)?.0, self.bounds(kind, b)?.1)),
             Expr::Prefix(a, b) => out.push(self.prefix(kind, a, b)?),
@@ -39,7 +40,7 @@ impl Cx<'_> {
             }
             Expr::Var(_) => {
                 let value = self.resolve(id);
-                if value == id || self.depth >= DEEPEST_VARIABLE {
+                if value == id || self.depth >= limits::VARIABLES {
                     return None;
                 }
                 self.depth += 1;
