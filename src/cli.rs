@@ -158,18 +158,27 @@ pub struct ExplainArgs {
     /// The same as --format json.
     #[arg(long, conflicts_with = "format", help_heading = "Output")]
     pub json: bool,
-    /// Walk the answer of the other side too, over the same connection table.
-    #[arg(long, help_heading = "Conversation")]
-    pub reply: bool,
-    /// Walk a conversation: syn, synack, ack, fin, rst, data, request, reply; separated by commas.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Conversation", conflicts_with = "reply")]
-    pub packets: Vec<String>,
+    /// A conversation.
+    #[command(flatten)]
+    pub talk: TalkArgs,
     /// Questions about rules.
     #[command(flatten)]
     pub why: WhyArgs,
     /// Edits.
     #[command(flatten)]
     pub what_if: WhatIfArgs,
+}
+
+/// A conversation over one connection table.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Conversation")]
+pub struct TalkArgs {
+    /// Walk the answer of the other side too, over the same connection table.
+    #[arg(long)]
+    pub reply: bool,
+    /// Walk a conversation: syn, synack, ack, fin, rst, data, request, reply; separated by commas.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "reply")]
+    pub packets: Vec<String>,
 }
 
 /// Questions about rules.
@@ -215,11 +224,14 @@ pub struct StepArgs {
     /// Facts.
     #[command(flatten)]
     pub facts: FactArgs,
+    /// A conversation: > and < go from packet to packet.
+    #[command(flatten)]
+    pub talk: TalkArgs,
     /// Edits.
     #[command(flatten)]
     pub whatif: WhatIfArgs,
     /// Looks: colour, colour-blind, mono (the default with NO_COLOR). NETTRACE_THEME sets it too.
-    #[arg(long, value_name = "THEME")]
+    #[arg(long, value_name = "THEME", help_heading = "Output")]
     pub theme: Option<String>,
 }
 

@@ -162,6 +162,22 @@ fn no_color_means_none() {
 }
 
 #[test]
+fn a_conversation_packet_by_packet() {
+    let Some(t) = Tmux::start("talk", &step("--dport 31002 --packets syn,synack,ack")) else { return };
+    t.wait(&["packet 1/3 syn ", "step 1/"]);
+    t.keys(&[">"]);
+    t.wait(&["packet 2/3 synack", "10.244.166.136:8200 → 172.16.4.21:40000", "FORWARDED to 203.0.113.7:40000"]);
+    t.keys(&[">", "End"]);
+    t.wait(&["packet 3/3 ack", "ct ESTABLISHED"]);
+    t.keys(&[">"]);
+    t.wait(&["no more packets"]);
+    t.keys(&["<", "Y"]);
+    t.wait(&["packet 2/3", "copied: nettrace explain --dport 31002 --packets syn,synack,ack"]);
+    t.keys(&["q"]);
+    t.wait(&["ended 0"]);
+}
+
+#[test]
 fn a_locale_without_utf8_gets_ascii() {
     let Some(t) = Tmux::start("ascii", &format!("LC_ALL=C {}", step("--dport 31002"))) else { return };
     t.wait(&["step 1/", "> PREROUTING"]);

@@ -3,14 +3,17 @@
 //! Left out: retransmissions, windows, and what programs would send.
 
 use nettrace_engine::World;
-use nettrace_engine::fact::Chooser;
+use nettrace_engine::fact::{Chooser, Outcome, Outcomes, explore};
 use nettrace_engine::field::{Field, Value};
-use nettrace_engine::packet::Packet;
+use nettrace_engine::limits;
+use nettrace_engine::packet::Packet as Header;
 use nettrace_engine::spec::{self, Start};
 use nettrace_engine::state::State;
 use nettrace_engine::trace::{Fate, Trace};
 use nettrace_engine::walk::walk;
 
+use super::facts::{Facts, Fixed};
+use crate::cli::TalkArgs;
 use crate::load::Failure;
 
 /// A packet of a conversation.
@@ -41,8 +44,16 @@ const LEGS: &[Leg] = &[
     Leg { name: "reply", reply: true, flags: 8 | 16 },
 ];
 
+/// The packets that a command line asks for; behind the first with `--reply`.
+pub fn legs(args: &TalkArgs, start: &Start) -> Result<Vec<Leg>, Failure> {
+    if args.reply {
+        return Ok(vec![answer_to(&start.packet)]);
+    }
+    named(&args.packets)
+}
+
 /// The legs by their names.
-pub fn legs(names: &[String]) -> Result<Vec<Leg>, Failure> {
+fn named(names: &[String]) -> Result<Vec<Leg>, Failure> {
     let one = |name: &String| {
         let found = LEGS.iter().find(|l| l.name.eq_ignore_ascii_case(name.trim().trim_end_matches('-')));
         found.copied().ok_or_else(|| {
@@ -54,24 +65,53 @@ pub fn legs(names: &[String]) -> Result<Vec<Leg>, Failure> {
 }
 
 /// The answer to a packet: SYN, ACK to a SYN, else just the way back.
-pub fn answer_to(start: &Packet) -> Leg {
+fn answer_to(start: &Header) -> Leg {
     let syn = start.value(Field::TcpFlags) == Some(2);
     if syn { LEGS[1] } else { LEGS[9] }
 }
 
-/// A walked packet.
-#[derive(Clone, Debug)]
-pub struct Walked {
+/// One packet of a conversation with all its ways.
+pub struct Packet {
     /// What it is called.
     pub name: &'static str,
     /// Made by this host.
     pub local: bool,
+    /// Its ways.
+    pub outcomes: Outcomes<Trace>,
+}
+
+/// All ways of a packet, or of a whole conversation, packet by packet.
+pub fn explored(world: World, start: &Start, legs: &[Leg], state: &State, fixed: &Fixed) -> Vec<Packet> {
+    let talk = explore(limits::OUTCOMES, &fixed.pins, |ask| {
+        let mut facts = Facts { fixed, rest: ask };
+        walk_all(world, start, legs, &mut state.clone(), &mut facts)
+    });
+    let mut packets: Vec<Packet> = Vec::new();
+    for Outcome { odds, chance, result, choices } in talk.list {
+        for (i, w) in result.into_iter().enumerate() {
+            if packets.len() == i {
+                let outcomes = Outcomes { list: Vec::new(), complete: talk.complete };
+                packets.push(Packet { name: w.name, local: w.local, outcomes });
+            }
+            packets[i].outcomes.list.push(Outcome { odds, chance, result: w.trace, choices: choices.clone() });
+        }
+    }
+    packets
+}
+
+/// A walked packet.
+#[derive(Clone, Debug)]
+struct Walked {
+    /// What it is called.
+    name: &'static str,
+    /// Made by this host.
+    local: bool,
     /// Its walk.
-    pub trace: Trace,
+    trace: Trace,
 }
 
 /// Walks the first packet, and then each leg, as long as somebody gets a packet and could answer.
-pub fn walk_all(world: World, first: &Start, legs: &[Leg], state: &mut State, ask: &mut dyn Chooser) -> Vec<Walked> {
+fn walk_all(world: World, first: &Start, legs: &[Leg], state: &mut State, ask: &mut dyn Chooser) -> Vec<Walked> {
     let (name, rest) = match legs {
         [leg, rest @ ..] if !leg.reply => (leg.name, rest),
         all => ("packet", all),
@@ -116,7 +156,7 @@ fn again(first: &Start, own: &Trace, seen: Option<&Trace>, leg: Leg) -> Option<S
 }
 
 /// The TCP sequence number behind a packet.
-fn behind(packet: &Packet) -> Value {
+fn behind(packet: &Header) -> Value {
     let flags = packet.or_zero(Field::TcpFlags);
     let data = packet.or_zero(Field::ThLength).saturating_sub(20);
     (packet.or_zero(Field::TcpSeq) + data + (flags & 1) + (flags >> 1 & 1)) & 0xffff_ffff
@@ -128,14 +168,14 @@ mod tests {
 
     #[test]
     fn legs_have_names() {
-        let names = |list: &str| legs(&list.split(',').map(str::to_string).collect::<Vec<_>>());
+        let names = |list: &str| named(&list.split(',').map(str::to_string).collect::<Vec<_>>());
         assert_eq!(names("syn,SYNACK,ack").unwrap().iter().map(|l| l.reply).collect::<Vec<_>>(), [false, true, false]);
         assert!(names("syn,hello").is_err());
     }
 
     #[test]
     fn sequence_numbers_count_syn_fin_and_data() {
-        let mut p = Packet::default();
+        let mut p = Header::default();
         p.set(Field::TcpSeq, 0xffff_ffff);
         p.set(Field::TcpFlags, 2);
         p.set(Field::ThLength, 20);

@@ -4,17 +4,13 @@ use nettrace_engine::World;
 use nettrace_engine::explain::answer::{self, Answer, Detail};
 use nettrace_engine::explain::names::Labels;
 use nettrace_engine::explain::whynot::NEAR;
-use nettrace_engine::fact::{Outcome, Outcomes, explore};
-use nettrace_engine::limits;
 use nettrace_engine::model::Hook;
-use nettrace_engine::spec::{self, Start};
-use nettrace_engine::state::State;
-use nettrace_engine::trace::Trace;
+use nettrace_engine::spec;
 use nettrace_engine::visible::escaped_json;
 
-use super::conversation::{self, Leg, Walked};
+use super::conversation::{self, Packet};
 use super::edits;
-use super::facts::{Facts, Fixed};
+use super::facts::Fixed;
 use super::reasons::{self, Bench, Questions, Reasons};
 use crate::cli::{ExplainArgs, Format, LevelArgs};
 use crate::load::{self, Failure, Loaded};
@@ -42,8 +38,8 @@ pub fn run(args: &ExplainArgs, screen: &mut Screen) -> Result<(), Failure> {
     if let Some(conns) = spec::connections(&described) {
         state.conns = conns;
     }
-    let legs = legs(args, &start)?;
-    let walks = |world| split(walk(world, &start, &legs, &state, &fixed));
+    let legs = conversation::legs(&args.talk, &start)?;
+    let walks = |world| conversation::explored(world, &start, &legs, &state, &fixed);
     let old = before.as_ref().map(|b| walks(World { model: &b.model, host: &b.host }));
     let format = if args.json { Format::Json } else { args.format };
     let how = How { format, level: args.level, paint, world };
@@ -74,44 +70,6 @@ pub fn run(args: &ExplainArgs, screen: &mut Screen) -> Result<(), Failure> {
         out.push_str(&inputs(&loaded, paint));
     }
     screen.print(&out)
-}
-
-/// The packets behind the first.
-fn legs(args: &ExplainArgs, start: &Start) -> Result<Vec<Leg>, Failure> {
-    if args.reply {
-        return Ok(vec![conversation::answer_to(&start.packet)]);
-    }
-    conversation::legs(&args.packets)
-}
-
-/// All ways of the packet, or of the whole conversation.
-fn walk(world: World, start: &Start, legs: &[Leg], state: &State, fixed: &Fixed) -> Outcomes<Vec<Walked>> {
-    explore(limits::OUTCOMES, &fixed.pins, |ask| {
-        let mut facts = Facts { fixed, rest: ask };
-        conversation::walk_all(world, start, legs, &mut state.clone(), &mut facts)
-    })
-}
-
-/// One packet of a conversation with all its ways.
-struct Packet {
-    name: &'static str,
-    local: bool,
-    outcomes: Outcomes<Trace>,
-}
-
-/// The conversation packet by packet.
-fn split(talk: Outcomes<Vec<Walked>>) -> Vec<Packet> {
-    let mut packets: Vec<Packet> = Vec::new();
-    for Outcome { odds, chance, result, choices } in talk.list {
-        for (i, w) in result.into_iter().enumerate() {
-            if packets.len() == i {
-                let outcomes = Outcomes { list: Vec::new(), complete: talk.complete };
-                packets.push(Packet { name: w.name, local: w.local, outcomes });
-            }
-            packets[i].outcomes.list.push(Outcome { odds, chance, result: w.trace, choices: choices.clone() });
-        }
-    }
-    packets
 }
 
 #[derive(Clone, Copy)]

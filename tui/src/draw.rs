@@ -57,6 +57,9 @@ fn draw_header(state: &State, area: Rect, buf: &mut Buffer) {
     if state.session.ways.len() > 1 {
         right = format!("outcome {}/{}  {right}", state.way + 1, state.session.ways.len());
     }
+    if let Some(leg) = state.leg() {
+        right = format!("{leg}  {right}");
+    }
     let what_if = state.session.request.with.len() + state.session.request.without.len();
     let what_if = if what_if > 0 { format!("  WHAT IF ({what_if})") } else { String::new() };
     let rules = chain::thousands(state.model().rules.len());

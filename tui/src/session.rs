@@ -77,6 +77,8 @@ pub struct Request {
     pub without: Vec<RuleId>,
     /// Facts answered by hand: key and answer.
     pub pins: Vec<(String, String)>,
+    /// Which packet of the conversation is shown, from 0.
+    pub leg: usize,
 }
 
 /// One way that the walk can go.
@@ -103,6 +105,8 @@ pub struct Session {
     pub ways: Vec<Way>,
     /// The ways without the edits of `request`, when there are any.
     pub before: Vec<Way>,
+    /// The packets of the conversation by their names; none for a single packet.
+    pub legs: Vec<String>,
     /// What was asked.
     pub request: Request,
     /// What the rules say.

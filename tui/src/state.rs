@@ -107,6 +107,8 @@ pub enum Waiting {
     Walk,
     /// A walk for the request before.
     Undo,
+    /// Another packet of the conversation.
+    Packet,
 }
 
 /// The stepper's state.
@@ -249,6 +251,12 @@ impl State {
     /// The chain of the step, or the one that is looked at.
     pub fn chain(&self) -> Option<ChainId> {
         self.look.or_else(|| self.timeline.spot(self.at)?.chain)
+    }
+
+    /// The packet of the conversation: `packet 2/3 synack`; none where there is one only.
+    pub fn leg(&self) -> Option<String> {
+        let (legs, at) = (&self.session.legs, self.session.request.leg);
+        legs.get(at).filter(|_| legs.len() > 1).map(|name| format!("packet {}/{} {name}", at + 1, legs.len()))
     }
 
     /// The hook of the step.

@@ -162,6 +162,8 @@ fn ask_for(state: &mut State, action: Action) -> Effect {
             }
             state.say("nothing to take back");
         }
+        Action::NextPacket => return packet(state, state.session.request.leg.checked_add(1)),
+        Action::PreviousPacket => return packet(state, state.session.request.leg.checked_sub(1)),
         Action::RemoveRule => return remove(state),
         Action::CopyCommand => return Effect::Copy(state.session.words.command()),
         Action::QuitPrinting => return Effect::Quit(Some(export::path(state))),
@@ -194,6 +196,17 @@ fn remove(state: &mut State) -> Effect {
     let mut request = state.session.request.clone();
     request.without.push(rule);
     state.ask(request, Waiting::Walk)
+}
+
+/// Goes to another packet of the conversation.
+fn packet(state: &mut State, leg: Option<usize>) -> Effect {
+    let legs = state.session.legs.len();
+    if let Some(leg) = leg.filter(|leg| *leg < legs) {
+        let request = Request { leg, ..state.session.request.clone() };
+        return state.ask(request, Waiting::Packet);
+    }
+    state.say(if legs > 1 { "no more packets there" } else { "one packet: step --packets walks several" });
+    Effect::None
 }
 
 fn focus(state: &mut State, by: usize) {
@@ -251,10 +264,15 @@ fn walked(state: &mut State, answer: Result<Session, String>) {
             state.history.pop();
         }
         Some(Waiting::Walk) => state.history.push(request),
-        None => {}
+        Some(Waiting::Packet) | None => {}
     }
     state.way = 0;
     moves::reload(state);
+    if waiting == Some(Waiting::Packet) {
+        state.at = state.timeline.stops().first().copied().unwrap_or(0);
+        let summary = state.shown().summary.clone();
+        return state.say(format!("{}: {summary}", state.leg().unwrap_or_default()));
+    }
     let same = old.iter().zip(&state.trace().events).take_while(|(a, b)| moves::same(a, b)).count();
     state.at = state.timeline.stops().iter().rev().copied().find(|s| *s <= state.at.min(same)).unwrap_or(0);
     let summary = state.shown().summary.clone();

@@ -8,20 +8,19 @@ use std::sync::Arc;
 use clap::Parser;
 use nettrace_engine::World;
 use nettrace_engine::explain::answer::{self, Answer, Detail};
-use nettrace_engine::fact::{Assumption, Outcome, Outcomes, explore};
+use nettrace_engine::fact::{Assumption, Outcome, Outcomes};
 use nettrace_engine::field::Field;
 use nettrace_engine::host::{Host, Parts};
-use nettrace_engine::limits;
 use nettrace_engine::model::{Edit, Hook, Model, RuleId};
 use nettrace_engine::spec::{self, PacketSpec, Start};
 use nettrace_engine::trace::Trace;
-use nettrace_engine::walk::walk;
 use nettrace_grammar::{Diagnostic, Sources};
 use nettrace_tui::{Asked, Request, Session, Way};
 
 use super::words::Told;
-use crate::cli::FactArgs;
-use crate::commands::facts::{Facts, Fixed};
+use crate::cli::{FactArgs, TalkArgs};
+use crate::commands::conversation;
+use crate::commands::facts::Fixed;
 use crate::load::{Failure, Loaded};
 use crate::output::Paint;
 use crate::packet_args::PacketArgs;
@@ -48,6 +47,8 @@ pub struct Desk {
     fixed: Fixed,
     /// A packet file of the command line: what the form does not say is taken from it.
     base: PacketSpec,
+    /// The conversation.
+    talk: TalkArgs,
     /// What the command line asks for.
     first: Request,
 }
@@ -92,6 +93,7 @@ impl Desk {
             assumptions: loaded.assumptions,
             fixed: Fixed::read(facts)?,
             base,
+            talk: TalkArgs::default(),
             first: Request::default(),
         };
         desk.first.packet = desk.fields(packet)?;
@@ -104,6 +106,13 @@ impl Desk {
         desk.base = base;
         desk.first.packet = desk.fields(&PacketArgs::default())?;
         Ok(desk)
+    }
+
+    /// The same for a conversation.
+    #[must_use]
+    pub fn talking(mut self, talk: &TalkArgs) -> Desk {
+        self.talk = talk.clone();
+        self
     }
 
     /// The same with edits of the rules.
@@ -154,34 +163,50 @@ impl Desk {
         let parts = self.parts.clone();
         let plain = Scenery { model: Arc::clone(&self.model), parts, sources: Arc::clone(&self.sources) };
         let edited = plain.edited(request)?;
-        let before = if plain.is(&edited) { Vec::new() } else { self.ways(&plain, &described, &fixed)?.0 };
-        let (ways, told) = self.ways(&edited, &described, &fixed)?;
+        let before =
+            if plain.is(&edited) { Vec::new() } else { self.walked(&plain, &described, request, &fixed)?.ways };
+        let walked = self.walked(&edited, &described, request, &fixed)?;
+        let told = walked.told.commanded(&self.inputs, &request.packet, &request.with, &self.talk);
         Ok(Session {
             title: self.title.clone(),
             model: edited.model,
-            ways,
+            ways: walked.ways,
             before,
+            legs: walked.legs,
             request: request.clone(),
-            words: Arc::new(told.commanded(&self.inputs, &request.packet, &request.with)),
+            words: Arc::new(told),
         })
     }
 
-    fn ways(&self, on: &Scenery, described: &PacketSpec, fixed: &Fixed) -> Result<(Vec<Way>, Told), String> {
+    /// All ways of the packet of the conversation that a request is about.
+    fn walked(&self, on: &Scenery, described: &PacketSpec, request: &Request, fixed: &Fixed) -> Result<Walked, String> {
         let host = Arc::new(Host::new(on.parts.clone()));
         let world = World { model: &on.model, host: &host };
         let mut start = spec::complete(described, world).map_err(|e| e.to_string())?;
         start.assumptions.extend(self.assumptions.iter().cloned());
         let mut state = self.state.clone();
+        state.now = described.at_ms.unwrap_or(0);
         if let Some(conns) = spec::connections(described) {
             state.conns = conns;
         }
-        let outcomes = explore(limits::OUTCOMES, &fixed.pins, |ask| {
-            walk(world, &start, &mut state.clone(), &mut Facts { fixed, rest: ask })
-        });
-        let ways = ways(world, &on.sources, start.local, &outcomes);
-        let told = Told::new(Arc::clone(&on.model), Arc::clone(&host), Arc::clone(&on.sources), &outcomes);
-        Ok((ways, told))
+        let legs = conversation::legs(&self.talk, &start).map_err(|e| e.to_string())?;
+        let packets = conversation::explored(world, &start, &legs, &state, fixed);
+        let names = packets.iter().map(|p| p.name.to_string()).collect();
+        let packet = packets.get(request.leg).ok_or("the conversation ends before this packet")?;
+        let ways = ways(world, &on.sources, packet.local, &packet.outcomes);
+        let told = Told::new(Arc::clone(&on.model), Arc::clone(&host), Arc::clone(&on.sources), &packet.outcomes);
+        Ok(Walked { legs: names, ways, told })
     }
+}
+
+/// The walks for a request.
+struct Walked {
+    /// The packets of the conversation.
+    legs: Vec<String>,
+    /// The ways of the one asked for.
+    ways: Vec<Way>,
+    /// What is said of them.
+    told: Told,
 }
 
 /// The rules and the host that a walk goes through.

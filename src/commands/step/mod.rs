@@ -25,7 +25,9 @@ pub fn run(args: &StepArgs, screen: &mut Screen) -> Result<(), Failure> {
     let loaded = load::load(&args.input)?;
     super::complain(&loaded, screen);
     let without = args.whatif.without.iter().map(|cited| edits::one_rule(&loaded, cited)).collect::<Result<_, _>>()?;
-    let desk = Desk::new(loaded, &args.input.inputs, &args.packet, &args.facts)?.what_if(&args.whatif.with, without);
+    let desk = Desk::new(loaded, &args.input.inputs, &args.packet, &args.facts)?
+        .what_if(&args.whatif.with, without)
+        .talking(&args.talk);
     let session = desk.session(&desk.request()).map_err(Failure::new)?;
     let state = State::new(session, theme(args.theme.as_deref(), screen.paint)?, (80, 24));
     let state = state.ok_or_else(|| Failure::new("the walk gave no answer"))?.drawn_in(screen.paint.ascii);

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::cli::TalkArgs;
 use nettrace_engine::World;
 use nettrace_engine::explain::names::Labels;
 use nettrace_engine::explain::step::Teller;
@@ -48,7 +49,7 @@ impl Told {
     }
 
     /// With the command that gives the same answer.
-    pub fn commanded(mut self, inputs: &[String], packet: &[Asked], with: &[String]) -> Self {
+    pub fn commanded(mut self, inputs: &[String], packet: &[Asked], with: &[String], talk: &TalkArgs) -> Self {
         let mut words = vec!["nettrace".to_string(), "explain".to_string()];
         words.extend(inputs.iter().map(|t| quoted(t)));
         for Asked { name, text, .. } in packet.iter().filter(|f| !f.text.is_empty()) {
@@ -58,6 +59,12 @@ impl Told {
             }
         }
         words.extend(with.iter().flat_map(|w| ["--with".to_string(), quoted(w)]));
+        if talk.reply {
+            words.push("--reply".to_string());
+        }
+        if !talk.packets.is_empty() {
+            words.extend(["--packets".to_string(), quoted(&talk.packets.join(","))]);
+        }
         self.command = words.join(" ");
         self
     }

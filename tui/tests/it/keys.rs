@@ -58,6 +58,8 @@ fn main_case(action: Action) -> (&'static str, Check) {
         Last => ("", |_, b, _| at_event(b, |e| matches!(e, Event::Fate(_)))),
         Continue => ("lllllBhhhh", |_, b, _| at_event(b, |e| matches!(e, Event::Enter(_)))),
         ContinueBack => ("lllllBrrr", |a, b, _| b.at < a.at && at_event(b, |e| matches!(e, Event::Enter(_)))),
+        NextPacket => ("", |_, b, _| said(b, "one packet")),
+        PreviousPacket => ("", |_, b, _| said(b, "one packet")),
         Down => ("lllllll", |_, b, _| cursor(b) == 41),
         Up => ("lllllll", |_, b, _| cursor(b) == 39),
         PageDown => ("lllllllg", |_, b, _| cursor(b) > 1),
@@ -359,4 +361,24 @@ fn no_sequence_of_keys_and_clicks_breaks_it() {
             assert!(s.popups.len() < 10 && s.at < s.trace().events.len());
         }
     }
+}
+
+#[test]
+fn a_conversation_is_stepped_packet_by_packet() {
+    let talk = |leg| {
+        let mut s = session();
+        s.legs = ["syn", "synack", "ack"].map(str::to_string).to_vec();
+        s.request.leg = leg;
+        s
+    };
+    let mut s = State::new(talk(0), Theme::Colour, (80, 24)).unwrap();
+    let Effect::Walk(request) = press(&mut s, "rrr>") else { panic!("> asks for another walk") };
+    assert_eq!(request.leg, 1);
+    let _ = update(&mut s, Msg::Walked(Box::new(Ok(talk(1)))));
+    assert_eq!((step(&s), s.history.len()), (0, 0));
+    assert!(said(&s, "packet 2/3 synack: FORWARDED"), "{:?}", s.message);
+    assert!(matches!(press(&mut s, "<"), Effect::Walk(r) if r.leg == 0));
+    let _ = update(&mut s, Msg::Walked(Box::new(Ok(talk(2)))));
+    assert_eq!(press(&mut s, ">"), Effect::None);
+    assert!(said(&s, "no more packets"));
 }

@@ -96,6 +96,7 @@ pub fn state(size: (u16, u16)) -> State {
         model: Arc::new(model),
         ways: vec![way],
         before: Vec::new(),
+        legs: Vec::new(),
         request: Request::default(),
         words: Arc::new(Counting),
     };

@@ -238,6 +238,7 @@ fn finish(s: Story, other: Vec<Event>) -> Session {
         model: Arc::new(s.model),
         ways: [(0, "FORWARDED to 10.244.166.136:8200"), (1, "DROPPED in PREROUTING")].map(way).to_vec(),
         before: Vec::new(),
+        legs: Vec::new(),
         request: Request {
             packet: vec![ask("proto", "", "tcp"), ask("src", "172.16.4.9", "192.0.2.1"), ask("dport", "31002", "80")],
             ..Request::default()
