@@ -1,8 +1,10 @@
-//! A frame that came in by a bridge port: to this host, bridged on, or both kinds of IP hooks by br_netfilter.
+//! A frame that came in by a bridge port: to this host or bridged on, through the bridge's own hooks and, by br_netfilter,
+//! the IP layer's; and what this host sends out of a bridge.
 //!
-//! Left out: chains of the bridge family, VLAN filtering, flooding (a flooded frame takes one unknown port here).
+//! Left out: VLAN filtering, flooding (a flooded frame takes one unknown port here), frames that are not IP.
 
 use super::Machine;
+use super::hooks::{Entry, HookKey, entries};
 use super::path::stack_drop;
 use super::route::Input;
 use crate::fact::Fact;
@@ -34,26 +36,16 @@ impl Machine<'_> {
             return self.group_frame(filtered);
         }
         let port = self.frame_port();
-        match (filtered, port) {
-            (false, Port::Host) => {
-                self.write(Field::PhysIn, Got::Absent, Cause::Step(Step::Bridge));
-                self.arrive_at_ip()
-            }
-            (false, Port::Out(port)) => Ok(Fate::Bridged { port }),
-            (false, Port::Nowhere) => {
-                Err(stack_drop(None, "the bridge does not send a frame back out of its own port"))
-            }
-            (true, port) => self.bridge_with_hooks(port),
-        }
+        self.bridge_with_hooks(port, filtered)
     }
 
     /// A frame to all or to a group: a copy by every other port, the last port first, and one for the host.
     fn group_frame(&mut self, filtered: bool) -> Result<Fate, Fate> {
-        if !filtered {
-            self.write(Field::PhysIn, Got::Absent, Cause::Step(Step::Bridge));
-            return self.arrive_at_ip();
+        self.bridge_hook(Hook::Prerouting, filtered)?;
+        // Without br_netfilter and chains of the bridge, what becomes of the copies is of no interest.
+        if !filtered && !self.uses_bridge() {
+            return self.up_from_bridge(filtered);
         }
-        self.run_hook(Hook::Prerouting)?;
         let bridge = device_name(self.packet.or_zero(Field::Iif));
         let from = self.packet.or_zero(Field::PhysIn);
         let ports = self.world.host.bridge_ports(&bridge).unwrap_or_default();
@@ -62,24 +54,110 @@ impl Machine<'_> {
         let mut last = None;
         for port in taken {
             // What becomes of a copy does not matter to the others.
-            let copy = self.bridge_on(Port::Out(Some(device(&port.dev)))).unwrap_or_else(|f| f);
+            let copy = self.bridge_on(Port::Out(Some(device(&port.dev))), filtered).unwrap_or_else(|f| f);
             self.events.push(Event::Fate(copy.clone()));
             last = Some(copy);
             self.restore(&original);
         }
         // A group that the host is not in is the ports' alone.
-        match (self.up_from_bridge(), last) {
+        match (self.up_from_bridge(filtered), last) {
             (Err(Fate::StackDrop { .. }), Some(copy)) => Ok(copy),
             (own, _) => own,
         }
     }
 
-    /// Up to the IP layer, which looks at the addresses only now: br_netfilter ran PREROUTING in front of it.
-    fn up_from_bridge(&mut self) -> Result<Fate, Fate> {
+    /// Up to the host: the bridge's INPUT, the ingress of the bridge as a device, and the IP layer; br_netfilter ran PREROUTING
+    /// in front of it, so that it looks at the addresses only now.
+    fn up_from_bridge(&mut self, filtered: bool) -> Result<Fate, Fate> {
+        self.bridge_hook(Hook::Input, false)?;
+        if !filtered {
+            self.write(Field::PhysIn, Got::Absent, Cause::Step(Step::Bridge));
+        }
+        self.ingress(Field::Iif)?;
         match self.refused_by_ip() {
+            _ if !filtered => self.arrive_at_ip(),
             Some(why) => Err(stack_drop(Some(Hook::Prerouting), why)),
             None => self.route_and_go(),
         }
+    }
+
+    /// Whether there is any chain at a bridge's hooks.
+    fn uses_bridge(&self) -> bool {
+        let model = self.world.model;
+        model.bases.iter().any(|c| model.table_of(*c).family == crate::model::Family::Bridge)
+    }
+
+    /// A hook of the bridge; where br_netfilter stands in it, the IP layer's hook of that name.
+    fn bridge_hook(&mut self, hook: Hook, ip: bool) -> Result<(), Fate> {
+        if !self.uses_bridge() {
+            return if ip { self.run_hook(hook) } else { Ok(()) };
+        }
+        let key = HookKey { bridge: true, ..self.key(hook, 0) };
+        let list = entries(self.world.model, key);
+        for part in list.chunk_by(|a, b| matches!((a, b), (Entry::Chain(_), Entry::Chain(_)))) {
+            match part {
+                [Entry::Chain(_), ..] => self.bridge_chains(hook, part)?,
+                [Entry::Netfilter] if ip => self.run_hook(hook)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Chains of the bridge's hook: their devices are ports, and they see the frame as its port does.
+    fn bridge_chains(&mut self, hook: Hook, chains: &[Entry]) -> Result<(), Fate> {
+        let by = Cause::Step(Step::Bridge);
+        let above = [Field::Iif, Field::Oif, Field::PktType].map(|f| (f, self.packet.get(f)));
+        let comes_in = matches!(hook, Hook::Prerouting | Hook::Input | Hook::Forward);
+        let iif = if comes_in { self.field(Field::PhysIn).unwrap_or(0) } else { 0 };
+        let leaves = matches!(hook, Hook::Forward | Hook::Output | Hook::Postrouting);
+        let oif = if leaves { self.field(Field::PhysOut).unwrap_or(0) } else { 0 };
+        self.hook = hook;
+        self.events.push(Event::Hook(hook));
+        if comes_in && hook != Hook::Input {
+            self.write(Field::PktType, self.pkttype_at_bridge(iif), by);
+        }
+        self.set(Field::Iif, iif, by);
+        self.set(Field::Oif, oif, by);
+        for entry in chains {
+            if let Entry::Chain(chain) = entry {
+                self.base_chain(*chain)?;
+            }
+        }
+        self.events.push(Event::HookEnd(hook));
+        for (field, value) in above {
+            self.write(field, value, by);
+        }
+        Ok(())
+    }
+
+    /// The bridge takes frames to its own address for the host's.
+    fn pkttype_at_bridge(&self, port: Value) -> Got {
+        let own = self.world.host.link(&device_name(self.packet.or_zero(Field::Iif))).ok().and_then(|l| l.mac).map(Mac::value);
+        match self.packet.value(Field::EtherDaddr) {
+            Some(to) if Some(to) == own => self.packet.get(Field::PktType),
+            _ => self.pkttype_at_port(port),
+        }
+    }
+
+    /// Behind POSTROUTING and a bridge's egress: the bridge's OUTPUT and POSTROUTING, and the port.
+    pub(super) fn leave_by_port(&mut self) -> Result<(), Fate> {
+        let oif = self.known(Field::Oif);
+        if !(self.uses_bridge() || self.uses(Hook::Egress)) || self.world.host.is_bridge(&device_name(oif)) != Ok(true) {
+            return Ok(());
+        }
+        let by = Cause::Step(Step::Bridge);
+        self.write(Field::PhysIn, Got::Absent, by);
+        let out = match self.port_of_nexthop(oif) {
+            Port::Out(Some(port)) => Got::Value(port),
+            _ => Got::Unknown,
+        };
+        self.write(Field::PhysOut, out, by);
+        let own = self.world.host.link(&device_name(oif)).ok().and_then(|l| l.mac).map(Mac::value);
+        self.write(Field::EtherSaddr, own.map_or(Got::Unknown, Got::Value), by);
+        self.bridge_hook(Hook::Output, false)?;
+        self.bridge_hook(Hook::Postrouting, false)?;
+        self.egress(Field::PhysOut)
     }
 
     /// What a frame is to the port it came in by: for another host, unless it carries the port's own address.
@@ -92,26 +170,26 @@ impl Machine<'_> {
         }
     }
 
-    /// PREROUTING of a frame that is bridged; a destination that NAT changed is looked up again.
-    fn bridge_with_hooks(&mut self, port: Port) -> Result<Fate, Fate> {
+    /// PREROUTING of a frame; a destination that NAT changed is looked up again.
+    fn bridge_with_hooks(&mut self, port: Port, filtered: bool) -> Result<Fate, Fate> {
         let before = self.packet.get(Field::Daddr);
-        self.run_hook(Hook::Prerouting)?;
+        self.bridge_hook(Hook::Prerouting, filtered)?;
         if before == self.packet.get(Field::Daddr) {
-            return self.bridge_on(port);
+            return self.bridge_on(port, filtered);
         }
         // br_netfilter routes a packet with a new destination: back to the same bridge, it stays bridged.
         let bridge = self.packet.or_zero(Field::Iif);
         match self.route_input() {
             Input::Forward if self.way.oif == Some(bridge) => {
                 let port = self.port_of_nexthop(bridge);
-                self.bridge_on(port)
+                self.bridge_on(port, filtered)
             }
             Input::Drop(why) if !self.goes_back_to(bridge) => Err(stack_drop(Some(Hook::Prerouting), why)),
             Input::Drop(_) => {
                 let port = self.port_of_nexthop(bridge);
-                self.bridge_on(port)
+                self.bridge_on(port, filtered)
             }
-            _ => self.up_from_bridge(),
+            _ => self.up_from_bridge(filtered),
         }
     }
 
@@ -125,26 +203,32 @@ impl Machine<'_> {
         self.way.oif == Some(bridge)
     }
 
-    fn bridge_on(&mut self, port: Port) -> Result<Fate, Fate> {
+    fn bridge_on(&mut self, port: Port, filtered: bool) -> Result<Fate, Fate> {
         let by = Cause::Step(Step::Bridge);
         let bridge = self.packet.or_zero(Field::Iif);
         let out = match port {
-            Port::Host => return self.up_from_bridge(),
+            Port::Host => return self.up_from_bridge(filtered),
             Port::Nowhere => {
                 let why = "the bridge does not send a frame back out of its own port";
-                return Err(stack_drop(Some(Hook::Prerouting), why));
+                return Err(stack_drop((filtered || self.uses_bridge()).then_some(Hook::Prerouting), why));
             }
             Port::Out(out) => out,
         };
-        self.decided(Decision::Bridged);
-        self.set(Field::IsBridged, 1, by);
-        self.set(Field::Oif, bridge, by);
-        // The bridge lends the packet a route of its own.
-        self.set(Field::Realm, 0, by);
+        if filtered {
+            self.decided(Decision::Bridged);
+            self.set(Field::IsBridged, 1, by);
+            self.set(Field::Oif, bridge, by);
+            // The bridge lends the packet a route of its own.
+            self.set(Field::Realm, 0, by);
+        }
         self.write(Field::PhysOut, out.map_or(Got::Unknown, Got::Value), by);
-        self.run_hook(Hook::Forward)?;
-        self.set(Field::Iif, 0, by);
-        self.leave(false)
+        self.bridge_hook(Hook::Forward, filtered)?;
+        if filtered {
+            self.set(Field::Iif, 0, by);
+        }
+        self.bridge_hook(Hook::Postrouting, filtered)?;
+        self.egress(Field::PhysOut)?;
+        Ok(if filtered { self.out(false) } else { Fate::Bridged { port: out } })
     }
 
     /// Where the bridge sends the frame by its destination MAC address.

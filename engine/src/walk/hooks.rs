@@ -21,6 +21,8 @@ pub enum Entry {
     Nat,
     /// The connection enters the table.
     Confirm,
+    /// In a bridge's hook: where br_netfilter shows a bridged packet to the IP hook of that name.
+    Netfilter,
 }
 
 /// What decides the list of a hook.
@@ -34,6 +36,8 @@ pub struct HookKey {
     pub device: Value,
     /// In a mixed host: nft's own chains count as registered after iptables-legacy's.
     pub nft_later: bool,
+    /// The hook of the bridge, not the IP layer's of the same name.
+    pub bridge: bool,
 }
 
 /// Priority, registration, chains before steps, and what runs.
@@ -46,8 +50,9 @@ fn serves(model: &Model, chain: ChainId, base: &BaseChain, key: HookKey) -> bool
         Family::Ip6 => key.family == 10,
         Family::Inet => true,
         Family::Netdev => matches!(key.hook, Hook::Ingress | Hook::Egress),
-        Family::Arp | Family::Bridge => false,
-    };
+        Family::Arp => false,
+        Family::Bridge => true,
+    } && (table.family == Family::Bridge) == key.bridge;
     let device = !matches!(base.hook, Hook::Ingress | Hook::Egress) || base.devices.contains(&key.device);
     base.hook == key.hook && family && device && !table.dormant
 }
@@ -94,6 +99,17 @@ pub fn entries(model: &Model, key: HookKey) -> Vec<Entry> {
         .map(|(id, b)| (b.priority, Reverse(order(model, id, b, key.nft_later)), 0, Entry::Chain(id)))
         .collect();
     let mut step = |priority, since: (bool, u32), entry| list.push((priority, Reverse(since), 1, entry));
+    if key.bridge {
+        // It registers with the first bridge, before any chain (`br_netfilter_hooks.c`).
+        match key.hook {
+            Hook::Prerouting => step(0, (false, 0), Entry::Netfilter),
+            Hook::Forward => step(-1, (false, 0), Entry::Netfilter),
+            Hook::Postrouting => step(i32::MAX, (false, 0), Entry::Netfilter),
+            _ => {}
+        }
+        list.sort_by_key(|e| (e.0, e.1, e.2));
+        return list.into_iter().map(|e| e.3).collect();
+    }
     if let Some(since) = model.conntrack[usize::from(key.family == 10)] {
         // Conntrack was turned on by a rule of the tables at hand: in a mixed host by nft's, as is assumed here.
         let legacy_only = model.tables.iter().all(|t| t.dialect == Dialect::Legacy);

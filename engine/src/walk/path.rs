@@ -31,12 +31,26 @@ impl Machine<'_> {
             return Err(stack_drop(None, "the frame's destination MAC address is another host's"));
         }
         let bridged = self.packet.get(Field::PhysIn) != Got::Absent;
-        if self.uses(Hook::Ingress) {
-            let by = if bridged { Field::PhysIn } else { Field::Iif };
-            let device = self.field(by).unwrap_or(0);
-            self.netdev(Hook::Ingress, device)?;
-        }
+        self.ingress(if bridged { Field::PhysIn } else { Field::Iif })?;
         if bridged { self.arrive_at_bridge() } else { self.arrive_at_ip() }
+    }
+
+    /// The chains at the ingress of the device in a lane.
+    pub(super) fn ingress(&mut self, lane: Field) -> Result<(), Fate> {
+        if !self.uses(Hook::Ingress) {
+            return Ok(());
+        }
+        let device = self.field(lane).unwrap_or(0);
+        self.netdev(Hook::Ingress, device)
+    }
+
+    /// The chains at the egress of the device in a lane.
+    pub(super) fn egress(&mut self, lane: Field) -> Result<(), Fate> {
+        if !self.uses(Hook::Egress) {
+            return Ok(());
+        }
+        let device = self.field(lane).unwrap_or(0);
+        self.netdev(Hook::Egress, device)
     }
 
     /// Addresses that the IPv6 layer refuses before PREROUTING.
@@ -99,16 +113,18 @@ impl Machine<'_> {
         self.leave(false)
     }
 
-    /// POSTROUTING and out.
+    /// POSTROUTING and out; out of a bridge by one of its ports.
     pub(super) fn leave(&mut self, also_local: bool) -> Result<Fate, Fate> {
         self.run_hook(Hook::Postrouting)?;
-        if self.uses(Hook::Egress) {
-            let by = if self.packet.get(Field::PhysOut) == Got::Absent { Field::Oif } else { Field::PhysOut };
-            let device = self.field(by).unwrap_or(0);
-            self.netdev(Hook::Egress, device)?;
-        }
+        self.egress(Field::Oif)?;
+        self.leave_by_port()?;
+        Ok(self.out(also_local))
+    }
+
+    /// Out by the device that it was routed to, or bridged over.
+    pub(super) fn out(&mut self, also_local: bool) -> Fate {
         let oif = Some(self.known(Field::Oif)).filter(|o| *o != 0 && *o != device(OTHER_DEVICE));
-        Ok(Fate::Out { oif, also_local })
+        Fate::Out { oif, also_local }
     }
 
     /// A packet of this host.
@@ -131,8 +147,10 @@ impl Machine<'_> {
     /// To an address of our own: out by `lo` and in again, the same packet with its mark and connection.
     fn loop_over_lo(&mut self) -> Result<Fate, Fate> {
         self.run_hook(Hook::Postrouting)?;
+        self.egress(Field::Oif)?;
         self.note(Step::Loopback, "out by lo, and in again");
         self.enter_by(device(LOOPBACK), 0);
+        self.ingress(Field::Iif)?;
         self.run_hook(Hook::Prerouting)?;
         self.deliver()
     }
@@ -198,14 +216,15 @@ impl Machine<'_> {
                 Entry::Conntrack => self.track(),
                 Entry::Nat => self.nat_slot(key)?,
                 Entry::Confirm => self.confirm(),
+                Entry::Netfilter => {}
             }
         }
         self.events.push(Event::HookEnd(hook));
         Ok(())
     }
 
-    fn key(&mut self, hook: Hook, device: Value) -> HookKey {
-        HookKey { hook, family: self.packet.family(), device, nft_later: self.nft_runs_first() }
+    pub(super) fn key(&mut self, hook: Hook, device: Value) -> HookKey {
+        HookKey { hook, family: self.packet.family(), device, nft_later: self.nft_runs_first(), bridge: false }
     }
 
     /// A mixed host: whether nft's chains were registered after the legacy tables, and so run before them.
@@ -219,7 +238,7 @@ impl Machine<'_> {
     }
 
     /// Whether any chain stands at a hook of devices.
-    fn uses(&self, hook: Hook) -> bool {
+    pub(super) fn uses(&self, hook: Hook) -> bool {
         let model = self.world.model;
         model.bases.iter().any(|c| model.chain(*c).base.as_ref().is_some_and(|b| b.hook == hook))
     }
@@ -252,7 +271,7 @@ impl Machine<'_> {
     }
 
     /// A filter or route chain; a route chain of OUTPUT that changed the packet makes it routed again.
-    fn base_chain(&mut self, chain: ChainId) -> Result<(), Fate> {
+    pub(super) fn base_chain(&mut self, chain: ChainId) -> Result<(), Fate> {
         let routes = self.world.model.chain(chain).base.as_ref().is_some_and(|b| b.kind == ChainKind::Route);
         let marks = [Field::Saddr, Field::Daddr, Field::Mark, Field::Tos];
         let before = marks.map(|f| self.packet.get(f));

@@ -25,6 +25,7 @@ NODE_IF = {"client": "eth0", "ext": "eth1", "pod1": "cni0", "pod2": "cni0"}
 PHYS_IF = {"pod1": "vethp1", "pod2": "vethp2"}
 POD_BY_ADDR = {"10.42.0.59": "pod1", "10.42.0.60": "pod2", "fd00:42::59": "pod1", "fd00:42::60": "pod2"}
 ORDER = ["ingress", "prerouting", "input", "forward", "output", "postrouting"]
+DEVICES = ("eth0", "eth1", "vethp1", "vethp2", "cni0", "lo")
 
 
 def macb(m):
@@ -174,6 +175,7 @@ class Lab:
         self.legacy = False
         self.have_sets = False
         self.refused = []
+        self.mixed = False
         self.env = {}
         self.probe_chains = {}
 
@@ -233,6 +235,7 @@ class Lab:
         self.set_knobs(case.get("knobs", {}))
         be = case["backend"]
         self.backend = be
+        self.mixed = bool(case.get("legacy"))
         if case.get("ipset"):
             self.have_sets = True
             r = run(["ipset", "restore"], case["ipset"], check=False)
@@ -368,42 +371,48 @@ class Lab:
         self.install_probes()
 
     def install_probes(self):
-        prios = {h: set() for h in ORDER}
-        devs = set()
-        for k, c in self.chains.items():
-            if c and c["hook"] in prios:
-                prios[c["hook"]].add(c["prio"])
-        if self.backend == "iptables-legacy":
-            prios["prerouting"] |= {-300, -150, -100}
-            prios["output"] |= {-300, -150, -100, 0, 50}
-            prios["input"] |= {-150, 0, 50, 100}
-            prios["forward"] |= {-150, 0, 50}
-            prios["postrouting"] |= {-150, 100}
-        t = ["table inet %s {" % PROBE]
+        prios = {False: {h: set() for h in ORDER}, True: {h: set() for h in ORDER}}
+        used = set()
+        for (family, _, _), c in self.chains.items():
+            if c:
+                used.add(family if family == "bridge" else c["hook"])
+                prios[family == "bridge"].get(c["hook"], set()).add(c["prio"])
+        if self.backend == "iptables-legacy" or self.mixed:
+            for h, more in {"prerouting": {-300, -150, -100}, "output": {-300, -150, -100, 0, 50}, "input": {-150, 0, 50, 100},
+                            "forward": {-150, 0, 50}, "postrouting": {-150, 100}}.items():
+                prios[False][h] |= more
         self.probe_chains = {}
+        text = self.layer_probes("inet", "", prios[False])
+        if "bridge" in used:
+            text += self.layer_probes("bridge", "bridge ", prios[True])
+        for hook in ("ingress", "egress"):
+            if hook in used:
+                text += self.device_probes(hook)
+        run(["nft", "-f", "-"], "\n".join(text) + "\n")
+
+    def layer_probes(self, family, label, prios):
+        """Empty chains at a hook's both ends and in front of every chain; the first one turns the trace on."""
+        t = ["table %s %s {" % (family, PROBE)]
         for h in ORDER[1:]:
             ps = {p - 1 for p in prios[h] if p - 1 > INT_MIN + 10} | {INT_MIN + 10, INT_MAX - 1}
             for i, p in enumerate(sorted(ps)):
-                n = "%s_%d" % (h, i)
-                self.probe_chains[n] = (h, "enter" if p == INT_MIN + 10 else "exit" if p == INT_MAX - 1 else "at", p)
+                n = "%s%s_%d" % (label.strip(), h, i)
+                self.probe_chains[n] = (label + h, "enter" if p == INT_MIN + 10 else "exit" if p == INT_MAX - 1 else "at", p)
                 t.append(" chain %s {\n type filter hook %s priority %d; policy accept;" % (n, h, p))
                 if p == INT_MIN + 10 and h in ("prerouting", "output"):
                     t.append(" meta nftrace set 1")
                 t.append(" }")
-        t.append("}")
-        if any(c and c["hook"] == "ingress" for c in self.chains.values()):
-            t.append("table netdev %s {" % PROBE)
-            for d in ("eth0", "eth1", "vethp1", "vethp2"):
-                n = "ingress_" + d
-                self.probe_chains[n] = ("ingress", "enter", INT_MIN + 10)
-                t.append(" chain %s {\n type filter hook ingress device %s priority %d; policy accept;\n"
-                         " meta nftrace set 1\n }" % (n, d, INT_MIN + 10))
-                n = "ingress_x" + d
-                self.probe_chains[n] = ("ingress", "exit", INT_MAX - 1)
-                t.append(" chain %s {\n type filter hook ingress device %s priority %d; policy accept;\n }"
-                         % (n, d, INT_MAX - 1))
-            t.append("}")
-        run(["nft", "-f", "-"], "\n".join(t) + "\n")
+        return t + ["}"]
+
+    def device_probes(self, hook):
+        t = ["table netdev %s {" % PROBE]
+        for d in DEVICES:
+            for what, prio in (("enter", INT_MIN + 10), ("exit", INT_MAX - 1)):
+                n = "%s_%s_%s" % (hook, what, d)
+                self.probe_chains[n] = (hook, what, prio)
+                t.append(" chain %s {\n type filter hook %s device %s priority %d; policy accept;%s\n }" % (
+                    n, hook, d, prio, "\n meta nftrace set 1" if what == "enter" else ""))
+        return t + ["}"]
 
     # ---- traffic -----------------------------------------------------------------
     def _drain(self):
@@ -568,10 +577,11 @@ class Lab:
                 hd = self.hdr(ev)
                 if what == "enter":
                     hooks.append({"hook": h, "entry": hd, "exit": None})
-                    path += [None]  # marker for hook change (legacy merge)
-                    path[-1] = ("hook", h)
-                elif what == "exit" and hooks:
-                    hooks[-1]["exit"] = hd
+                    path.append(("hook", h))  # for merging with the legacy log
+                elif what == "exit":
+                    # Hooks nest: br_netfilter runs the IP layer's inside the bridge's.
+                    mine_ = next((x for x in reversed(hooks) if x["hook"] == h and not x["exit"]), {})
+                    mine_["exit"] = hd
                 lastprobe, seen_since = hd, False
                 continue
             fam, tab, ch = ev["family"], ev["table"], ev["chain"]
@@ -585,13 +595,15 @@ class Lab:
                 if not (lastprobe and not seen_since):
                     cand["entry_after_first_rule"] = True
                 seen_since = True
+                cand["hooks_before"] = len(hooks)
                 path.append(cand)
             cur_pass = path[-1] if path else None
             if not isinstance(cur_pass, dict):
                 if not hooks or not lastprobe:
                     continue
                 # A packet that its first rule took away shows no header any more.
-                cur_pass = dict(family=fam, table=tab, chain=None, hook=hooks[-1]["hook"], entry=lastprobe, steps=[])
+                cur_pass = dict(family=fam, table=tab, chain=None, hook=hooks[-1]["hook"], entry=lastprobe, steps=[],
+                                hooks_before=len(hooks))
                 path.append(cur_pass)
             st = {"chain": ch, "kind": ev["type"], "rule": None, "verdict": ev.get("verdict")}
             if "handle" not in ev and ev["type"] == "rule" and ev.get("verdict") == "continue":
@@ -717,27 +729,27 @@ class Lab:
                 if struct.pack(">HH", 0x4E54, tok) in b:
                     got_loc = True
         v = {"seen_at": got_far, "seen_local": got_loc}
-        if not hooks or all(h["hook"] == "ingress" and h["exit"] for h in hooks):
+        # The last chain that ran ended it, and no hook began since.
+        p = path[-1] if path else None
+        st = p["steps"][-1] if p and p["steps"] else None
+        last_before = p.pop("hooks_before", len(hooks)) if p else None
+        for q in path:
+            q.pop("hooks_before", None)
+        if st and st["verdict"] in ("drop", "stolen", "queue") and last_before == len(hooks):
+            f = dict(kind="drop", hook=p["hook"], family=p["family"], table=p["table"], chain=st["chain"], rule=st["rule"], by=st["kind"])
+            if p.get("chain") and p["chain"] != st["chain"]:
+                f["base_chain"] = p["chain"]
+            return dict(f, verified=v)
+        if hooks and hooks[-1]["exit"] is None and not hooks[-1]["hook"].startswith("bridge "):
+            return dict(kind="drop_in_hook", hook=hooks[-1]["hook"], verified=v)
+        ip = [h for h in hooks if h["hook"] in ORDER[1:]]
+        if not ip:
             if got_far:
                 return dict(kind="bridged", verified=v)
             if err:
                 return dict(kind="send_error", errno=err, verified=v)
-            return dict(kind="stack_drop", after=hooks[-1]["hook"] if hooks else None, verified=v)
-        last = hooks[-1]
-        if last["exit"] is None:
-            # dropped (or stolen) inside this hook
-            ps = [p for p in path if p["hook"] == last["hook"]]
-            p = ps[-1] if ps else None
-            st = p["steps"][-1] if p and p["steps"] else None
-            if st and (st["verdict"] in ("drop", "stolen", "queue")):
-                f = dict(kind="drop", hook=last["hook"], family=p["family"], table=p["table"], chain=st["chain"],
-                         rule=st["rule"], by=st["kind"])
-                if p.get("chain") and p["chain"] != st["chain"]:
-                    f["base_chain"] = p["chain"]
-            else:
-                f = dict(kind="drop_in_hook", hook=last["hook"])
-            f["verified"] = v
-            return f
+            return dict(kind="stack_drop", after=hooks[-1]["hook"].replace("bridge ", "") if hooks else None, verified=v)
+        last = ip[-1]
         if last["hook"] == "input":
             return dict(kind="local", iif=last["exit"]["iif"], verified=v)
         if last["hook"] == "postrouting":
