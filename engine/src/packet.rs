@@ -47,6 +47,8 @@ pub struct Bytes {
     pub ip_options: Vec<u8>,
     /// What follows the layer 4 header, as far as it is known; for an ICMP error the quoted packet.
     pub payload: Option<Vec<u8>>,
+    /// The layer 4 checksum is wrong.
+    pub bad_checksum: bool,
     /// IPv6 extension headers in order: (protocol number of this header, its bytes).
     pub ext_headers: Vec<(u8, Vec<u8>)>,
 }

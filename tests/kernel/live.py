@@ -34,7 +34,8 @@ SKIPPED = 77
 COUNTED = "explained (numgen counts the host's own answers): "
 UNLISTED = ("ct original l3proto ipv4 ", "ct reply l3proto ipv4 ", "ct l3proto ipv4 ", "meta protocol ip ", "meta iiftype ether ")
 UNLISTED_BEFORE_RESET = re.compile(r"meta nfproto ipv[46] (meta l4proto tcp reject)")
-KINDS = ("ipt-nft4", "ipt-nft6", "ipt-leg4", "ipt-leg6", "nft", "nftd", "nft6")
+WIDE = ("bridge", "egress", "wide")
+KINDS = ("ipt-nft4", "ipt-nft6", "ipt-leg4", "ipt-leg6", "nft", "nftd", "nft6", *WIDE)
 
 
 def ready():
@@ -59,7 +60,7 @@ def write(path, value):
 
 def make(kind, seed):
     """A random case of a kind; of the stories, which are not random, the one with this number."""
-    from lab import gen_iptables, gen_nft, stories
+    from lab import gen_iptables, gen_nft, gen_wide, stories
     if kind == "story":
         return stories.case(sorted(stories.STORIES)[seed % len(stories.STORIES)])
     if kind.startswith("ipt-"):
@@ -70,7 +71,7 @@ def make(kind, seed):
                 if case.get(part):
                     case[part] = case[part].replace("! -i + ", "-i + ").replace("! -o + ", "-o + ")
         return case
-    case = gen_nft.generate(seed, {"nft": None, "nftd": None, "nft6": "ip6"}[kind], dense=kind == "nftd")
+    case = gen_wide.generate(seed, kind) if kind in WIDE else gen_nft.generate(seed, {"nft6": "ip6"}.get(kind), dense=kind == "nftd")
     for lost in UNLISTED:
         case["nft"] = case["nft"].replace(lost, "")
     case["nft"] = UNLISTED_BEFORE_RESET.sub(r"\1", case["nft"])

@@ -361,8 +361,10 @@ impl Completer<'_> {
     fn rest(&mut self) -> Result<(), SpecError> {
         let hex = |text: &Option<String>| text.as_deref().map(parse_hex).transpose();
         let payload = hex(&self.spec.inner_hex)?.or(hex(&self.spec.payload_hex)?);
-        let header = self.header_length();
-        let ip = if self.packet.family() == 10 { 40 } else { 20 };
+        let (ip_options, tcp_options) =
+            (self.options(&self.spec.ip_options_hex, 2)?, self.options(&self.spec.tcp_options_hex, 6)?);
+        let header = self.header_length() + tcp_options.len() as Value;
+        let ip = if self.packet.family() == 10 { 40 } else { 20 + ip_options.len() as Value };
         let shortest = ip + header + payload.as_ref().map_or(0, |p| p.len() as Value);
         let length = self.spec.length.map_or(shortest, Value::from);
         self.set(Field::Length, length);
@@ -379,17 +381,32 @@ impl Completer<'_> {
         self.set(Field::FlowLabel, 0u8);
         self.set(Field::Mark, self.spec.mark.unwrap_or(0));
         self.set(Field::CtState, ct_state::INVALID);
-        self.packet.bytes = Bytes { payload, ..Bytes::default() }.into();
-        if self.local {
-            self.socket();
+        if let Some(mss) = max_segment(&tcp_options) {
+            self.set(Field::TcpMss, mss);
         }
+        let bad_checksum = self.spec.bad_checksum.unwrap_or(false);
+        self.packet.bytes = Bytes { payload, ip_options, tcp_options, bad_checksum, ..Bytes::default() }.into();
         for field in [Field::Time, Field::Day, Field::Hour, Field::Cpu] {
             self.packet.put(field, Got::Unknown);
         }
         for field in [Field::SockTransparent, Field::SockMark, Field::SockWildcard] {
             self.packet.put(field, Got::Unknown);
         }
+        if self.local {
+            self.socket();
+        }
         Ok(())
+    }
+
+    /// Options given as hex digits: of IPv4 (2) or TCP (6), nothing for other packets.
+    fn options(&self, hex: &Option<String>, of: Value) -> Result<Vec<u8>, SpecError> {
+        let Some(text) = hex else { return Ok(Vec::new()) };
+        let bytes = parse_hex(text)?;
+        if bytes.len() > 40 || !bytes.len().is_multiple_of(4) {
+            return Err(SpecError("options take a multiple of four bytes, 40 at most".to_string()));
+        }
+        let fits = if of == 2 { self.packet.family() == 2 } else { self.packet.or_zero(Field::Proto) == of };
+        Ok(if fits { bytes } else { Vec::new() })
     }
 
     /// The owner of a packet of this host.
@@ -401,6 +418,9 @@ impl Completer<'_> {
         self.set(Field::SkUid, self.spec.uid.unwrap_or(0));
         self.set(Field::SkGid, self.spec.gid.unwrap_or(0));
         self.set(Field::Cgroup, 0u8);
+        // What `socket …` finds in OUTPUT is the sender itself.
+        self.set(Field::SockTransparent, 0u8);
+        self.packet.put(Field::SockMark, self.packet.get(Field::Mark));
     }
 
     fn header_length(&self) -> Value {
@@ -417,6 +437,21 @@ impl Completer<'_> {
         let found = ct_state::ALL.iter().find(|s| s.1.eq_ignore_ascii_case(name));
         found.map(|s| Some(s.0)).ok_or_else(|| SpecError(format!("`{name}` is not a conntrack state")))
     }
+}
+
+/// The maximum segment size among TCP options.
+fn max_segment(options: &[u8]) -> Option<u16> {
+    let mut rest = options;
+    while let [kind, tail @ ..] = rest {
+        match (kind, tail) {
+            (0, _) => return None,
+            (1, _) => rest = tail,
+            (2, [4, a, b, ..]) => return Some(u16::from_be_bytes([*a, *b])),
+            (_, [length, ..]) if *length >= 2 => rest = rest.get(usize::from(*length)..)?,
+            _ => return None,
+        }
+    }
+    None
 }
 
 fn link_local(ip: IpAddr) -> bool {

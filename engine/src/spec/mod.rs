@@ -136,6 +136,15 @@ pub struct PacketSpec {
     /// More fragments follow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub more_fragments: Option<bool>,
+    /// IPv4 options, as hex digits; a multiple of four bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip_options_hex: Option<String>,
+    /// TCP options, as hex digits; a multiple of four bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcp_options_hex: Option<String>,
+    /// The layer 4 checksum is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bad_checksum: Option<bool>,
     /// Packet mark (of the socket, for a packet of this host).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mark: Option<u32>,

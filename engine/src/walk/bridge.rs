@@ -133,31 +133,17 @@ impl Machine<'_> {
 
     /// The bridge takes frames to its own address for the host's.
     fn pkttype_at_bridge(&self, port: Value) -> Got {
-        let own = self.world.host.link(&device_name(self.packet.or_zero(Field::Iif))).ok().and_then(|l| l.mac).map(Mac::value);
+        let own = self
+            .world
+            .host
+            .link(&device_name(self.packet.or_zero(Field::Iif)))
+            .ok()
+            .and_then(|l| l.mac)
+            .map(Mac::value);
         match self.packet.value(Field::EtherDaddr) {
             Some(to) if Some(to) == own => self.packet.get(Field::PktType),
             _ => self.pkttype_at_port(port),
         }
-    }
-
-    /// Behind POSTROUTING and a bridge's egress: the bridge's OUTPUT and POSTROUTING, and the port.
-    pub(super) fn leave_by_port(&mut self) -> Result<(), Fate> {
-        let oif = self.known(Field::Oif);
-        if !(self.uses_bridge() || self.uses(Hook::Egress)) || self.world.host.is_bridge(&device_name(oif)) != Ok(true) {
-            return Ok(());
-        }
-        let by = Cause::Step(Step::Bridge);
-        self.write(Field::PhysIn, Got::Absent, by);
-        let out = match self.port_of_nexthop(oif) {
-            Port::Out(Some(port)) => Got::Value(port),
-            _ => Got::Unknown,
-        };
-        self.write(Field::PhysOut, out, by);
-        let own = self.world.host.link(&device_name(oif)).ok().and_then(|l| l.mac).map(Mac::value);
-        self.write(Field::EtherSaddr, own.map_or(Got::Unknown, Got::Value), by);
-        self.bridge_hook(Hook::Output, false)?;
-        self.bridge_hook(Hook::Postrouting, false)?;
-        self.egress(Field::PhysOut)
     }
 
     /// What a frame is to the port it came in by: for another host, unless it carries the port's own address.
@@ -168,6 +154,40 @@ impl Machine<'_> {
             (Got::Value(0), Some(to), Some(own)) if to != own => Got::Value(3),
             _ => kind,
         }
+    }
+
+    /// The Ethernet header that a routed packet gets: from the device to its next hop, as far as chains could read it.
+    pub(super) fn address_frame(&mut self) {
+        if !(self.uses_bridge() || self.uses(Hook::Egress)) {
+            return;
+        }
+        let by = Cause::Step(Step::Bridge);
+        let oif = device_name(self.known(Field::Oif));
+        let known = |mac: Option<Mac>| mac.map_or(Got::Unknown, |m| Got::Value(m.value()));
+        let own = self.world.host.link(&oif).ok().and_then(|l| l.mac);
+        let hop = self.way.nexthop.unwrap_or(self.packet.or_zero(Field::Daddr));
+        let hop = self.world.host.next_hop_mac(&oif, to_address(hop, self.packet.family())).ok();
+        self.write(Field::EtherSaddr, known(own), by);
+        self.write(Field::EtherDaddr, known(hop), by);
+    }
+
+    /// Behind POSTROUTING and a bridge's egress: the bridge's OUTPUT and POSTROUTING, and the port.
+    pub(super) fn leave_by_port(&mut self) -> Result<(), Fate> {
+        let oif = self.known(Field::Oif);
+        let ports = self.world.host.bridge_ports(&device_name(oif)).unwrap_or_default();
+        if !(self.uses_bridge() || self.uses(Hook::Egress)) || ports.is_empty() {
+            return Ok(());
+        }
+        let by = Cause::Step(Step::Bridge);
+        self.write(Field::PhysIn, Got::Absent, by);
+        let out = match self.packet.value(Field::EtherDaddr).map(|mac| self.port_of_mac(oif, mac)) {
+            Some(Port::Out(Some(port))) => Got::Value(port),
+            _ => Got::Unknown,
+        };
+        self.write(Field::PhysOut, out, by);
+        self.bridge_hook(Hook::Output, false)?;
+        self.bridge_hook(Hook::Postrouting, false)?;
+        self.egress(Field::PhysOut)
     }
 
     /// PREROUTING of a frame; a destination that NAT changed is looked up again.

@@ -140,7 +140,15 @@ impl Machine<'_> {
     }
 
     /// The checks that come before the table.
-    fn classify(&self) -> Class {
+    fn classify(&mut self) -> Class {
+        // Only what came in is looked at; packets of this host get their checksums later.
+        let checked = self.packet.bytes.bad_checksum && self.hook == crate::model::Hook::Prerouting;
+        if checked
+            && matches!(self.packet.or_zero(Field::Proto), 1 | 6 | 17 | 58 | 136)
+            && self.sysctl("net.netfilter.nf_conntrack_checksum", 1) != 0
+        {
+            return Class::Invalid("its checksum is wrong");
+        }
         let p = &self.packet;
         let get = |f| p.or_zero(f);
         let long = p.value(Field::ThLength).unwrap_or(Value::MAX);

@@ -102,8 +102,7 @@ pub fn entries(model: &Model, key: HookKey) -> Vec<Entry> {
     if key.bridge {
         // It registers with the first bridge, before any chain (`br_netfilter_hooks.c`).
         match key.hook {
-            Hook::Prerouting => step(0, (false, 0), Entry::Netfilter),
-            Hook::Forward => step(-1, (false, 0), Entry::Netfilter),
+            Hook::Prerouting | Hook::Forward => step(0, (false, 0), Entry::Netfilter),
             Hook::Postrouting => step(i32::MAX, (false, 0), Entry::Netfilter),
             _ => {}
         }

@@ -78,6 +78,12 @@ impl Machine<'_> {
 
     /// The routing decision behind PREROUTING.
     pub(super) fn route_and_go(&mut self) -> Result<Fate, Fate> {
+        if self.is_source_routed() && !self.accepts_source_routes() {
+            return Err(stack_drop(
+                Some(Hook::Prerouting),
+                "its IP options ask for a route of its own (accept_source_route is off)",
+            ));
+        }
         match self.route_input() {
             Input::Local => self.deliver(),
             Input::Forward => self.forward(),
@@ -86,6 +92,10 @@ impl Machine<'_> {
     }
 
     fn deliver(&mut self) -> Result<Fate, Fate> {
+        if self.packet.family() == 2 && self.is_fragment() {
+            let why = "it is a fragment for this host, which holds it until the others are there; INPUT sees the whole packet";
+            return Err(stack_drop(Some(Hook::Prerouting), why));
+        }
         self.decided(Decision::Local);
         self.show_local();
         self.run_hook(Hook::Input)?;
@@ -116,6 +126,7 @@ impl Machine<'_> {
     /// POSTROUTING and out; out of a bridge by one of its ports.
     pub(super) fn leave(&mut self, also_local: bool) -> Result<Fate, Fate> {
         self.run_hook(Hook::Postrouting)?;
+        self.address_frame();
         self.egress(Field::Oif)?;
         self.leave_by_port()?;
         Ok(self.out(also_local))
@@ -170,8 +181,9 @@ impl Machine<'_> {
         self.leave(copy.is_ok())
     }
 
-    /// The copy passes POSTROUTING by itself too.
+    /// The copy passes POSTROUTING by itself too, and belongs to no socket.
     fn copy_comes_in(&mut self) -> Result<Fate, Fate> {
+        self.leave_socket(Cause::Step(Step::LoopedCopy));
         self.run_hook(Hook::Postrouting)?;
         self.note(Step::LoopedCopy, "a copy comes in again");
         let kind = if self.is_multicast() { 2 } else { 1 };
@@ -191,8 +203,16 @@ impl Machine<'_> {
         self.set(Field::Iif, iif, by);
         self.set(Field::Oif, 0, by);
         self.set(Field::PktType, pkttype, by);
+        self.leave_socket(by);
+    }
+
+    fn leave_socket(&mut self, by: Cause) {
         for gone in [Field::SkUid, Field::SkGid, Field::SkExists, Field::Cgroup] {
             self.write(gone, Got::Absent, by);
+        }
+        // A lookup would be made for the receiver now.
+        for open in [Field::SockTransparent, Field::SockMark] {
+            self.write(open, Got::Unknown, by);
         }
     }
 
@@ -253,10 +273,16 @@ impl Machine<'_> {
         self.hook = hook;
         self.events.push(Event::Hook(hook));
         let by = Cause::Step(Step::Start);
-        let above = [Field::Iif, Field::PktType].map(|f| (f, self.packet.get(f)));
-        if hook == Hook::Ingress {
-            self.set(Field::Iif, device, by);
-            self.write(Field::PktType, self.pkttype_at_port(device), by);
+        let above = [Field::Iif, Field::Oif, Field::PktType].map(|f| (f, self.packet.get(f)));
+        match hook {
+            Hook::Ingress => {
+                self.set(Field::Iif, device, by);
+                self.write(Field::PktType, self.pkttype_at_port(device), by);
+            }
+            _ => {
+                self.set(Field::Iif, 0, by);
+                self.set(Field::Oif, device, by);
+            }
         }
         for entry in list {
             if let Entry::Chain(chain) = entry {
@@ -313,15 +339,39 @@ impl Machine<'_> {
         }
     }
 
+    /// Whether the IPv4 options hold a source route, loose (131) or strict (137).
+    fn is_source_routed(&self) -> bool {
+        let mut rest = self.packet.bytes.ip_options.as_slice();
+        while let [kind, tail @ ..] = rest {
+            match (kind, tail) {
+                (131 | 137, _) => return true,
+                (0, _) => return false,
+                (1, _) => rest = tail,
+                (_, [length, ..]) if *length >= 2 => rest = rest.get(usize::from(*length)..).unwrap_or_default(),
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    fn accepts_source_routes(&mut self) -> bool {
+        let device = crate::field::device_name(self.known(Field::Iif));
+        self.sysctl("net.ipv4.conf.all.accept_source_route", 0) != 0
+            && self.sysctl(&format!("net.ipv4.conf.{device}.accept_source_route"), 1) != 0
+    }
+
+    fn is_fragment(&self) -> bool {
+        self.packet.is_later_fragment() || self.packet.or_zero(Field::FragFlags) & 1 != 0
+    }
+
     /// Fragments wait for the others where connection tracking is on.
     fn defragment(&mut self) -> Result<(), Fate> {
         let untracked = self.packet.or_zero(Field::CtState) & ct_state::UNTRACKED != 0;
-        let fragment = self.packet.is_later_fragment() || self.packet.or_zero(Field::FragFlags) & 1 != 0;
-        if !fragment || untracked {
+        if !self.is_fragment() || untracked {
             return Ok(());
         }
         let why = "it is a fragment: conntrack holds it until the others are there; the whole packet goes on alone";
-        Err(stack_drop(None, why))
+        Err(Fate::DropInHook { hook: self.hook, why: why.to_string() })
     }
 }
 

@@ -5,7 +5,7 @@ import random
 import shutil
 
 from .laboratory import LoadError
-from .packet import min_len, payload, pnum
+from .packet import full_len, min_len, option_len, payload, pnum
 
 SEQ_A, SEQ_B = 0x22220000, 0x11110000  # initial sequence numbers of scripted connections
 
@@ -46,7 +46,7 @@ def enrich(pkt):
 
 def canon_len(pkt):
     v6, pr = pkt["family"] == "ip6", pnum(pkt["proto"])
-    return min_len(v6, pr) if pr == 132 else max(pkt.get("length") or 0, min_len(v6, pr))
+    return min_len(v6, pr) + option_len(pkt) if pr == 132 else full_len(pkt)
 
 
 def run_case(lab, case, outdir, name, seqprob=0.35, rng=None, counters=False, also_nft=False):

@@ -175,7 +175,7 @@ class Lab:
         self.legacy = False
         self.have_sets = False
         self.refused = []
-        self.mixed = False
+        self.mixed = self.neighbours = False
         self.env = {}
         self.probe_chains = {}
 
@@ -236,6 +236,7 @@ class Lab:
         be = case["backend"]
         self.backend = be
         self.mixed = bool(case.get("legacy"))
+        self.neighbours = bool(case.get("neighbours"))
         if case.get("ipset"):
             self.have_sets = True
             r = run(["ipset", "restore"], case["ipset"], check=False)
@@ -325,6 +326,10 @@ class Lab:
         if o.strip():
             d["ipset.save"] = o
         d.update(self.environment())
+        if self.neighbours:
+            d["neigh.json"] = run("ip -j neigh").stdout
+            d["bridge-fdb.json"] = run("bridge -j fdb").stdout
+            d["bridge-link.json"] = run("bridge -j -d link").stdout
         return d
 
     def environment(self):
