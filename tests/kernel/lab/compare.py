@@ -98,10 +98,16 @@ def chain_text(ruleset, family, table, chain):
     return ""
 
 
-def counted_by_answers(ruleset, kernel, walk, earlier):
-    """Whether the two part in a chain that counts packets (numgen), after the host itself had answered an earlier packet."""
+def explained(ruleset, kernel, line, earlier):
+    """Why no dump tells this difference, if it is one of those: a counter of rules that the host's own packets moved on (answers to
+    earlier packets, IPv6's neighbour discovery), or a port that the kernel picked at random."""
+    walk = line["outcomes"][0]
     a, b = steps(kernel), steps(walk)
+    if a == b and any("picks at random" in x.get("why", "") for x in line.get("assumptions") or []):
+        return "the kernel picks a port"
     i = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
     parted = [s[i] for s in (a, b) if i < len(s)]
-    answered = any(e.get("replies") for e in earlier)
-    return answered and any("numgen inc" in chain_text(ruleset, s[1], s[2], s[3]) for s in parted)
+    own = any(e.get("replies") for e in earlier) or any(s[0] in ("output", "postrouting") and s[1] != "ip" for s in parted)
+    if own and any("numgen inc" in chain_text(ruleset, s[1], s[2], s[3]) for s in parted):
+        return "numgen counts the host's own packets"
+    return None
