@@ -74,7 +74,7 @@ def make(kind, seed):
     case = gen_wide.generate(seed, kind) if kind in WIDE else gen_nft.generate(seed, {"nft6": "ip6"}.get(kind), dense=kind == "nftd")
     for lost in UNLISTED:
         case["nft"] = case["nft"].replace(lost, "")
-    case["nft"] = case["nft"].replace("ip6 length < 100", "ip6 length 0-99")  # listed as one range with a hop limit behind it
+    case["nft"] = case["nft"].replace("ip6 length < 100", "ip6 length 0-99").replace("meta length > 60", "meta length 61-65535")  # listed as one range with a neighbour
     case["nft"] = UNLISTED_BEFORE_RESET.sub(r"\1", case["nft"])
     return case
 

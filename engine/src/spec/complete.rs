@@ -362,7 +362,7 @@ impl Completer<'_> {
         let hex = |text: &Option<String>| text.as_deref().map(parse_hex).transpose();
         let payload = hex(&self.spec.inner_hex)?.or(hex(&self.spec.payload_hex)?);
         let (ip_options, tcp_options) =
-            (self.options(&self.spec.ip_options_hex, 2)?, self.options(&self.spec.tcp_options_hex, 6)?);
+            (self.options(self.spec.ip_options_hex.as_ref(), 2)?, self.options(self.spec.tcp_options_hex.as_ref(), 6)?);
         let header = self.header_length() + tcp_options.len() as Value;
         let ip = if self.packet.family() == 10 { 40 } else { 20 + ip_options.len() as Value };
         let shortest = ip + header + payload.as_ref().map_or(0, |p| p.len() as Value);
@@ -385,7 +385,7 @@ impl Completer<'_> {
             self.set(Field::TcpMss, mss);
         }
         let bad_checksum = self.spec.bad_checksum.unwrap_or(false);
-        self.packet.bytes = Bytes { payload, ip_options, tcp_options, bad_checksum, ..Bytes::default() }.into();
+        self.packet.bytes = Bytes { tcp_options, ip_options, payload, bad_checksum, ..Bytes::default() }.into();
         for field in [Field::Time, Field::Day, Field::Hour, Field::Cpu] {
             self.packet.put(field, Got::Unknown);
         }
@@ -399,7 +399,7 @@ impl Completer<'_> {
     }
 
     /// Options given as hex digits: of IPv4 (2) or TCP (6), nothing for other packets.
-    fn options(&self, hex: &Option<String>, of: Value) -> Result<Vec<u8>, SpecError> {
+    fn options(&self, hex: Option<&String>, of: Value) -> Result<Vec<u8>, SpecError> {
         let Some(text) = hex else { return Ok(Vec::new()) };
         let bytes = parse_hex(text)?;
         if bytes.len() > 40 || !bytes.len().is_multiple_of(4) {

@@ -28,6 +28,7 @@ enum Port {
 impl Machine<'_> {
     /// The way of a frame that came in by a bridge port.
     pub(super) fn arrive_at_bridge(&mut self) -> Result<Fate, Fate> {
+        self.frame = Some(self.pkttype_at_bridge(self.known(Field::PhysIn)));
         let family = if self.packet.family() == 10 { Family::V6 } else { Family::V4 };
         let mut assumed = Vec::new();
         let filtered = self.world.host.bridge_nf_call(family, &mut assumed);
@@ -70,6 +71,7 @@ impl Machine<'_> {
     /// in front of it, so that it looks at the addresses only now.
     fn up_from_bridge(&mut self, filtered: bool) -> Result<Fate, Fate> {
         self.bridge_hook(Hook::Input, false)?;
+        self.frame = None;
         if !filtered {
             self.write(Field::PhysIn, Got::Absent, Cause::Step(Step::Bridge));
         }
@@ -114,8 +116,9 @@ impl Machine<'_> {
         let oif = if leaves { self.field(Field::PhysOut).unwrap_or(0) } else { 0 };
         self.hook = hook;
         self.events.push(Event::Hook(hook));
-        if comes_in && hook != Hook::Input {
-            self.write(Field::PktType, self.pkttype_at_bridge(iif), by);
+        // br_netfilter calls every frame the host's while the IP layer's hooks run.
+        if let (Some(kind), true) = (self.frame, hook != Hook::Input) {
+            self.write(Field::PktType, kind, by);
         }
         self.set(Field::Iif, iif, by);
         self.set(Field::Oif, oif, by);
@@ -247,6 +250,9 @@ impl Machine<'_> {
             self.set(Field::Iif, 0, by);
         }
         self.bridge_hook(Hook::Postrouting, filtered)?;
+        if let Some(kind) = self.frame {
+            self.write(Field::PktType, kind, by);
+        }
         self.egress(Field::PhysOut)?;
         Ok(if filtered { self.out(false) } else { Fate::Bridged { port: out } })
     }

@@ -45,6 +45,7 @@ pub fn walk(world: World, start: &Start, state: &mut State, ask: &mut dyn Choose
         assumptions: start.assumptions.clone(),
         attached: None,
         template: conntrack::Template::default(),
+        frame: None,
         hook: Hook::Prerouting,
         steps: 0,
         evaluation: 0,
@@ -76,6 +77,8 @@ struct Machine<'a> {
     attached: Option<Attached>,
     /// What `CT` targets said before conntrack saw the packet.
     template: conntrack::Template,
+    /// A frame on a bridge: whose the bridge takes it for, as packet type.
+    frame: Option<Got>,
     /// The hook that runs.
     hook: Hook,
     /// Rules looked at.

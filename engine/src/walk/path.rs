@@ -188,6 +188,7 @@ impl Machine<'_> {
         self.note(Step::LoopedCopy, "a copy comes in again");
         let kind = if self.is_multicast() { 2 } else { 1 };
         self.enter_by(self.packet.or_zero(Field::Oif), kind);
+        self.ingress(Field::Iif)?;
         self.run_hook(Hook::Prerouting)?;
         self.deliver()
     }
@@ -274,15 +275,12 @@ impl Machine<'_> {
         self.events.push(Event::Hook(hook));
         let by = Cause::Step(Step::Start);
         let above = [Field::Iif, Field::Oif, Field::PktType].map(|f| (f, self.packet.get(f)));
-        match hook {
-            Hook::Ingress => {
-                self.set(Field::Iif, device, by);
-                self.write(Field::PktType, self.pkttype_at_port(device), by);
-            }
-            _ => {
-                self.set(Field::Iif, 0, by);
-                self.set(Field::Oif, device, by);
-            }
+        if hook == Hook::Ingress {
+            self.set(Field::Iif, device, by);
+            self.write(Field::PktType, self.pkttype_at_port(device), by);
+        } else {
+            self.set(Field::Iif, 0, by);
+            self.set(Field::Oif, device, by);
         }
         for entry in list {
             if let Entry::Chain(chain) = entry {

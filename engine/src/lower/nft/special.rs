@@ -64,7 +64,9 @@ impl Cx<'_> {
         };
         let (offset, bits): (u32, u32) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
         let fits = (1..=128).contains(&bits) && offset <= 1 << 20;
-        fits.then(|| self.operand_of(Expr::Bytes { base, offset, bits }, Kind::Int, bits))
+        // What stands there the text does not tell: a listing shows addresses among the numbers.
+        let kind = if bits == 128 { Kind::Ip6 } else { Kind::Int };
+        fits.then(|| self.operand_of(Expr::Bytes { base, offset, bits }, kind, bits))
     }
 
     /// `jhash KEY mod N [seed N] [offset N]`.
