@@ -9,7 +9,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{Bfs, EdgeRef};
 use rustc_hash::FxHashMap;
 
-use crate::model::{ChainId, Contents, Data, Model, Op, RuleId, SetId, Verdict};
+use crate::model::{ChainId, Contents, Data, Hook, Model, Op, RuleId, SetId, Verdict};
 
 /// The chains that a rule jumps or goes to, by itself or through a verdict map's elements.
 pub fn jumps(model: &Model, rule: RuleId) -> impl Iterator<Item = ChainId> + '_ {
@@ -23,7 +23,8 @@ pub fn jumps(model: &Model, rule: RuleId) -> impl Iterator<Item = ChainId> + '_ 
     })
 }
 
-fn map_targets(model: &Model, set: SetId) -> impl Iterator<Item = ChainId> + '_ {
+/// The chains that the elements of a map lead to.
+pub fn map_targets(model: &Model, set: SetId) -> impl Iterator<Item = ChainId> + '_ {
     let elements = match &model.set(set).contents {
         Contents::Elements(e) => Some(e),
         Contents::Unknown | Contents::Ipset(_) => None,
@@ -53,6 +54,34 @@ pub fn callers(model: &Model) -> FxHashMap<ChainId, Vec<RuleId>> {
         }
     }
     out
+}
+
+/// From which hooks a chain can be reached.
+pub struct Hooks<'m> {
+    model: &'m Model,
+    callers: FxHashMap<ChainId, Vec<RuleId>>,
+}
+
+impl<'m> Hooks<'m> {
+    /// Of a model's chains.
+    pub fn new(model: &'m Model) -> Self {
+        Hooks { model, callers: callers(model) }
+    }
+
+    /// The hooks of the base chains that lead to a chain, or of itself.
+    pub fn of(&self, chain: ChainId) -> Vec<Hook> {
+        let (mut found, mut at) = (vec![chain], 0);
+        while let Some(chain) = found.get(at) {
+            for rule in self.callers.get(chain).into_iter().flatten() {
+                let above = self.model.rule(*rule).chain;
+                if !found.contains(&above) {
+                    found.push(above);
+                }
+            }
+            at += 1;
+        }
+        found.into_iter().filter_map(|c| self.model.chain(c).base.as_ref()).map(|b| b.hook).collect()
+    }
 }
 
 /// The chains of a model as a graph: an edge is a rule that leads from its chain to another.

@@ -366,3 +366,55 @@ fn of_many_rules_those_that_name_the_packet_are_told() {
     let told: Vec<u32> = inquiry.misses(first, 3).list.iter().map(|m| m.number).collect();
     assert_eq!(told, [1, 59, 60], "the first names the packet's port, the others are the nearest");
 }
+
+/// The rules that are told unasked, as they are cited.
+fn told(s: &Sample, packet: &str) -> Vec<String> {
+    let trace = s.walk(packet);
+    let inquiry = Inquiry::new(s.world(), &trace);
+    let found = unasked(&inquiry, s.world(), &trace, &[]);
+    found.iter().map(|u| format!("{} {}", rule_name(&s.model, u.why.rule), u.why.reason.code())).collect()
+}
+
+#[test]
+fn rules_are_told_that_somebody_meant_for_the_packet_and_no_others() {
+    let chain = ["nft add table inet fw", "nft add chain inet fw in '{ type filter hook input priority 0; }'"];
+    let port = r#"{"iif":"eth0","proto":"tcp","saddr":"192.168.20.9","daddr":"192.168.20.21","dport":31080}"#;
+    let check = |host: &str, commands: &[&str], packet: &str, expect: &[&str]| {
+        assert_eq!(told(&edited(sample(host), commands), packet), expect, "{host}: {commands:?}");
+    };
+    for rule in [
+        "tcp dport 31080 drop",
+        "tcp dport { 31080, 31099 } drop",
+        "tcp dport vmap { 31080 : drop }",
+        "ip daddr . tcp dport { 192.168.20.21 . 31080 } reject",
+    ] {
+        let command = format!("nft add rule inet fw in {rule}");
+        check("kube-proxy-nftables", &[chain[0], chain[1], &command], port, &["fw/in#1 hook-not-on-path"]);
+    }
+    check(
+        "kube-proxy-nftables",
+        &[chain[0], chain[1], "nft add rule inet fw in tcp dport 31080 limit rate 1/second drop"],
+        port,
+        &[],
+    );
+    check("kube-proxy-nftables", &[chain[0], chain[1], "nft add rule inet fw in tcp dport 31081 drop"], port, &[]);
+    // A NodePort that is not translated on the way to ::1.
+    let v6 = r#"{"origin":"node","proto":"tcp","daddr":"::1","dport":31002}"#;
+    check("ipv6-nodeport", &[], v6, &["nat/KUBE-NODEPORTS#1 chain-not-entered"]);
+    // What arrives is not meant by a rule for what leaves, nor by one of the other family.
+    let ssh = r#"{"iif":"eth0","proto":"tcp","saddr":"172.16.4.9","daddr":"172.16.4.21","dport":22}"#;
+    check("nodeport-drop", &["iptables -A OUTPUT -p tcp --dport 22 -j DROP"], ssh, &[]);
+    check("nodeport-drop", &["iptables -A FORWARD -p tcp --dport 22 -j DROP"], ssh, &[]);
+    check("nodeport-drop", &["ip6tables -A INPUT -p tcp --dport 22 -j DROP"], ssh, &[]);
+    let closed = ["iptables -P INPUT DROP", "iptables -A OUTPUT -p tcp --dport 22 -j ACCEPT"];
+    check("nodeport-drop", &closed, ssh, &[]);
+    // The trusted first, the ports behind: nobody wonders. One port by itself is another matter.
+    let trusted = "iptables -I INPUT -s 172.16.4.0/24 -j ACCEPT";
+    check("nodeport-drop", &[trusted, "iptables -A INPUT -p tcp --dport 0:1023 -j DROP"], ssh, &[]);
+    check(
+        "nodeport-drop",
+        &[trusted, "iptables -A INPUT -p tcp --dport 22 -j DROP"],
+        ssh,
+        &["filter/INPUT#7 ended-before"],
+    );
+}

@@ -141,7 +141,7 @@ fn logged(texts: Texts, packet: &Packet, all: bool) -> String {
 fn chart(loaded: &Loaded, packet: &Packet, how: How) -> String {
     let answer = answer::answer(how.world, packet.local, Detail::Effects, &packet.outcomes);
     let plain = Paint { color: false, ..how.paint };
-    let scene = Scene::new(&loaded.model, &loaded.sources, plain);
+    let scene = Scene::new(&loaded.model, &loaded.sources, plain).with_doubt(how.world.host);
     match how.format {
         Format::Mermaid => flow::mermaid(&scene, &answer),
         Format::Dot => flow::dot(&scene, &answer),
@@ -152,7 +152,7 @@ fn chart(loaded: &Loaded, packet: &Packet, how: How) -> String {
 /// The answer as a page to step through.
 fn page(loaded: &Loaded, packets: &[Packet], reasons: Vec<Option<Reasons>>, how: How) -> String {
     let how = How { paint: Paint::plain(), ..how };
-    let scene = Scene::new(&loaded.model, &loaded.sources, how.paint);
+    let scene = Scene::new(&loaded.model, &loaded.sources, how.paint).with_doubt(how.world.host);
     let detail = if how.level.all { Detail::All } else { Detail::Steps };
     let explained = |packet: &Packet, detail, outcomes| answer::answer(how.world, packet.local, detail, outcomes);
     let mut parts = Vec::with_capacity(packets.len());
@@ -179,7 +179,7 @@ fn read(loaded: &Loaded, packet: &Packet, heading: Option<(usize, &str)>, how: H
         _ => (Detail::Effects, Level::Normal),
     };
     let answer = answer::answer(how.world, packet.local, detail, &packet.outcomes);
-    let mut scene = Scene::new(&loaded.model, &loaded.sources, how.paint);
+    let mut scene = Scene::new(&loaded.model, &loaded.sources, how.paint).with_doubt(how.world.host);
     let title = heading.map(|(n, name)| {
         let gap = if n > 1 { "\n" } else { "" };
         format!("{gap}{}\n", how.paint.bold(&format!("Packet {n}: {name}")))

@@ -92,7 +92,7 @@ pub fn reasons<'a>(
         unasked,
         why_not,
         advice,
-        unseen: Labels::build(world.model).unseen(),
+        unseen: Labels::build(world.model).unseen(world.host),
         mattered: mattered(world, trace),
         before: before.and_then(difference),
         inquiry,

@@ -11,6 +11,7 @@ mod verdict;
 use nettrace_engine::explain::answer::{Answer, Ending};
 use nettrace_engine::explain::names::Labels;
 use nettrace_engine::fact::Assumption;
+use nettrace_engine::host::Host;
 use nettrace_engine::model::{Hook, Model};
 use nettrace_grammar::{Sources, Span};
 
@@ -31,6 +32,8 @@ pub struct Scene<'a> {
     pub labels: Labels<'a>,
     /// How to draw.
     pub paint: Paint,
+    /// A program at the devices that may decide otherwise than the rules: what they let pass is not certain.
+    pub doubt: Option<&'static str>,
     /// The only file that rules of this answer are in, so that lines need not repeat it.
     pub file: Option<String>,
 }
@@ -77,7 +80,13 @@ pub enum Level {
 impl<'a> Scene<'a> {
     /// For these rules.
     pub fn new(model: &'a Model, sources: &'a Sources, paint: Paint) -> Self {
-        Scene { model, sources, labels: Labels::build(model), paint, file: None }
+        Scene { model, sources, labels: Labels::build(model), paint, doubt: None, file: None }
+    }
+
+    /// With the doubt that programs at this host's devices cast on what the rules let pass.
+    #[must_use]
+    pub fn with_doubt(self, host: &Host) -> Self {
+        Scene { doubt: self.labels.doubt(host), ..self }
     }
 
     /// `iptables-save:218`, with the folder left out.

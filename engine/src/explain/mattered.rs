@@ -44,10 +44,8 @@ pub fn mattered(world: World, trace: &Trace) -> Mattered {
             Event::Return { chain, from, .. } | Event::Policy { chain, from, .. } => {
                 seen.stretch(*chain, *from, u32::MAX);
             }
-            Event::Enter(base) => {
-                if world.model.chain(*base).base.as_ref().is_some_and(|b| b.kind == ChainKind::Nat) {
-                    seen.field(Field::CtState);
-                }
+            Event::Enter(base) if world.model.chain(*base).base.as_ref().is_some_and(|b| b.kind == ChainKind::Nat) => {
+                seen.field(Field::CtState);
             }
             Event::Write { field, .. } => {
                 seen.written.insert(*field);

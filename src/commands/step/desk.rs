@@ -254,7 +254,7 @@ fn clap_words(error: &clap::Error) -> String {
 
 /// All ways with their summaries.
 fn ways(world: World, sources: &Sources, local: bool, outcomes: &Outcomes<Trace>) -> Vec<Way> {
-    let scene = Scene::new(world.model, sources, Paint::plain());
+    let scene = Scene::new(world.model, sources, Paint::plain()).with_doubt(world.host);
     let one = |outcome: &Outcome<Trace>| {
         let only = Outcomes { list: vec![outcome.clone()], complete: true };
         let answer = answer::answer(world, local, Detail::Effects, &only);

@@ -28,13 +28,14 @@ fn details(scene: &Scene, ending: &Ending) -> String {
     let last = &ending.last;
     let to = endpoint(last, false);
     let dev = |v: &Option<Value>| v.map_or("an unknown device".to_string(), |v| scene.paint.text(&device_name(v)));
+    let doubt = scene.doubt.map(|name| format!(", unless {name}'s programs drop it")).unwrap_or_default();
     match &ending.fate {
         Fate::Out { oif, also_local } => {
             let copy = if *also_local { ", and a copy is delivered to this host" } else { "" };
-            format!("to {to}, out by {}{copy}", dev(oif))
+            format!("to {to}, out by {}{copy}{doubt}", dev(oif))
         }
-        Fate::Local { iif: 0 } => format!("to this host, {to}"),
-        Fate::Local { iif } => format!("to this host, {to}, in by {}", scene.paint.text(&device_name(*iif))),
+        Fate::Local { iif: 0 } => format!("to this host, {to}{doubt}"),
+        Fate::Local { iif } => format!("to this host, {to}, in by {}{doubt}", scene.paint.text(&device_name(*iif))),
         Fate::Bridged { port } => match port {
             Some(port) => format!("to {to}, out by port {}, without meeting an IP rule", device_name(*port)),
             None => format!("to {to}, without meeting an IP rule"),

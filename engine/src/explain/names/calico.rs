@@ -36,6 +36,7 @@ pub(super) const OWNER: Owner = Owner {
     ],
     rewrites: "keeps its own chains in order; rules in the built-in chains stay, behind its jumps",
     unseen: "",
+    programs: &[],
     chain,
     rule,
     set,

@@ -23,6 +23,7 @@ pub(super) const OWNER: Owner = Owner {
         (0xf00, 0xf00, "carries an identity"),
         (0xf00, 0x400, "overlay traffic"),
     ],
+    programs: &["cilium_host", "cilium_net", "cilium_vxlan", "cilium_geneve", "cilium_wg"],
     rewrites: "reinstalls its chains when the agent starts",
     unseen: "its policies, services and host firewall are eBPF programs at the devices; rules in these dumps do not show them, and cannot explain what they drop",
     ..PLAIN

@@ -30,6 +30,7 @@ pub(super) const OWNER: Owner = Owner {
     marks: &[(0x10000, 0x10000, "accepted by a network policy"), (0x20000, 0x20000, "passed a pod's firewall")],
     rewrites: "rebuilds its chains at every sync",
     unseen: "",
+    programs: &[],
     chain,
     rule,
     set,

@@ -31,6 +31,7 @@ use rustc_hash::FxHashMap;
 pub use opens::{Opening, Wish};
 
 use crate::graph;
+use crate::host::Host;
 use crate::model::{ChainId, Model, RuleId, SetId};
 
 /// What is known of one program that writes rules.
@@ -47,6 +48,8 @@ pub(crate) struct Owner {
     rewrites: &'static str,
     /// What it decides where no dump of rules shows it; empty for none.
     unseen: &'static str,
+    /// Devices of programs at the devices that see a packet before the rules do, by the beginning of their names.
+    programs: &'static [&'static str],
     /// Label of a chain that is not in `chains`, or has an empty label there.
     chain: fn(&Labels, ChainId) -> Option<String>,
     /// Label of a rule in one of its chains.
@@ -65,6 +68,7 @@ const PLAIN: Owner = Owner {
     marks: &[],
     rewrites: "",
     unseen: "",
+    programs: &[],
     chain: |_, _| None,
     rule: |_, _| None,
     set: |_, _| None,
@@ -151,10 +155,24 @@ impl<'m> Labels<'m> {
         self.present().iter().map(|o| o.name).collect()
     }
 
-    /// What programs that have chains here decide elsewhere, in sentences.
-    pub fn unseen(&self) -> Vec<String> {
-        let said = self.present().iter().filter(|o| !o.unseen.is_empty());
+    /// What programs that have chains or devices here decide elsewhere, in sentences.
+    pub fn unseen(&self, host: &Host) -> Vec<String> {
+        let at_devices =
+            OWNERS.iter().filter(|o| has_device(o, host) && !self.present().iter().any(|p| p.name == o.name));
+        let said = self.present().iter().chain(at_devices).filter(|o| !o.unseen.is_empty());
         said.map(|o| format!("{}: {}", o.name, o.unseen)).collect()
+    }
+
+    /// The program that may decide over a packet before the rules, and behind them: what the rules let pass is not certain.
+    pub fn doubt(&self, host: &Host) -> Option<&'static str> {
+        let programs = OWNERS.iter().filter(|o| !o.programs.is_empty());
+        let here = |o: &&&Owner| has_device(o, host) || self.has_chain_of(o);
+        programs.into_iter().find(here).map(|o| o.name)
+    }
+
+    /// Whether an owner has a chain here.
+    fn has_chain_of(&self, owner: &Owner) -> bool {
+        self.model.chains.iter().any(|c| listed(owner.chains, self.model.name(c.name)).is_some())
     }
 
     fn owner_of(&self, chain: ChainId) -> Option<&'static Owner> {
@@ -191,6 +209,15 @@ impl<'m> Labels<'m> {
     fn callers(&self, chain: ChainId) -> &[RuleId] {
         self.callers.get_or_init(|| graph::callers(self.model)).get(&chain).map_or(&[], Vec::as_slice)
     }
+}
+
+/// Whether one of an owner's devices is there, or named by a route.
+fn has_device(owner: &Owner, host: &Host) -> bool {
+    let parts = host.parts();
+    let its = |name: &str| owner.programs.iter().any(|p| name.starts_with(p));
+    let routes = parts.routes4.iter().chain(&parts.routes6).flatten().flat_map(|r| &r.hops);
+    !owner.programs.is_empty()
+        && (parts.links.iter().flatten().any(|l| its(&l.name)) || routes.filter_map(|h| h.dev.as_deref()).any(its))
 }
 
 fn meanings(owner: &'static Owner, value: u32) -> impl Iterator<Item = String> {

@@ -61,6 +61,11 @@ impl Inquiry<'_> {
                 };
                 format!("NAT rules are asked until one decides, and {by} had decided")
             }
+            Reason::NatAlreadyDecided { event: None } if self.events().contains(&Event::Hook(Hook::Output)) => {
+                "NAT rules are asked once for a packet, and this one passed them in OUTPUT, before it came in again by \
+                 the loopback device"
+                    .to_string()
+            }
             Reason::NatAlreadyDecided { event: None } => {
                 "NAT rules are only asked for the first packet of a tracked connection, which this one is not"
                     .to_string()
