@@ -264,6 +264,11 @@ pub struct ReplayArgs {
     /// Packets, as JSON Lines, a JSON array, or one object; - for standard input. Else packets/*.json of the folder.
     #[arg(long, value_name = "FILE|-")]
     pub packets: Option<PathBuf>,
+    /// Take each INPUT as a host of its own; a line then says which one (`bundle`) and which packet (`number`, from 1).
+    ///
+    /// A host that cannot be answered for has a line with `error`; the others are answered, and the exit status is 2.
+    #[arg(long, requires = "inputs")]
+    pub each: bool,
 }
 
 /// `nettrace chains`.

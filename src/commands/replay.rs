@@ -1,7 +1,12 @@
-//! `nettrace replay`: many packets in order, one JSON object a line.
+//! `nettrace replay`: many packets in order, one JSON object a line; with `--each` for many hosts.
+//!
+//! A map from input to lines: each host is answered for alone, so that a fleet can be split in any way and the lines put
+//! together again.
 //!
 //! A packet of step 1 (or without a step) meets a fresh connection table and fresh rule state; a later step of the same
 //! flow goes on with both.
+
+use std::borrow::Cow;
 
 use nettrace_engine::World;
 use nettrace_engine::explain::names::Labels;
@@ -14,7 +19,7 @@ use nettrace_engine::walk::walk;
 
 use super::edits;
 use super::facts::{Facts, Fixed};
-use crate::cli::ReplayArgs;
+use crate::cli::{InputArgs, ReplayArgs};
 use crate::load::{self, Failure};
 use crate::output::Screen;
 use crate::render::json::{self, Texts};
@@ -24,8 +29,43 @@ const INDEX_FROM: usize = 50;
 
 /// Runs it.
 pub fn run(args: &ReplayArgs, screen: &mut Screen) -> Result<(), Failure> {
-    let packets = load::packets(args.packets.as_deref(), load::packet_folder(&args.input))?;
-    let mut loaded = load::load(&args.input)?;
+    let given = args.packets.as_deref().map(|file| load::packets(Some(file), None)).transpose()?;
+    if !args.each {
+        return host(args, &args.input, &packets(given.as_deref(), &args.input)?, None, screen);
+    }
+    let mut failed = 0;
+    for path in &args.input.inputs {
+        let input = InputArgs { inputs: vec![path.clone()], backend: args.input.backend };
+        let bundle = path.display().to_string();
+        let told = packets(given.as_deref(), &input).and_then(|p| host(args, &input, &p, Some(&bundle), screen));
+        if let Err(why) = told {
+            screen.json(&(json::error(&bundle, &why.to_string()) + "\n"))?;
+            failed += 1;
+        }
+    }
+    match failed {
+        0 => Ok(()),
+        n => Err(Failure::new(format!("{n} of {} hosts could not be answered for", args.input.inputs.len()))),
+    }
+}
+
+/// The packets given, else those of the folder.
+fn packets<'a>(given: Option<&'a [PacketSpec]>, input: &InputArgs) -> Result<Cow<'a, [PacketSpec]>, Failure> {
+    match given {
+        Some(given) => Ok(Cow::Borrowed(given)),
+        None => load::packets(None, load::packet_folder(input)).map(Cow::Owned),
+    }
+}
+
+/// Answers for one host.
+fn host(
+    args: &ReplayArgs,
+    input: &InputArgs,
+    packets: &[PacketSpec],
+    bundle: Option<&str>,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    let mut loaded = load::load(input)?;
     let _before = edits::apply(&mut loaded, &args.what_if, screen)?;
     if packets.len() >= INDEX_FROM {
         loaded.model.build_index();
@@ -38,16 +78,17 @@ pub fn run(args: &ReplayArgs, screen: &mut Screen) -> Result<(), Failure> {
     let mut flows = Flows { flow: None, fresh: loaded.state.clone(), state: loaded.state.clone() };
     let world = World { model: &loaded.model, host: &host };
     let mut own = None;
-    for (n, packet) in packets.iter().enumerate() {
-        let mut start = spec::complete(packet, world).map_err(|e| Failure::new(format!("packet {}: {e}", n + 1)))?;
+    for (n, packet) in (1..).zip(packets) {
+        let fail = |e: &dyn std::fmt::Display| Failure::new(format!("packet {n}: {e}"));
+        let mut start = spec::complete(packet, world).map_err(|e| fail(&e))?;
         // Without addresses, a flow's first packet says which one is this host's.
         if packet.step.unwrap_or(1) <= 1 {
             own = start.own;
         }
         start.own = own;
         let outcomes = flows.walk(world, packet, &start, &fixed);
-        let line = serde_json::to_string(&json::answer(texts, start.local, &outcomes));
-        let line = line.map_err(|e| Failure::new(format!("packet {}: {e}", n + 1)))?;
+        let answer = json::answer(texts, start.local, &outcomes).of(bundle.map(|b| (b, n)));
+        let line = serde_json::to_string(&answer).map_err(|e| fail(&e))?;
         screen.json(&(line + "\n"))?;
     }
     fixed.check(screen)

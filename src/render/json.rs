@@ -29,10 +29,18 @@ pub struct Texts<'a> {
     pub misses: Option<(World<'a>, usize)>,
 }
 
+/// The schema's name and version.
+const SCHEMA: &str = "nettrace.trace/1";
+
 /// A whole answer.
 #[derive(Serialize)]
 pub struct Answer {
     schema: &'static str,
+    /// Which host it is of, and which of its packets, where there are many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bundle: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<usize>,
     packet: Json,
     assumptions: Vec<Assumption>,
     complete: bool,
@@ -42,7 +50,18 @@ pub struct Answer {
     rules: Option<Json>,
 }
 
+/// The line of a host among many that cannot be answered for.
+pub fn error(bundle: &str, why: &str) -> String {
+    json!({"schema": SCHEMA, "bundle": bundle, "error": why}).to_string()
+}
+
 impl Answer {
+    /// The same with the host and the packet's number that it is of.
+    pub fn of(mut self, place: Option<(&str, usize)>) -> Self {
+        (self.bundle, self.number) = place.map(|(bundle, number)| (bundle.to_string(), number)).unzip();
+        self
+    }
+
     /// The same with what is said of rules.
     pub fn with_reasons(mut self, reasons: Option<Json>) -> Self {
         self.rules = reasons;
@@ -82,7 +101,9 @@ pub fn answer(texts: Texts, local: bool, outcomes: &Outcomes<Trace>) -> Answer {
     }
     let start = outcomes.list.first().map(|o| &o.result.start);
     Answer {
-        schema: "nettrace.trace/1",
+        schema: SCHEMA,
+        bundle: None,
+        number: None,
         packet: start.map_or(Json::Null, |p| start_packet(p, local)),
         assumptions,
         complete: outcomes.complete,
