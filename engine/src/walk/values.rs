@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::options::OTHER_DEVICE;
 use crate::World;
 use crate::fact::{Choice, Options};
-use crate::field::{Field, Show, Value, device};
+use crate::field::{Field, Show, Value, device, device_name};
 use crate::model::*;
 use crate::packet::Packet;
 
@@ -41,10 +41,21 @@ pub(super) fn of(world: World, packet: &Packet, field: Field) -> Options {
             // Most values are none that a rule names, so that answer comes first.
             let mut choices = vec![Choice::new(other, "another value")];
             choices.extend(starts.iter().map(|v| Choice::new(*v, field.print(*v, family))));
+            if field == Field::EtherSaddr {
+                choices.sort_by_key(|c| !starts.contains(&c.value) || !numbered_alike(world, packet, c.value));
+            }
             choices
         }
     };
     Options { open, ..Options::of(choices) }
+}
+
+/// Whether an address that a rule names was numbered by hand along with the one of the device that the frame came in by
+/// (`02:00:00:00:01:02` beside `02:00:00:00:01:01`): then it is more likely a station there than one that nobody names.
+fn numbered_alike(world: World, packet: &Packet, mac: Value) -> bool {
+    const BY_HAND: Value = 1 << 41;
+    let own = world.host.link(&device_name(packet.or_zero(Field::Iif))).ok().and_then(|l| l.mac);
+    own.is_some_and(|own| own.value() >> 8 == mac >> 8 && own.value() != mac && mac & BY_HAND != 0)
 }
 
 /// Devices by name; one that no rule names stands for all others. What comes from or goes elsewhere never uses `lo`.
