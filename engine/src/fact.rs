@@ -12,17 +12,20 @@ use serde::Serialize;
 
 use crate::field::{Field, Value, address, to_address};
 use crate::limits;
-use crate::model::{Model, SetId, TextId};
+use crate::model::{ExprId, Model, SetId, TextId};
+use crate::packet::Packet;
 
 /// One question. Two equal facts have one answer in a walk.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Fact {
     /// A random draw at a rule; `at` tells draws of the same rule in one walk apart.
     Chance {
-        /// The op or expression.
+        /// The op.
         site: u32,
         /// Number of the draw in this walk.
         at: u32,
+        /// The expression that draws, where the op's own test does not.
+        expr: Option<ExprId>,
     },
     /// Whether an address belongs to this host (family 2 or 10).
     IsLocal(Value, Value),
@@ -30,8 +33,9 @@ pub enum Fact {
     Field(Field, Value),
     /// Whether a key is in a set (and, for an ipset, for these directions).
     Member(SetId, Vec<Value>),
-    /// Whether a condition that is only understood as text holds.
-    Opaque(TextId),
+    /// Whether a condition that is only understood as text holds, for a packet with this [`endpoints`]: address translation
+    /// may change the answer.
+    Opaque(TextId, u64),
     /// What a target that is only understood as text does: 0 continue, 1 accept, 2 drop.
     Target(TextId),
     /// Whether a socket listens that a transparent proxy could use.
@@ -110,7 +114,8 @@ impl Fact {
     /// The name by which `--assume NAME=ANSWER` pins the fact.
     pub fn key(&self, model: &Model) -> String {
         match self {
-            Fact::Chance { site, at } => format!("chance:{site}.{at}"),
+            Fact::Chance { site, at, expr: None } => format!("chance:{site}.{at}"),
+            Fact::Chance { site, at, expr: Some(expr) } => format!("chance:{site}.{at}.{}", expr.0),
             Fact::IsLocal(family, addr) => format!("local:{}", to_address(*addr, *family)),
             Fact::Field(field, _) => field.name().replace(' ', "-"),
             Fact::Member(set, key) => {
@@ -118,7 +123,7 @@ impl Fact {
                 let name = model.set(*set).name.map_or("anonymous", |n| model.name(n));
                 format!("in:{name}:{}", key.join(","))
             }
-            Fact::Opaque(text) => format!("holds:{}", model.text(*text)),
+            Fact::Opaque(text, _) => format!("holds:{}", model.text(*text)),
             Fact::Target(text) => format!("target:{}", model.text(*text)),
             Fact::Listener => "listener".to_string(),
             Fact::Queue(num) => format!("queue:{num}"),
@@ -140,7 +145,7 @@ impl Fact {
                 let shown: Vec<_> = key.iter().map(|v| show_key_part(*v, family)).collect();
                 format!("is {} in set {name}", shown.join(","))
             }
-            Fact::Opaque(text) => format!("does `{}` hold", model.text(*text)),
+            Fact::Opaque(text, _) => format!("does `{}` hold", model.text(*text)),
             Fact::Target(text) => format!("what does `{}` do", model.text(*text)),
             Fact::Listener => "is there a socket of a transparent proxy".to_string(),
             Fact::Queue(num) => format!("what the program behind queue {num} says"),
@@ -150,6 +155,14 @@ impl Fact {
             Fact::Other(what) => other_question(what).to_string(),
         }
     }
+}
+
+/// What tells a packet's ends apart: its addresses and ports, as one number.
+pub fn endpoints(packet: &Packet) -> u64 {
+    use std::hash::{Hash, Hasher};
+    let mut h = rustc_hash::FxHasher::default();
+    [Field::Saddr, Field::Daddr, Field::Sport, Field::Dport].map(|f| packet.or_zero(f)).hash(&mut h);
+    h.finish()
 }
 
 /// A field in words that a reader of dumps has not learned yet.
@@ -163,8 +176,11 @@ fn field_words(field: Field) -> &'static str {
         Field::EtherDaddr => "destination MAC address",
         Field::Hour => "time of day (UTC)",
         Field::Day => "day of the week (UTC)",
+        Field::MonthDay => "day of the month (UTC)",
         Field::Time => "time (UTC)",
         Field::Cpu => "CPU",
+        Field::Ipsec => "passage through IPsec",
+        Field::Ipvs => "passage through IPVS",
         Field::SockTransparent => "socket lookup (transparent)",
         Field::SockMark => "socket lookup (mark)",
         Field::SockWildcard => "socket lookup (wildcard)",

@@ -197,10 +197,14 @@ fields! {
     Time "time" 64 Dec;
     /// Day of the week, 0 Sunday.
     Day "day" 8 Weekday;
+    /// Day of the month, from 1.
+    MonthDay "month day" 5 Dec;
     /// Second of the day.
     Hour "hour" 32 Clock;
     /// Whether the packet came or will go through IPsec.
     Ipsec "ipsec" 1 Bool;
+    /// Whether IPVS handled the packet.
+    Ipvs "ipvs" 1 Bool;
     /// Routing realm of the route taken.
     Realm "realm" 32 Dec;
     /// Next hop of the route taken.

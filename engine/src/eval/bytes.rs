@@ -138,6 +138,9 @@ pub(super) fn holds(view: View, id: ProgramId) -> Tri {
             (ipv6_options(view.packet, *header, options, *strict), true)
         }
         Program::RtAddrs { addrs, strict } => (rt_addrs(view.packet, addrs, *strict), true),
+        Program::Segment { next, value, mask, neg } => {
+            (segment(view.packet, *next, *mask).is_some_and(|s| (s == *value) != *neg), true)
+        }
         Program::SctpChunks { match_kind, chunks: wanted } => match chunks(view.packet) {
             Some(list) => (sctp_chunks(&list, *match_kind, wanted), true),
             None => (false, false),
@@ -317,6 +320,16 @@ fn rt_addrs(p: &Packet, wanted: &[Value], strict: bool) -> bool {
         }
     }
     next.peek().is_none()
+}
+
+/// The segment beside the current one of a segment routing header, masked: counted from the end, as `segments_left` is.
+fn segment(p: &Packet, next: bool, mask: Value) -> Option<Value> {
+    let (_, bytes) = p.bytes.ext_headers.iter().find(|h| h.0 == 43)?;
+    let (left, last) = (*bytes.get(3)?, *bytes.get(4)?);
+    let at = if next { left.checked_sub(1)? } else { left.checked_add(1).filter(|_| left != last)? };
+    let at = 8 + usize::from(at) * 16;
+    let address = bytes.get(at..at + 16)?;
+    Some(address.iter().fold(0, |v, b| v << 8 | Value::from(*b)) & mask)
 }
 
 fn sctp_chunks(list: &[&[u8]], how: ChunkMatch, wanted: &[(u8, u8, u8)]) -> bool {

@@ -3,7 +3,7 @@
 use super::{Eval, View, keys};
 use crate::fact::Fact;
 use crate::field::{Field, Value};
-use crate::model::{ExprId, HashKind};
+use crate::model::{Expr, ExprId, HashKind};
 use crate::state::{Cell, StateKey};
 
 /// The state key of a counting expression.
@@ -24,16 +24,17 @@ pub(super) fn numgen(view: View, expr: ExprId, random: bool, (modulus, offset): 
     if modulus == 1 {
         return Eval::Value(offset.into());
     }
-    draw(view, offset)
+    draw(view, expr, offset)
 }
 
-fn draw(view: View, offset: u32) -> Eval {
-    let fact = Fact::Chance { site: view.site, at: view.at };
+fn draw(view: View, expr: ExprId, offset: u32) -> Eval {
+    let fact = Fact::Chance { site: view.site, at: view.at, expr: Some(expr) };
     view.facts.get(&fact).map_or(Eval::Ask(fact), |v| Eval::Value(v + Value::from(offset)))
 }
 
 /// `jhash` where the seed is given; every other hash is a draw.
-pub(super) fn value(view: View, kind: HashKind, of: ExprId, seed: Option<u32>, (modulus, offset): (u32, u32)) -> Eval {
+pub(super) fn value(view: View, expr: ExprId) -> Eval {
+    let Expr::Hash { kind, of, seed, modulus, offset } = view.world.model.expr(expr) else { return Eval::Absent };
     let modulus = modulus.max(1);
     let values = match keys(view, &[of]) {
         Ok(v) => v,
@@ -52,7 +53,7 @@ pub(super) fn value(view: View, kind: HashKind, of: ExprId, seed: Option<u32>, (
             };
             Eval::Value(scale(hash, modulus) + Value::from(offset))
         }
-        _ => draw(view, offset),
+        _ => draw(view, expr, offset),
     }
 }
 

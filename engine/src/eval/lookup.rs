@@ -1,7 +1,7 @@
 //! Lookups in sets and maps: contents from the dump, then what packets changed since.
 
 use super::{Eval, Tri, View, keys};
-use crate::fact::Fact;
+use crate::fact::{Fact, endpoints};
 use crate::field::Value;
 use crate::model::{Contents, Data, LookupId, LookupKey};
 
@@ -71,7 +71,7 @@ pub(super) fn data(view: View, id: LookupId, part: u8, upper: bool) -> Eval {
                     v.get(part as usize).map_or(Eval::Absent, |r| Eval::Value(if upper { r.1 } else { r.0 }))
                 }
                 Data::Opaque(text) => {
-                    let fact = Fact::Opaque(*text);
+                    let fact = Fact::Opaque(*text, endpoints(view.packet));
                     view.facts.get(&fact).map_or(Eval::Ask(fact), Eval::Value)
                 }
                 _ => Eval::Absent,

@@ -8,12 +8,13 @@ mod hash;
 mod image;
 pub mod ipset;
 mod lookup;
+mod npt;
 mod route;
 
 use rustc_hash::FxHashMap;
 
 use crate::World;
-use crate::fact::Fact;
+use crate::fact::{Fact, endpoints};
 use crate::field::{Field, Value, ct_state, device_name};
 use crate::model::*;
 use crate::packet::{Got, Packet};
@@ -137,7 +138,7 @@ pub fn decide(view: View, test: Test) -> Tri {
         Test::Chance { neg, odds } => chance(view, odds, neg),
         Test::Bytes(program) => bytes::holds(view, program),
         Test::Opaque(text) => {
-            let fact = Fact::Opaque(text);
+            let fact = Fact::Opaque(text, endpoints(view.packet));
             view.facts.get(&fact).map_or(Tri::Ask(fact), |v| (v != 0).into())
         }
     }
@@ -163,7 +164,7 @@ fn chance(view: View, odds: u32, neg: bool) -> Tri {
     if odds == 0 || odds >= 1 << 31 {
         return ((odds != 0) != neg).into();
     }
-    let fact = Fact::Chance { site: view.site, at: view.at };
+    let fact = Fact::Chance { site: view.site, at: view.at, expr: None };
     view.facts.get(&fact).map_or(Tri::Ask(fact), |v| ((v != 0) != neg).into())
 }
 
@@ -278,9 +279,16 @@ pub fn value(view: View, expr: ExprId) -> Eval {
         Expr::AddrType6 { side, iif, oif } => route::addr_type6(view, side, iif, oif),
         Expr::RpFilter(r) => route::rp_filter(view, r),
         Expr::Numgen { random, modulus, offset } => hash::numgen(view, expr, random, (modulus, offset)),
-        Expr::Hash { kind, of, seed, modulus, offset } => hash::value(view, kind, of, seed, (modulus, offset)),
+        Expr::Hash { .. } => hash::value(view, expr),
+        Expr::Npt { addr, from, to, length } => match (value(view, addr), value(view, from), value(view, to)) {
+            (Eval::Value(addr), Eval::Value(from), Eval::Value(to)) => {
+                npt::translated(addr, (from, to), length).map_or(Eval::Absent, Eval::Value)
+            }
+            (ask @ Eval::Ask(_), _, _) => ask,
+            _ => Eval::Absent,
+        },
         Expr::Opaque(text) => {
-            let fact = Fact::Opaque(text);
+            let fact = Fact::Opaque(text, endpoints(view.packet));
             view.facts.get(&fact).map_or(Eval::Ask(fact), Eval::Value)
         }
     }
@@ -314,6 +322,7 @@ fn apply(op: BinOp, a: Value, b: Value) -> Value {
         BinOp::AddSat8 => (a + b).min(255),
         BinOp::SubSat => a.saturating_sub(b),
         BinOp::Add => a.wrapping_add(b),
+        BinOp::Div => a.checked_div(b).unwrap_or(0),
         BinOp::Mod => a.checked_rem(b).unwrap_or(0),
         BinOp::Min => a.min(b),
     }

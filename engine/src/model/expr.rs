@@ -38,6 +38,8 @@ pub enum BinOp {
     AddSat8,
     /// Subtract, stopping at 0 (TTL).
     SubSat,
+    /// Division; by 0 it gives 0.
+    Div,
     /// Add.
     Add,
     /// Remainder.
@@ -212,6 +214,17 @@ pub enum Expr {
         modulus: u32,
         /// Added to the result.
         offset: u32,
+    },
+    /// IPv6 prefix translation (`SNPT`, `DNPT`): another prefix, and a word of the rest changed so that checksums stay.
+    Npt {
+        /// The address.
+        addr: ExprId,
+        /// Prefix whose checksum counts as the old one.
+        from: ExprId,
+        /// New prefix.
+        to: ExprId,
+        /// Length of both, up to 64.
+        length: u8,
     },
     /// Something that is only understood as text: an unknown fact when it is read.
     Opaque(super::TextId),

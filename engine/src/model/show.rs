@@ -61,6 +61,9 @@ impl Model {
                 Program::Bpf(_) => "bpf program holds".to_string(),
                 Program::Str { pattern, .. } => format!("contains {:?}", String::from_utf8_lossy(pattern)),
                 Program::Ipv6Options { header, .. } => format!("options of header {header} as listed"),
+                Program::Segment { next, .. } => {
+                    format!("{} segment as listed", if *next { "next" } else { "previous" })
+                }
                 Program::RtAddrs { .. } => "routing header addresses as listed".to_string(),
                 Program::SctpChunks { .. } => "sctp chunks as listed".to_string(),
             },
@@ -126,6 +129,7 @@ impl Model {
                     BinOp::Shr => ">>",
                     BinOp::AddSat8 | BinOp::Add => "+",
                     BinOp::SubSat => "-",
+                    BinOp::Div => "/",
                     BinOp::Mod => "mod",
                     BinOp::Min => "min",
                 };
@@ -145,6 +149,12 @@ impl Model {
             Expr::Fib(f) => format!("fib {}{} {:?}", side(f.side), limits(f.iif, f.oif), f.result).to_lowercase(),
             Expr::AddrType6 { side: s, iif, oif } => format!("addrtype {}{}", side(s), limits(iif, oif)),
             Expr::RpFilter(r) => format!("reverse path{}", if r.loose { " (loose)" } else { "" }),
+            Expr::Npt { addr, to, length, .. } => {
+                let (addr, to) = (self.show_expr(addr, family), self.expr(to));
+                let to =
+                    if let Expr::Const(to) = to { crate::field::to_address(to, 10).to_string() } else { String::new() };
+                format!("{addr} with prefix {to}/{length}")
+            }
             Expr::Numgen { random, modulus, offset } => {
                 format!("numgen {} mod {modulus} + {offset}", if random { "random" } else { "inc" })
             }

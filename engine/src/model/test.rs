@@ -219,6 +219,17 @@ pub enum Program {
         /// They are all of them.
         strict: bool,
     },
+    /// `-m srh`: the segment before the current one, or behind it.
+    Segment {
+        /// The next one (`--srh-nsid`) instead of the previous one.
+        next: bool,
+        /// Address, masked.
+        value: Value,
+        /// Mask.
+        mask: Value,
+        /// It is to differ.
+        neg: bool,
+    },
     /// SCTP `--chunk-types`: how (all, any, only), and chunks with flags (type, mask, value).
     SctpChunks {
         /// Which quantifier.

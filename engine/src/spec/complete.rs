@@ -191,11 +191,11 @@ impl Completer<'_> {
     }
 
     fn devices(&mut self) -> Result<(), SpecError> {
-        for field in
-            [Field::Iif, Field::Oif, Field::Mark, Field::Priority, Field::NfTrace, Field::PktType, Field::Ipsec]
-        {
+        for field in [Field::Iif, Field::Oif, Field::Mark, Field::Priority, Field::NfTrace, Field::PktType] {
             self.set(field, 0u8);
         }
+        self.packet.put(Field::Ipsec, Got::Unknown);
+        self.packet.put(Field::Ipvs, Got::Unknown);
         if self.local {
             if self.spec.iif.is_some() {
                 return Err(SpecError("a packet of this host does not arrive by a device".to_string()));
@@ -386,7 +386,7 @@ impl Completer<'_> {
         }
         let bad_checksum = self.spec.bad_checksum.unwrap_or(false);
         self.packet.bytes = Bytes { tcp_options, ip_options, payload, bad_checksum, ..Bytes::default() }.into();
-        for field in [Field::Time, Field::Day, Field::Hour, Field::Cpu] {
+        for field in [Field::Time, Field::Day, Field::MonthDay, Field::Hour, Field::Cpu] {
             self.packet.put(field, Got::Unknown);
         }
         for field in [Field::SockTransparent, Field::SockMark, Field::SockWildcard] {

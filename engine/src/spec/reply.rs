@@ -63,7 +63,7 @@ fn mirrored(p: &Packet) -> Packet {
         out.put(to, p.get(from));
     }
     let zero = [Field::Iif, Field::Oif, Field::Mark, Field::Priority, Field::NfTrace, Field::PktType, Field::Tos];
-    for field in zero.into_iter().chain([Field::Ipsec, Field::FragOffset, Field::ExtHeaders, Field::FlowLabel]) {
+    for field in zero.into_iter().chain([Field::FragOffset, Field::ExtHeaders, Field::FlowLabel]) {
         out.set(field, 0);
     }
     out.set(Field::FragFlags, 2);
@@ -71,7 +71,10 @@ fn mirrored(p: &Packet) -> Packet {
     out.set(Field::Ttl, 64);
     out.set(Field::CtState, ct_state::INVALID);
     out.put(Field::EtherType, p.get(Field::EtherType));
-    for field in [Field::Time, Field::Day, Field::Hour, Field::Cpu, Field::SockTransparent, Field::SockMark] {
+    for field in [Field::Time, Field::Day, Field::MonthDay, Field::Hour, Field::Cpu] {
+        out.put(field, Got::Unknown);
+    }
+    for field in [Field::SockTransparent, Field::SockMark, Field::Ipsec, Field::Ipvs] {
         out.put(field, Got::Unknown);
     }
     answer_layer4(p, &mut out);

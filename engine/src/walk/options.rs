@@ -14,7 +14,8 @@ pub(super) const OTHER_DEVICE: &str = "other-device";
 /// The answers to a fact.
 pub(super) fn of(world: World, packet: &Packet, fact: &Fact) -> Options {
     match fact {
-        Fact::Chance { site, .. } => chance(world.model, *site),
+        Fact::Chance { site, expr: None, .. } => chance(world.model, *site),
+        Fact::Chance { expr: Some(expr), .. } => drawn(world.model, *expr),
         Fact::IsLocal(..) => {
             Options::yes_no().or_assume(0, "no `ip addr` was given; every other address counts as remote")
         }
@@ -23,9 +24,17 @@ pub(super) fn of(world: World, packet: &Packet, fact: &Fact) -> Options {
             options.choices.push(Choice::new(ABSENT, "no socket"));
             options.or_assume(ABSENT, "no socket list is an input")
         }
+        Fact::Field(Field::Ipsec, _) => {
+            let choices = vec![Choice::new(0, "no"), Choice::new(1, "yes")];
+            Options::of(choices).or_assume(0, "IPsec policies are not an input")
+        }
+        Fact::Field(Field::Ipvs, _) => {
+            let choices = vec![Choice::new(0, "no"), Choice::new(1, "yes")];
+            Options::of(choices).or_assume(0, "IPVS services are not an input")
+        }
         Fact::Field(Field::PhysOut, _) => ports(world, packet),
         Fact::Field(field, _) => values::of(world, packet, *field),
-        Fact::Member(..) | Fact::Opaque(_) => Options::yes_no(),
+        Fact::Member(..) | Fact::Opaque(..) => Options::yes_no(),
         Fact::Target(_) => {
             Options::of(vec![Choice::new(0, "continue"), Choice::new(1, "accept"), Choice::new(2, "drop")])
         }
@@ -48,21 +57,26 @@ pub(super) fn of(world: World, packet: &Packet, fact: &Fact) -> Options {
     }
 }
 
-/// The odds of a random draw: a test's own, or one each for a generated number.
+/// The odds of a test's random draw.
 fn chance(model: &Model, site: u32) -> Options {
-    let Some(op) = model.ops.get(site as usize) else { return Options::yes_no() };
-    if let Some(odds) = test_odds(model, *op) {
-        let p = f64::from(odds) / 2_147_483_648.0;
-        let mut list = vec![
-            Choice { odds: Some(p), ..Choice::new(1, "yes") },
-            Choice { odds: Some(1.0 - p), ..Choice::new(0, "no") },
-        ];
-        if p < 0.5 {
-            list.reverse();
-        }
-        return Options::of(list);
+    let Some(odds) = model.ops.get(site as usize).and_then(|op| test_odds(model, *op)) else {
+        return Options::yes_no();
+    };
+    let p = f64::from(odds) / 2_147_483_648.0;
+    let mut list =
+        vec![Choice { odds: Some(p), ..Choice::new(1, "yes") }, Choice { odds: Some(1.0 - p), ..Choice::new(0, "no") }];
+    if p < 0.5 {
+        list.reverse();
     }
-    let modulus = generated(model, *op).unwrap_or(2);
+    Options::of(list)
+}
+
+/// The odds of a generated number: one each.
+fn drawn(model: &Model, expr: ExprId) -> Options {
+    let modulus = match model.expr(expr) {
+        Expr::Numgen { modulus, .. } | Expr::Hash { modulus, .. } => modulus.max(1),
+        _ => 2,
+    };
     let shown = modulus.min(256);
     let one = |n: u32| Choice { odds: Some(1.0 / f64::from(modulus)), ..Choice::new(n.into(), n.to_string()) };
     Options { open: modulus > shown, ..Options::of((0..shown).map(one).collect()) }
@@ -80,46 +94,6 @@ fn test_odds(model: &Model, op: Op) -> Option<u32> {
         }
     }
     if let Op::Test(t) = op { of(model, t) } else { None }
-}
-
-/// The modulus of the generated number that an op uses.
-fn generated(model: &Model, op: Op) -> Option<u32> {
-    match op {
-        Op::Test(Test::In { expr, .. } | Test::Relation { left: expr, .. }) | Op::Set { expr, .. } => {
-            modulus(model, expr)
-        }
-        Op::Test(Test::Lookup { lookup, .. }) | Op::VerdictMap(lookup) => key_modulus(model, lookup),
-        Op::Effect(e) => match model.effect(e) {
-            Effect::Nat(n) => n.addr.iter().chain(n.port.iter()).find_map(|(lo, _)| modulus(model, *lo)),
-            Effect::ObjectMap(l) => key_modulus(model, *l),
-            Effect::SetUpdate(u) => match &u.key {
-                LookupKey::Exprs(parts) => parts.iter().chain(&u.data).find_map(|e| modulus(model, *e)),
-                LookupKey::Dims { .. } => None,
-            },
-            Effect::Stateful(Stateful { kind: StatefulKind::HashLimit { key, .. }, .. }) => {
-                key.iter().find_map(|e| modulus(model, *e))
-            }
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn key_modulus(model: &Model, lookup: LookupId) -> Option<u32> {
-    match &model.lookup(lookup).key {
-        LookupKey::Exprs(parts) => parts.iter().find_map(|e| modulus(model, *e)),
-        LookupKey::Dims { .. } => None,
-    }
-}
-
-fn modulus(model: &Model, expr: ExprId) -> Option<u32> {
-    match model.expr(expr) {
-        Expr::Numgen { random: true, modulus, .. } | Expr::Hash { modulus, .. } => Some(modulus),
-        Expr::Bin(_, a, b) => modulus(model, a).or_else(|| modulus(model, b)),
-        Expr::Map { lookup, .. } => key_modulus(model, lookup),
-        Expr::Concat(list) => model.expr_lists[list.range()].iter().find_map(|e| modulus(model, *e)),
-        _ => None,
-    }
 }
 
 /// The ports that a bridge may send a frame by: not back by its own, except in hairpin mode to its own sender.

@@ -31,6 +31,7 @@ pub(super) fn of(world: World, packet: &Packet, field: Field) -> Options {
             let top = match field {
                 Field::Hour => 86_399,
                 Field::Day => 6,
+                Field::MonthDay => 31,
                 _ => top,
             };
             starts.retain(|s| *s <= top);
@@ -77,7 +78,7 @@ fn devices(world: World, field: Field, starts: &[Value]) -> Vec<Choice> {
 /// The numbers between the ends of the rules' ranges: every number is in one of them.
 fn stretches(field: Field, starts: &[Value], top: Value, family: Value) -> Vec<Choice> {
     // A device always has an index; 0 is none.
-    let first = Value::from(matches!(field, Field::IifIndex | Field::OifIndex));
+    let first = Value::from(matches!(field, Field::IifIndex | Field::OifIndex | Field::MonthDay));
     let from: Vec<Value> = std::iter::once(first).chain(starts.iter().copied().filter(|v| *v > first)).collect();
     let one = |(i, lo): (usize, &Value)| {
         let hi = from.get(i + 1).map_or(top, |next| next - 1);

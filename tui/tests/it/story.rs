@@ -177,7 +177,7 @@ pub fn session() -> Session {
     s.write(Field::Mark, 0, 0x4000, Cause::Rule(mark));
     s.events.push(Event::Return { chain: masq, from: 1, depth: 4 });
     s.events.push(Event::Answer {
-        fact: Fact::Chance { site: 1, at: 0 },
+        fact: Fact::Chance { site: 1, at: 0, expr: None },
         value: 1,
         label: "holds".into(),
         assumed: false,

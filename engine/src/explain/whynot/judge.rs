@@ -39,7 +39,7 @@ impl<'a> Recall<'a> {
         for (i, event) in trace.events.iter().enumerate() {
             if let Event::Answer { fact, value, .. } = event {
                 facts.put(fact.clone(), *value);
-                if let Fact::Chance { site, at } = fact {
+                if let Fact::Chance { site, at, .. } = fact {
                     draws.push((*site, *at, i));
                 }
             }

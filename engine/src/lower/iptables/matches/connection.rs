@@ -15,7 +15,7 @@ pub const CONNBYTES: Extension = Extension::of_match(
     &[opt("--connbytes").neg().must(), opt("--connbytes-dir").must(), opt("--connbytes-mode").must()],
     lower_connbytes,
 )
-.note(Status::Assumed, "needs the connection's counters; mode avgpkt is opaque");
+.note(Status::Assumed, "needs the connection's counters");
 
 fn lower_connbytes(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Lowered {
     cx.need_conntrack();
@@ -23,24 +23,23 @@ fn lower_connbytes(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Lowered {
     let (lo, hi) = arg.value(|t| values::range(t, u64::MAX))?;
     let direction = given.get("--connbytes-dir").map_or("", Arg::text);
     let mode = given.get("--connbytes-mode").map_or("", Arg::text);
-    let (original, reply) = match mode {
-        "packets" => (Field::CtOrigPackets, Field::CtReplPackets),
-        "bytes" => (Field::CtOrigBytes, Field::CtReplBytes),
-        "avgpkt" => {
-            let bang = if arg.neg { "! " } else { "" };
-            let text = format!("-m connbytes {bang}--connbytes {} --connbytes-mode avgpkt", arg.text());
-            let test = cx.model.opaque_test(format!("{text} --connbytes-dir {direction}"));
-            cx.test(test);
-            return Ok(());
-        }
-        other => return Err(arg.bad_value(other)),
-    };
-    let counted = match direction {
-        "original" => cx.model.field_expr(original),
-        "reply" => cx.model.field_expr(reply),
+    let mut count = |original, reply| match direction {
+        "original" => Ok(cx.model.field_expr(original)),
+        "reply" => Ok(cx.model.field_expr(reply)),
         "both" => {
             let (a, b) = (cx.model.field_expr(original), cx.model.field_expr(reply));
-            cx.model.bin_expr(BinOp::Add, a, b)
+            Ok(cx.model.bin_expr(BinOp::Add, a, b))
+        }
+        other => Err(arg.bad_value(other)),
+    };
+    let mut packets = || count(Field::CtOrigPackets, Field::CtReplPackets);
+    let counted = match mode {
+        "packets" => packets()?,
+        "bytes" => count(Field::CtOrigBytes, Field::CtReplBytes)?,
+        "avgpkt" => {
+            let packets = packets()?;
+            let bytes = count(Field::CtOrigBytes, Field::CtReplBytes)?;
+            cx.model.bin_expr(BinOp::Div, bytes, packets)
         }
         other => return Err(arg.bad_value(other)),
     };

@@ -6,7 +6,7 @@
 use crate::field::{Field, Value};
 use crate::lower::iptables::args::{Arg, Given};
 use crate::lower::iptables::cx::{Bad, Cx, Lowered};
-use crate::lower::iptables::registry::{Extension, Opt, Status, flag, opt};
+use crate::lower::iptables::registry::{Extension, Opt, flag, opt};
 use crate::lower::iptables::values;
 use crate::model::{Base, BinOp, Expr, ExprId, Family, Header, Hook, Program, Relation, Test, Values};
 
@@ -223,8 +223,7 @@ pub const SRH: Extension = Extension::of_match("srh", &SRH_OPTIONS, |cx, given| 
     within(cx, (ROUTING, 16, 8), false, (4, 4));
     given.args().try_for_each(|arg| srh_option(cx, arg))
 })
-.v6()
-.note(Status::Full, "--srh-psid and --srh-nsid are opaque");
+.v6();
 
 fn srh_option(cx: &mut Cx<'_>, arg: &Arg<'_>) -> Result<(), Bad> {
     let name = arg.opt.name;
@@ -258,12 +257,12 @@ fn srh_option(cx: &mut Cx<'_>, arg: &Arg<'_>) -> Result<(), Bad> {
     Ok(())
 }
 
-/// The last segment stands first in the list; the others' places depend on the packet.
+/// The last segment stands first in the list; where the one before and the next stand, the packet tells.
 fn segment(cx: &mut Cx<'_>, arg: &Arg<'_>) -> Result<(), Bad> {
     let (value, mask) = arg.value(|t| values::network(t, Family::Ip6))?;
     if arg.opt.name != "--srh-lsid" {
-        let bang = if arg.neg { "! " } else { "" };
-        let test = cx.model.opaque_test(format!("-m srh {bang}{} {}", arg.opt.name, arg.text()));
+        let next = arg.opt.name == "--srh-nsid";
+        let test = cx.model.program_test(Program::Segment { next, value, mask, neg: arg.neg });
         cx.test(test);
         return Ok(());
     }

@@ -11,6 +11,12 @@ use crate::model::{Expr, Hook, RecentOp, RpFilter, StatefulKind, Test, Values, o
 
 const LONG: u64 = 0xffff_ffff;
 
+/// Adds a condition that only somebody who knows the host can answer, with `!` as its negation.
+fn fact(cx: &mut Cx<'_>, arg: &Arg<'_>, text: String) {
+    let test = cx.model.opaque_test(text);
+    cx.loose(arg.neg, test);
+}
+
 /// Keeps the whole match as text.
 fn text_only(cx: &mut Cx<'_>, given: &Given<'_, '_>) {
     let test = cx.model.opaque_test(spelled(&given.load, given));
@@ -20,17 +26,18 @@ fn text_only(cx: &mut Cx<'_>, given: &Given<'_, '_>) {
 /// `-m cgroup`: no socket fails it both ways.
 pub const CGROUP: Extension =
     Extension::of_match("cgroup", &[opt("--cgroup").neg(), opt("--path").neg()], |cx, given| {
-        match given.get("--cgroup") {
-            Some(arg) => {
-                let id = arg.value(|t| values::number_to(t, LONG))?;
-                cx.range(Field::Cgroup, arg.neg, (id, id));
-            }
-            None => text_only(cx, given),
+        if let Some(arg) = given.get("--cgroup") {
+            let id = arg.value(|t| values::number_to(t, LONG))?;
+            cx.range(Field::Cgroup, arg.neg, (id, id));
+        } else if let Some(arg) = given.get("--path") {
+            let socket = cx.model.field_expr(Field::SkExists);
+            cx.test(Test::Exists(socket));
+            fact(cx, arg, format!("-m cgroup --path {}", arg.text()));
         }
         Ok(())
     })
     .some()
-    .note(Status::Assumed, "--path is opaque");
+    .note(Status::Assumed, "whether the socket's group lies below --path is a fact");
 
 /// `-m socket`.
 pub const SOCKET: Extension = Extension::of_match(
@@ -185,8 +192,8 @@ const TIME_OPTIONS: [Opt; 10] = [
 ];
 
 /// `-m time`.
-pub const TIME: Extension = Extension::of_match("time", &TIME_OPTIONS, lower_time)
-    .note(Status::Assumed, "needs the clock; UTC; --monthdays, and --contiguous over midnight, are opaque");
+pub const TIME: Extension =
+    Extension::of_match("time", &TIME_OPTIONS, lower_time).note(Status::Assumed, "needs the clock; UTC");
 
 const WEEKDAYS: &[(Value, &str)] =
     &[(0, "Sun"), (1, "Mon"), (2, "Tue"), (3, "Wed"), (4, "Thu"), (5, "Fri"), (6, "Sat"), (0, "7")];
@@ -236,7 +243,12 @@ fn lower_time(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Lowered {
     let from = given.read("--datestart", date)?.unwrap_or(0);
     let to = given.read("--datestop", date)?.unwrap_or(i64::from(i32::MAX));
     let days = given.get("--weekdays").map(|a| weekdays(a).map(|d| (d, a.neg))).transpose()?;
-    if given.has("--monthdays") || (given.has("--contiguous") && start > stop) {
+    let dates = given.get("--monthdays").map(|a| monthdays(a).map(|d| (d, a.neg))).transpose()?;
+    // Over midnight, `--contiguous` counts the hours behind it to the day before.
+    let night = (given.has("--contiguous") && start > stop).then_some(stop);
+    let ends = dates.iter().map(|(d, _)| (28..=31).filter(|n| d.contains(*n)).count());
+    if night.is_some() && ends.clone().any(|n| (1..4).contains(&n)) {
+        // Whether the first of a month follows one of these days depends on the month.
         text_only(cx, given);
         return Ok(());
     }
@@ -249,9 +261,37 @@ fn lower_time(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Lowered {
         cx.within(Field::Hour, false, Values::new(ranges.iter().map(|(a, b)| (Value::from(*a), Value::from(*b)))));
     }
     if let Some((days, neg)) = days {
-        cx.within(Field::Day, neg, days);
+        on_days(cx, night, (Field::Day, neg), days, |d| (d + 1) % 7);
+    }
+    if let Some((dates, neg)) = dates {
+        on_days(cx, night, (Field::MonthDay, neg), dates, |d| if d >= 31 { 1 } else { d + 1 });
     }
     Ok(())
+}
+
+/// Adds `field in days`; up to second `night` of a day the day before counts.
+fn on_days(
+    cx: &mut Cx<'_>,
+    night: Option<u64>,
+    (field, neg): (Field, bool),
+    days: Values,
+    next: impl Fn(Value) -> Value,
+) {
+    let Some(stop) = night else { return cx.within(field, neg, days) };
+    let single = days.ranges().iter().flat_map(|(lo, hi)| *lo..=*hi);
+    let shifted = Values::new(single.map(next).map(|d| (d, d)));
+    let early = cx.model.field_test(Field::Hour, false, Values::new([(0, stop.into())]));
+    let late = cx.model.field_test(Field::Hour, true, Values::new([(0, stop.into())]));
+    let (today, after) = (cx.model.field_test(field, neg, days), cx.model.field_test(field, neg, shifted));
+    let (one, other) = (cx.model.all_of(&[late, today]), cx.model.all_of(&[early, after]));
+    let test = cx.model.any_of(&[one, other]);
+    cx.test(test);
+}
+
+fn monthdays(arg: &Arg<'_>) -> Result<Values, Bad> {
+    let day = |t: &str| values::number_to(t, 31).filter(|n| *n > 0).map(Value::from);
+    let days = arg.value(|t| t.split(',').map(day).collect::<Option<Vec<_>>>())?;
+    Ok(Values::new(days.into_iter().map(|d| (d, d))))
 }
 
 fn weekdays(arg: &Arg<'_>) -> Result<Values, Bad> {
@@ -269,24 +309,43 @@ const IPVS_OPTIONS: [Opt; 7] = [
     opt("--vportctl").neg(),
 ];
 
-/// `-m ipvs`.
+/// `-m ipvs`: what passed through IPVS is marked so; each of the other options needs that mark.
 pub const IPVS: Extension = Extension::of_match("ipvs", &IPVS_OPTIONS, |cx, given| {
-    text_only(cx, given);
+    let property = given.get("--ipvs");
+    let others = given.args().filter(|a| a.opt.name != "--ipvs").count();
+    cx.range(Field::Ipvs, property.is_some_and(|a| a.neg) && others == 0, (1, 1));
+    for arg in given.args() {
+        match arg.opt.name {
+            "--ipvs" => {}
+            "--vproto" => {
+                let proto = arg.value(|t| values::protocol(t).map(u64::from))?;
+                cx.range(Field::Proto, arg.neg, (proto, proto));
+            }
+            "--vdir" => {
+                let reply = arg.value(|t| ["ORIGINAL", "REPLY"].iter().position(|d| d.eq_ignore_ascii_case(t)))? as u64;
+                cx.range(Field::CtDir, false, (reply, reply));
+            }
+            name => fact(cx, arg, format!("-m ipvs {name} {}", arg.text())),
+        }
+    }
     Ok(())
 })
 .some()
-.note(Status::Opaque, "needs the IPVS table");
+.note(Status::Assumed, "no IPVS is assumed; the virtual service is a fact");
 
-/// `-m osf`.
+/// `-m osf`: the sender's system by its SYN.
 pub const OSF: Extension =
     Extension::of_match("osf", &[opt("--genre").neg().must(), opt("--ttl"), opt("--log")], |cx, given| {
         given.read("--ttl", |t| values::number_to(t, 2))?;
         given.read("--log", |t| values::number_to(t, 2))?;
-        text_only(cx, given);
+        cx.test(Test::Masked { field: Field::TcpFlags, neg: false, mask: 2, value: 2 });
+        if let Some(arg) = given.get("--genre") {
+            fact(cx, arg, format!("-m osf --genre {}", arg.text()));
+        }
         Ok(())
     })
     .protos(&[6])
-    .note(Status::Opaque, "needs the fingerprint file");
+    .note(Status::Assumed, "the sender's system is a fact");
 
 const RATEEST_OPTIONS: [Opt; 13] = [
     opt("--rateest"),

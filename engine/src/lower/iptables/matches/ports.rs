@@ -213,9 +213,8 @@ fn lower_dccp(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Lowered {
             }
             "--dccp-option" => {
                 let kind = arg.value(|t| values::number_to(t, 255))?;
-                let bang = if arg.neg { "! " } else { "" };
-                let test = cx.model.opaque_test(format!("{bang}--dccp-option {kind}"));
-                cx.test(test);
+                let test = cx.model.opaque_test(format!("--dccp-option {kind}"));
+                cx.loose(arg.neg, test);
             }
             _ => {}
         }

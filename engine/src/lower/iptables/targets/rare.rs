@@ -164,14 +164,10 @@ fn hmark_parts(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Result<Vec<ExprId>, Ba
 }
 
 /// `-j SNPT`.
-pub const SNPT: Extension = Extension::of_target("SNPT", &NPT_OPTIONS, |cx, given| npt(cx, given, Field::Saddr))
-    .v6()
-    .note(Status::Opaque, "the new address is a fact");
+pub const SNPT: Extension = Extension::of_target("SNPT", &NPT_OPTIONS, |cx, given| npt(cx, given, Field::Saddr)).v6();
 
 /// `-j DNPT`.
-pub const DNPT: Extension = Extension::of_target("DNPT", &NPT_OPTIONS, |cx, given| npt(cx, given, Field::Daddr))
-    .v6()
-    .note(Status::Opaque, "the new address is a fact");
+pub const DNPT: Extension = Extension::of_target("DNPT", &NPT_OPTIONS, |cx, given| npt(cx, given, Field::Daddr)).v6();
 
 const NPT_OPTIONS: [Opt; 2] = [opt("--src-pfx").must(), opt("--dst-pfx").must()];
 
@@ -181,8 +177,12 @@ fn npt(cx: &mut Cx<'_>, given: &Given<'_, '_>, field: Field) -> Lowered {
     if source.map(|s| s.1) != destination.map(|d| d.1) {
         return Err(given.bad("both prefixes have to be of the same length"));
     }
-    let text = cx.model.push_text(spelled(&given.load, given));
-    let new = cx.model.push_expr(Expr::Opaque(text));
+    let (Some((from, mask)), Some((to, _))) = (source, destination) else { return Ok(()) };
+    if mask.leading_ones() > 64 {
+        return Err(given.bad("a prefix of at most 64 bits is needed"));
+    }
+    let (addr, from, to) = (cx.model.field_expr(field), cx.model.const_expr(from), cx.model.const_expr(to));
+    let new = cx.model.push_expr(Expr::Npt { addr, from, to, length: mask.leading_ones() as u8 });
     cx.set(field, new);
     Ok(())
 }
