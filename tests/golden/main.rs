@@ -12,10 +12,10 @@ mod compare;
 mod conversation;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -55,15 +55,18 @@ fn read(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
-/// What the command says about every packet of a folder.
+/// What the command says about every packet of a folder, without a process of its own.
 fn replay(inputs: &[PathBuf]) -> Result<Vec<Value>, String> {
-    let out =
-        Command::new(env!("CARGO_BIN_EXE_nettrace")).arg("replay").args(inputs).output().map_err(|e| e.to_string())?;
-    if !out.status.success() {
-        return Err(format!("{}: {}", out.status, String::from_utf8_lossy(&out.stderr).lines().next().unwrap_or("")));
+    let (mut out, mut notes) = (Vec::new(), Vec::new());
+    let args = ["nettrace", "replay"].map(OsString::from).into_iter().chain(inputs.iter().map(OsString::from));
+    let status = nettrace::run(args, &mut out, &mut notes);
+    if status != 0 {
+        return Err(format!("status {status}: {}", String::from_utf8_lossy(&notes).lines().next().unwrap_or("")));
     }
-    let lines = String::from_utf8_lossy(&out.stdout);
-    lines.lines().map(|l| serde_json::from_str(l).map_err(|e| e.to_string())).collect()
+    out.split(|b| *b == b'\n')
+        .filter(|l| !l.is_empty())
+        .map(|l| serde_json::from_slice(l).map_err(|e| e.to_string()))
+        .collect()
 }
 
 /// `NAME/PACKET` of everything that differs, with the difference.
