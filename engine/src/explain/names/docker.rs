@@ -1,7 +1,7 @@
 //! Docker: `DOCKER-USER`, the isolation stages, and published ports by the container's address.
 
 use crate::field::Field;
-use crate::model::{Hook, RuleId};
+use crate::model::{ChainId, Hook, RuleId};
 
 use super::opens::{Opening, Wish};
 use super::{Labels, Owner, PLAIN};
@@ -23,10 +23,28 @@ pub(super) const OWNER: Owner = Owner {
         ("DOCKER", "published ports"),
     ],
     rewrites: "rewrites its chains when containers or the daemon start (DOCKER-USER is left alone)",
+    chain,
     rule,
     opens,
     ..PLAIN
 };
+
+/// Chains of a network in Docker's own nft tables, by the beginning of their names; the bridge follows.
+const NFT: &[(&str, &str)] = &[
+    ("filter-forward-in__", "to containers on"),
+    ("filter-forward-out__", "from containers on"),
+    ("nat-postrouting-in__", "source of connections to containers on"),
+    ("nat-postrouting-out__", "masquerades containers on"),
+];
+
+fn chain(labels: &Labels, chain: ChainId) -> Option<String> {
+    let name = labels.name(chain);
+    match name {
+        "nat-prerouting-and-output" => Some("published ports".to_string()),
+        "raw-PREROUTING" => Some("closes what is published for this host only".to_string()),
+        _ => NFT.iter().find_map(|(prefix, words)| Some(format!("{words} {}", name.strip_prefix(prefix)?))),
+    }
+}
 
 /// A rule in `DOCKER-USER`, which Docker leaves alone.
 fn opens(labels: &Labels, wish: &Wish) -> Vec<Opening> {

@@ -126,6 +126,11 @@ const STAGES: &[(&str, &str)] = &[
 fn chain(labels: &Labels, chain: ChainId) -> Option<String> {
     let name = labels.name(chain);
     let name = ["filter_", "nat_", "mangle_", "raw_"].iter().find_map(|p| name.strip_prefix(p)).unwrap_or(name);
+    let base = [("PREROUTING_", "before routing"), ("POSTROUTING_", "after routing"), ("OUTPUT_", "outbound")];
+    if let Some((rest, direction)) = base.iter().find_map(|(p, words)| Some((name.strip_prefix(p)?, words))) {
+        let what = if rest.starts_with("ZONES") { "zone" } else { "policies" };
+        return Some(format!("which {what}, {direction}"));
+    }
     let (zone, direction) = DIRECTIONS.iter().find_map(|(p, words)| Some((name.strip_prefix(p)?, words)))?;
     let kind = if zone.starts_with("policy_") { "policy" } else { "zone" };
     let zone = zone.strip_prefix("policy_").unwrap_or(zone);

@@ -175,7 +175,13 @@ fn the_other_owners() {
     );
     check("firewalld", "filter_IN_public_allow", "", "", "zone public, inbound: allowed services and ports");
     check("filter", "FWDI_internal", "", "", "zone internal, forwarded from it");
+    check("firewalld", "nat_PREROUTING_ZONES", "", "", "which zone, before routing");
+    check("firewalld", "mangle_PREROUTING_POLICIES_pre", "", "", "which policies, before routing");
     check("filter", "DOCKER-USER", "", "", "your own rules before Docker's");
+    check("docker-bridges", "filter-forward-in__br-1f0c", "", "", "to containers on br-1f0c");
+    check("docker-bridges", "nat-prerouting-and-output", "", "", "published ports");
+    check("nat", "ISTIO_OUTPUT", "", "", "which outbound traffic goes to the proxy");
+    check("nat", "CILIUM_POST_nat", "", "", "Cilium, after routing: masquerading");
     check("filter", "ufw-user-input", "", "", "your ufw rules, inbound");
     let mut b = Build::new("nat");
     let rule = b.rule("OVN-KUBE-NODEPORT", "", 32718, "dnat 10.96.178.142:8081");
