@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use nettrace_engine::lower::iptables::matches::icmp::type_names;
 use nettrace_engine::spec::{PacketSpec, ProtoName};
 
 use crate::load::{self, Failure};
@@ -94,37 +95,6 @@ fn number(text: &str) -> Result<u32, String> {
     parsed.map_err(|e| e.to_string())
 }
 
-const ICMP4: &[(&str, u8)] = &[
-    ("echo-reply", 0),
-    ("pong", 0),
-    ("destination-unreachable", 3),
-    ("redirect", 5),
-    ("echo-request", 8),
-    ("ping", 8),
-    ("router-advertisement", 9),
-    ("router-solicitation", 10),
-    ("time-exceeded", 11),
-    ("parameter-problem", 12),
-    ("timestamp-request", 13),
-    ("timestamp-reply", 14),
-];
-
-const ICMP6: &[(&str, u8)] = &[
-    ("destination-unreachable", 1),
-    ("packet-too-big", 2),
-    ("time-exceeded", 3),
-    ("parameter-problem", 4),
-    ("echo-request", 128),
-    ("ping", 128),
-    ("echo-reply", 129),
-    ("pong", 129),
-    ("router-solicitation", 133),
-    ("router-advertisement", 134),
-    ("neighbour-solicitation", 135),
-    ("neighbour-advertisement", 136),
-    ("redirect", 137),
-];
-
 impl PacketArgs {
     /// The packet that file and flags describe.
     pub fn spec(&self) -> Result<PacketSpec, Failure> {
@@ -187,10 +157,9 @@ fn proto_name(text: &str) -> Result<ProtoName, Failure> {
 }
 
 fn icmp_type(text: &str, six: bool) -> Result<u8, Failure> {
-    let table = if six { ICMP6 } else { ICMP4 };
-    let by_name = table.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, n)| *n);
+    let by_name = type_names(six).find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, n)| n);
     by_name.or_else(|| text.parse().ok()).ok_or_else(|| {
-        let names: Vec<_> = table.iter().map(|(name, _)| *name).collect();
+        let names: Vec<_> = type_names(six).map(|(name, _)| name).collect();
         Failure::new(format!("`{text}` is not an ICMP type; a number, or one of {}", names.join(", ")))
     })
 }

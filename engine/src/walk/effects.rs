@@ -2,7 +2,7 @@
 
 use super::Machine;
 use super::chain::RuleEnd;
-use crate::eval::{self, Hit};
+use crate::eval::Hit;
 use crate::fact::Fact;
 use crate::field::Field;
 use crate::model::*;
@@ -105,14 +105,7 @@ impl Machine<'_> {
     }
 
     fn object_map(&mut self, rule: RuleId, lookup: LookupId, site: u32) -> Option<RuleEnd> {
-        let hit = loop {
-            match eval::find(self.view(site), lookup) {
-                Hit::Ask(fact) => {
-                    self.answer(fact);
-                }
-                hit => break hit,
-            }
-        };
+        let hit = self.found(lookup, site);
         let l = self.world.model.lookup(lookup);
         let Hit::Element(e) = hit else { return Some(RuleEnd::Miss) };
         let Contents::Elements(elements) = &self.world.model.set(l.set).contents else { return Some(RuleEnd::Miss) };

@@ -141,15 +141,20 @@ impl Machine<'_> {
         true
     }
 
-    fn verdict_map(&mut self, lookup: LookupId, site: u32) -> RuleEnd {
-        let hit = loop {
+    /// What a lookup finds, once the facts that it depends on are answered.
+    pub(super) fn found(&mut self, lookup: LookupId, site: u32) -> Hit {
+        loop {
             match eval::find(self.view(site), lookup) {
                 Hit::Ask(fact) => {
                     self.answer(fact);
                 }
-                hit => break hit,
+                hit => return hit,
             }
-        };
+        }
+    }
+
+    fn verdict_map(&mut self, lookup: LookupId, site: u32) -> RuleEnd {
+        let hit = self.found(lookup, site);
         let l = self.world.model.lookup(lookup);
         if let LookupKey::Exprs(parts) = &l.key {
             for e in parts {

@@ -100,6 +100,12 @@ const TYPES6: &[Row] = &[
     ("redirect", 137, 0, 255),
 ];
 
+/// The types with names for all their codes, of ICMP or ICMPv6.
+pub fn type_names(six: bool) -> impl Iterator<Item = (&'static str, u8)> {
+    let names = if six { TYPES6 } else { TYPES4 };
+    names.iter().filter(|r| r.1 != ANY && (r.2, r.3) == (0, 255)).map(|r| (r.0, r.1))
+}
+
 /// Type and code range of `8`, `3/4`, `echo-request`; a name may be shortened while it is unique.
 fn read(text: &str, names: &[Row]) -> Option<(u8, u8, u8)> {
     let (kind, code) = text.split_once('/').map_or((text, None), |(k, c)| (k, Some(c)));
