@@ -112,6 +112,7 @@ fn arrives_where_it_left(world: World, start: &Packet, last: &Packet, packet: &m
     packet.put(Field::EtherSaddr, Got::Unknown);
     let Some(oif) = oif else { return };
     let name = device_name(oif);
+    let own = world.host.link(&name).ok().and_then(|l| l.mac).map_or(Got::Unknown, |m| Got::Value(m.value()));
     if last.or_zero(Field::IsBridged) != 0 {
         packet.put(Field::EtherDaddr, start.get(Field::EtherSaddr));
     } else if world.host.is_bridge(&name) == Ok(true) {
@@ -123,8 +124,11 @@ fn arrives_where_it_left(world: World, start: &Packet, last: &Packet, packet: &m
             _ => Got::Unknown,
         };
         packet.put(Field::PhysIn, port);
+        let dst = crate::field::to_address(packet.or_zero(Field::Daddr), packet.family());
+        if world.host.is_local(dst, &mut Vec::new()) == Ok(true) {
+            packet.put(Field::EtherDaddr, own);
+        }
     } else {
-        let own = world.host.link(&name).ok().and_then(|l| l.mac).map(crate::host::Mac::value);
-        packet.put(Field::EtherDaddr, own.map_or(Got::Unknown, Got::Value));
+        packet.put(Field::EtherDaddr, own);
     }
 }

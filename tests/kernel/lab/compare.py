@@ -2,7 +2,6 @@
 
 A pass that is nothing but "policy accept" is left out on both sides. The source port is not compared behind the last hook (MASQUERADE picks it).
 """
-import re
 
 HEADER = ("saddr", "daddr", "sport", "dport", "mark")
 FATE = {"drop": ("hook", "family", "table", "chain", "rule", "by"), "out": ("oif",), "local": ("iif",), "stack_drop": ("after",),
@@ -16,14 +15,8 @@ def passes(c):
             yield p
 
 
-def anonymous(name):
-    """Chains without a name (`jump { … }`) have one in the kernel that no listing shows."""
-    return re.sub(r"__chain\d+$", "", name or "") if name else name
-
-
 def steps(c):
-    return [(p.get("hook"), p.get("family"), p.get("table"), anonymous(s.get("chain")), s.get("kind"), s.get("rule"),
-             anonymous(s.get("verdict")))
+    return [(p.get("hook"), p.get("family"), p.get("table"), s.get("chain"), s.get("kind"), s.get("rule"), s.get("verdict"))
             for p in passes(c) for s in p.get("steps") or []]
 
 

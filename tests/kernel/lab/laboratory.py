@@ -610,7 +610,7 @@ class Lab:
                 cur_pass = dict(family=fam, table=tab, chain=None, hook=hooks[-1]["hook"], entry=lastprobe, steps=[],
                                 hooks_before=len(hooks))
                 path.append(cur_pass)
-            st = {"chain": ch, "kind": ev["type"], "rule": None, "verdict": ev.get("verdict")}
+            st = {"chain": listed(ch), "kind": ev["type"], "rule": None, "verdict": listed(ev.get("verdict"))}
             if "handle" not in ev and ev["type"] == "rule" and ev.get("verdict") == "continue":
                 ev["type"] = st["kind"] = "return"  # end of chain reached, no rule matched (6.18: type=rule, no handle)
             if "handle" in ev:
@@ -763,6 +763,11 @@ class Lab:
                 f["also_local"] = True  # broadcast sent by this machine: a copy is delivered locally as well
             return f
         return dict(kind="stack_drop", after=last["hook"], verified=v)
+
+
+def listed(name):
+    """Chains without a name (`jump { … }`) have one in the kernel that no listing shows."""
+    return re.sub(r"__chain\d+$", "", name) if name else name
 
 
 def strip_date(o):

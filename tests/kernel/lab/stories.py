@@ -732,5 +732,5 @@ def case(name):
     nft, packets, *knobs = STORIES[name]()
     nft = spread(nft)
     knobs = {"bridge_nf": 1, "route_localnet": 0, "fwmark_rule": 0, **(knobs[0] if knobs else {})}
-    return {"backend": "nft", "nft": nft, "knobs": knobs, "packets": packets, "stateful": name in STATEFUL,
+    return {"backend": "nft", "nft": nft, "knobs": knobs, "packets": packets, "neighbours": True, "stateful": name in STATEFUL,
             "doc": STORIES[name].__doc__.split("\n")[0], "features": ["story"]}
