@@ -265,13 +265,9 @@ impl Trace {
 
     /// The packet just before event `index`.
     pub fn packet_at(&self, index: usize) -> Packet {
-        let mut packet = self.start.clone();
-        for event in self.events.iter().take(index) {
-            if let Event::Write { field, new, .. } = event {
-                packet.put(*field, *new);
-            }
-        }
-        packet
+        let mut moment = Moment::start(self);
+        moment.go(self, index);
+        moment.packet
     }
 
     /// The packet at the end.
@@ -303,6 +299,34 @@ impl Trace {
     }
 }
 
+/// The packet at a moment of a walk, to go on from: in the order of the events all packets cost one pass.
+#[derive(Clone, Debug)]
+pub struct Moment {
+    at: usize,
+    packet: Packet,
+}
+
+impl Moment {
+    /// The start of a walk.
+    pub fn start(trace: &Trace) -> Self {
+        Moment { at: 0, packet: trace.start.clone() }
+    }
+
+    /// Goes to just before event `index` of that walk; the packet there.
+    pub fn go(&mut self, trace: &Trace, index: usize) -> &Packet {
+        if index < self.at {
+            *self = Moment::start(trace);
+        }
+        for event in trace.events.iter().take(index).skip(self.at) {
+            if let Event::Write { field, new, .. } = event {
+                self.packet.put(*field, *new);
+            }
+        }
+        self.at = index;
+        &self.packet
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -321,6 +345,9 @@ mod tests {
         let t = Trace { start, events, assumptions: Vec::new() };
         let ports: Vec<_> = (0..4).map(|i| t.packet_at(i).value(Field::Dport).unwrap()).collect();
         assert_eq!(ports, [31002, 31002, 8200, 8200]);
+        let mut moment = Moment::start(&t);
+        let ports: Vec<_> = [1, 3, 0, 2].map(|i| moment.go(&t, i).value(Field::Dport).unwrap()).to_vec();
+        assert_eq!(ports, [31002, 8200, 31002, 8200]);
         assert_eq!((t.since(Field::Dport, 2), t.since(Field::Dport, 1)), (Some(1), None));
     }
 }

@@ -5,6 +5,7 @@ use super::Inquiry;
 use super::judge::Recall;
 use crate::World;
 use crate::model::{Model, Op, RuleId, Test};
+use crate::packet::Packet;
 use crate::trace::Trace;
 
 /// A condition and how it stood.
@@ -20,26 +21,26 @@ pub struct Stood {
 
 /// The rule's conditions in order, up to the first that failed; as of just before event `event` of the walk.
 pub fn conditions(world: World, trace: &Trace, rule: RuleId, event: usize) -> Vec<Stood> {
-    stood(&Recall::new(world, trace), rule, event)
+    stood(&Recall::new(world, trace), &trace.packet_at(event), rule, event)
 }
 
 impl Inquiry<'_> {
     /// The same as [`conditions`], for one rule after the other.
     pub fn conditions(&self, rule: RuleId, event: usize) -> Vec<Stood> {
-        stood(&self.recall, rule, event)
+        stood(&self.recall, &self.packet_at(event), rule, event)
     }
 }
 
-fn stood(recall: &Recall, rule: RuleId, event: usize) -> Vec<Stood> {
-    let (model, packet) = (recall.world.model, recall.trace.packet_at(event));
+fn stood(recall: &Recall, packet: &Packet, rule: RuleId, event: usize) -> Vec<Stood> {
+    let model = recall.world.model;
     let first = model.rule(rule).ops.start;
     let mut out = Vec::new();
     for (i, op) in model.rule_ops(rule).iter().enumerate() {
         let Op::Test(test) = *op else { continue };
         let site = first + i as u32;
         for test in members(model, test) {
-            let holds = recall.holds(test, &packet, site, event);
-            let had = recall.field(test).map_or_else(String::new, |f| recall.had(f, &packet, event));
+            let holds = recall.holds(test, packet, site, event);
+            let had = recall.field(test).map_or_else(String::new, |f| recall.had(f, packet, event));
             out.push(Stood { wanted: model.show_test(test, packet.family()), had, holds });
             if holds == Some(false) {
                 return out;

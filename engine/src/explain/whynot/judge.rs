@@ -18,6 +18,8 @@ pub(super) struct Recall<'a> {
     pub(super) trace: &'a Trace,
     facts: Facts,
     state: State,
+    /// The hooks, each with the event that enters it.
+    hooks: Vec<(usize, Hook)>,
     /// Random draws: op, number of the evaluation, and the event of the answer.
     draws: Vec<(u32, u32, usize)>,
 }
@@ -35,8 +37,11 @@ pub(super) enum End {
 
 impl<'a> Recall<'a> {
     pub(super) fn new(world: World<'a>, trace: &'a Trace) -> Self {
-        let (mut facts, mut draws) = (Facts::default(), Vec::new());
+        let (mut facts, mut draws, mut hooks) = (Facts::default(), Vec::new(), Vec::new());
         for (i, event) in trace.events.iter().enumerate() {
+            if let Event::Hook(hook) = event {
+                hooks.push((i, *hook));
+            }
             if let Event::Answer { fact, value, .. } = event {
                 facts.put(fact.clone(), *value);
                 if let Fact::Chance { site, at, .. } = fact {
@@ -44,7 +49,7 @@ impl<'a> Recall<'a> {
                 }
             }
         }
-        Recall { world, trace, facts, state: State::default(), draws }
+        Recall { world, trace, facts, state: State::default(), hooks, draws }
     }
 
     /// What a test or an expression of the op `site` looks at, before event `event`.
@@ -53,12 +58,18 @@ impl<'a> Recall<'a> {
         View {
             world: self.world,
             packet,
-            hook: self.trace.hook_at(event).unwrap_or(Hook::Prerouting),
+            hook: self.hook_at(event),
             facts: &self.facts,
             state: &self.state,
             site,
             at: drawn.map_or(0, |(_, at, _)| *at),
         }
+    }
+
+    /// The hook that an event happened in.
+    fn hook_at(&self, event: usize) -> Hook {
+        let entered = self.hooks.partition_point(|(at, _)| *at <= event);
+        entered.checked_sub(1).and_then(|i| self.hooks.get(i)).map_or(Hook::Prerouting, |(_, hook)| *hook)
     }
 
     /// Whether a test holds for a packet at an event; `None` when the inputs don't tell.

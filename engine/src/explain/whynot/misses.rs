@@ -53,13 +53,16 @@ impl Inquiry<'_> {
     /// The rules that were looked at without matching right before a step; at most `most` are told.
     pub fn misses(&self, step: &ChainStep, most: usize) -> Misses {
         let all = step.looked(self.recall.world.model);
+        if all.is_empty() {
+            return Misses::default();
+        }
         let told = self.nearest(step, all.clone(), most);
-        let mut packet = (step.event, self.recall.trace.packet_at(step.event));
+        let mut packet = (step.event, self.packet_at(step.event));
         let mut list = Vec::with_capacity(told.len());
         for index in told {
             let at = self.moment(step.event, index);
             if at != packet.0 {
-                packet = (at, self.recall.trace.packet_at(at));
+                packet = (at, self.packet_at(at));
             }
             let Some(rule) = self.rule_at(step, index) else { continue };
             list.push(Miss { rule, number: index + 1, failed: self.unmet(rule, &packet.1, at) });
@@ -77,7 +80,7 @@ impl Inquiry<'_> {
         if all.len() <= most {
             return all.collect();
         }
-        let packet = self.recall.trace.packet_at(step.event);
+        let packet = self.packet_at(step.event);
         let score = |i: u32| self.rule_at(step, i).map_or(0, |rule| self.named(rule, &packet, step.event));
         let mut ranked: Vec<(u32, u32)> = all.map(|i| (score(i), i)).collect();
         ranked.sort_unstable_by_key(|r| Reverse(*r));

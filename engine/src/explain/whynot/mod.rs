@@ -10,6 +10,7 @@ mod misses;
 mod path;
 mod words;
 
+use std::cell::RefCell;
 use std::sync::OnceLock;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -19,7 +20,7 @@ use crate::field::{Field, Value};
 use crate::graph;
 use crate::model::{ChainId, ChainKind, Effect, Hook, Model, Op, RuleId, Test, Verdict};
 use crate::packet::Packet;
-use crate::trace::{By, Cause, Event, Fate, Step, Trace};
+use crate::trace::{By, Cause, Event, Fate, Moment, Step, Trace};
 
 use super::names::Labels;
 pub use conditions::{Stood, conditions};
@@ -157,6 +158,7 @@ pub struct Inquiry<'a> {
     entered: FxHashSet<ChainId>,
     callers: OnceLock<FxHashMap<ChainId, Vec<RuleId>>>,
     labels: Labels<'a>,
+    moment: RefCell<Moment>,
 }
 
 impl<'a> Inquiry<'a> {
@@ -169,6 +171,7 @@ impl<'a> Inquiry<'a> {
             entered: FxHashSet::default(),
             callers: OnceLock::new(),
             labels: Labels::build(world.model),
+            moment: RefCell::new(Moment::start(trace)),
         };
         for (i, event) in trace.events.iter().enumerate() {
             it.read(i, event);
@@ -203,6 +206,11 @@ impl<'a> Inquiry<'a> {
     /// The walk.
     pub fn trace(&self) -> &'a Trace {
         self.recall.trace
+    }
+
+    /// The packet just before an event; asking in the order of the events is cheap.
+    fn packet_at(&self, event: usize) -> Packet {
+        self.moment.borrow_mut().go(self.recall.trace, event).clone()
     }
 
     fn events(&self) -> &'a [Event] {
