@@ -95,6 +95,7 @@ fn every_format_and_command_prints_something_of_its_kind() {
         &["TRACE: nat:KUBE-SEP-VKIPXDQHDOL5KL3V:rule:2 IN=eth0 OUT= "],
     );
     check("explain --dport 31002 --format markdown", "", 0, &["## FORWARDED", "| PREROUTING | nat |"]);
+    check("explain --dport 31002 --format html", "", 0, &["<!doctype html>", "FORWARDED</b> to 10.244.166.136:8200"]);
     check("explain --dport 31002 --format mermaid", "", 0, &["flowchart TD", "-->"]);
     check("explain --dport 31002 --format dot", "", 0, &["digraph", "->"]);
     check("explain --dport 31002 --reply", "", 0, &["Packet 2: synack", "10.244.166.136:8200"]);

@@ -50,6 +50,11 @@ pub const ALL_RULES: u64 = 200_000_000;
 /// Events that all ways of a packet write together; stands for memory.
 pub const ALL_EVENTS: u64 = 4_000_000;
 
+/// Ways of a packet that an HTML page shows.
+pub const PAGE_WAYS: usize = 24;
+/// Steps of one way that an HTML page shows.
+pub const PAGE_STEPS: usize = 2_000;
+
 /// A limit as people read of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
@@ -147,4 +152,16 @@ pub const ALL: &[Limit] = &[
     limit("ALL_EVENTS", ALL_EVENTS, "events that all ways write together", "as for OUTCOMES"),
     limit("CHAINS", CHAINS as u64, "chains that `nettrace chains` draws", "the others are left out"),
     limit("PACKETS", PACKETS as u64, "packets of one replay", "status 2: \"N packets are more than 1000000\""),
+    limit(
+        "PAGE_WAYS",
+        PAGE_WAYS as u64,
+        "ways of a packet on an HTML page",
+        "\"… and N more ways, which a page cannot show\"",
+    ),
+    limit(
+        "PAGE_STEPS",
+        PAGE_STEPS as u64,
+        "steps of one way on an HTML page",
+        "\"… and N more steps, which a page cannot show\"",
+    ),
 ];

@@ -12,6 +12,7 @@ mod way;
 use nettrace_engine::explain::answer::{Answer, Ending};
 use nettrace_engine::explain::whynot::WhyNot;
 use nettrace_engine::fact::Outcomes;
+use nettrace_engine::limits::PAGE_WAYS;
 use nettrace_engine::trace::Trace;
 use sha2::{Digest, Sha256};
 
@@ -24,9 +25,6 @@ use crate::output::base64;
 
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/step.js");
-
-/// Ways of one packet that are drawn; the rest is counted.
-const WAYS: usize = 24;
 
 /// One packet to draw.
 pub struct Part<'a> {
@@ -209,7 +207,7 @@ impl Sheet<'_> {
         if self.several() {
             self.links(h, endings);
         }
-        for (n, ending) in (1..).zip(endings).take(WAYS) {
+        for (n, ending) in (1..).zip(endings).take(PAGE_WAYS) {
             let Some(outcome) = self.part.outcomes.list.get(ending.outcome) else { continue };
             let id = format!("{}w{n}", self.id);
             let drawn = Drawn {
@@ -227,8 +225,8 @@ impl Sheet<'_> {
                 drawn.draw(h);
             });
         }
-        if endings.len() > WAYS {
-            h.leaf("p.note", &format!("… and {} more ways, which a page cannot show", endings.len() - WAYS));
+        if endings.len() > PAGE_WAYS {
+            h.leaf("p.note", &format!("… and {} more ways, which a page cannot show", endings.len() - PAGE_WAYS));
         }
     }
 
@@ -243,7 +241,7 @@ impl Sheet<'_> {
 
     fn links(&self, h: &mut Html, endings: &[Ending]) {
         h.with("nav.tabs", &[("aria-label", "Ways of the packet")], |h| {
-            for (n, ending) in (1..).zip(endings).take(WAYS) {
+            for (n, ending) in (1..).zip(endings).take(PAGE_WAYS) {
                 h.with("a", &[("href", &format!("#{}w{n}", self.id))], |h| {
                     let odds = ending.odds.map(|p| format!("{:.1} % ", p * 100.0)).unwrap_or_default();
                     h.leaf(&toned("b", tone(&self.part.answer, ending)), &odds);

@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use nettrace_engine::limits;
 use webdriver::Browser;
 
 const HOME: char = '\u{e011}';
@@ -99,6 +100,22 @@ fn hostile_names_stay_text() {
     assert_eq!(page.matches("</script").count(), 1);
     assert!(page.contains("&lt;/b&gt;&lt;script&gt;x") && !page.contains("' onload='"));
     assert!(!page.chars().any(|c| c == '\x1b' || c == '\u{202e}'));
+}
+
+/// A page stays of a size that a browser can show; what it leaves out is counted.
+#[test]
+fn a_page_has_its_limits() {
+    let dump = |rules: String| format!("*mangle\n:PREROUTING ACCEPT [0:0]\n{rules}COMMIT\n");
+    let steps = (1..=limits::PAGE_STEPS + 10).map(|i| format!("-A PREROUTING -j MARK --set-mark {i}\n")).collect();
+    let long = page(&["-", "--dst", "192.0.2.1"], &dump(steps));
+    assert_eq!(long.matches("<li class=\"step ").count(), limits::PAGE_STEPS);
+    assert!(long.contains("more steps, which a page cannot show"));
+    let ports = (1..=limits::PAGE_WAYS + 6).map(|i| {
+        format!("-A PREROUTING -p tcp -m statistic --mode random --probability 0.1 -j TOS --set-tos 0x{i:02x}/0xff\n-A PREROUTING -m tos --tos 0x{i:02x} -j ACCEPT\n")
+    });
+    let many = page(&["-", "--dst", "192.0.2.1"], &dump(ports.collect()));
+    assert_eq!(many.matches("<section class=\"way\"").count(), limits::PAGE_WAYS);
+    assert!(many.contains("more ways, which a page cannot show"));
 }
 
 /// The values before and behind the step shown; one where it did not change.

@@ -11,9 +11,6 @@ use nettrace_engine::trace::{Event, Trace};
 
 use crate::render::text::{self, Scene, Tone, built_lines, hook_name, parts, quiet_words};
 
-/// Steps of one way that are drawn; the rest is counted.
-pub const MOST: usize = 2000;
-
 /// What a step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -3,12 +3,13 @@
 use nettrace_engine::explain::answer::{Answer, Ending};
 use nettrace_engine::explain::step::Teller;
 use nettrace_engine::explain::whynot::{Misses, Stood};
+use nettrace_engine::limits::PAGE_STEPS;
 use nettrace_engine::model::RuleId;
 use nettrace_engine::trace::Trace;
 
 use super::markup::Html;
 use super::packet::{self, Cited, Moment};
-use super::steps::{Entry, Kind, MOST, Step, path};
+use super::steps::{Entry, Kind, Step, path};
 use crate::render::text::{Scene, Tone, hook_name, off_why, thousands};
 
 /// A way to draw.
@@ -58,7 +59,7 @@ impl Drawn<'_> {
                     match entry {
                         Entry::Table(table) => h.leaf("li.table", table),
                         Entry::Quiet(said) => h.leaf("li.quiet", said),
-                        Entry::Step(_) if n == MOST => {}
+                        Entry::Step(_) if n == PAGE_STEPS => {}
                         Entry::Step(step) => {
                             n += 1;
                             link(h, step, &format!("#{}", self.step_id(n)));
@@ -79,10 +80,10 @@ impl Drawn<'_> {
             Entry::Step(step) => Some(step),
             _ => None,
         });
-        let left = all.clone().count().saturating_sub(MOST);
+        let left = all.clone().count().saturating_sub(PAGE_STEPS);
         let mut done: Vec<Cited> = Vec::new();
         h.el("ol.steps", |h| {
-            for (i, step) in all.take(MOST).enumerate() {
+            for (i, step) in all.take(PAGE_STEPS).enumerate() {
                 let id = self.step_id(i + 1);
                 let from = done.last().map_or(0, |s| s.until);
                 let until = step.until.max(from);
