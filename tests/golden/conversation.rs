@@ -20,6 +20,7 @@ const SCRIPTED: &[(&str, &str)] = &[
     ("story-00004", "a scanner's connections, not one's packets"),
     ("story-00007", "connections that use up a limit"),
     ("story-00012", "connections that use up a limit"),
+    ("story-two-uplinks-rp1", "an answer by the other uplink"),
 ];
 
 #[test]
