@@ -157,22 +157,22 @@ impl<'m> Labels<'m> {
 
     /// What programs that have chains or devices here decide elsewhere, in sentences.
     pub fn unseen(&self, host: &Host) -> Vec<String> {
-        let at_devices =
-            OWNERS.iter().filter(|o| has_device(o, host) && !self.present().iter().any(|p| p.name == o.name));
-        let said = self.present().iter().chain(at_devices).filter(|o| !o.unseen.is_empty());
+        let said = OWNERS.iter().filter(|o| !o.unseen.is_empty() && self.is_here(o, host));
         said.map(|o| format!("{}: {}", o.name, o.unseen)).collect()
     }
 
     /// The program that may decide over a packet before the rules, and behind them: what the rules let pass is not certain.
     pub fn doubt(&self, host: &Host) -> Option<&'static str> {
-        let programs = OWNERS.iter().filter(|o| !o.programs.is_empty());
-        let here = |o: &&&Owner| has_device(o, host) || self.has_chain_of(o);
-        programs.into_iter().find(here).map(|o| o.name)
+        let mut programs = OWNERS.iter().filter(|o| !o.programs.is_empty());
+        programs.find(|o| self.is_here(o, host)).map(|o| o.name)
     }
 
-    /// Whether an owner has a chain here.
-    fn has_chain_of(&self, owner: &Owner) -> bool {
-        self.model.chains.iter().any(|c| listed(owner.chains, self.model.name(c.name)).is_some())
+    /// Whether an owner has a table, a chain or a device here; of one owner this is far cheaper to know than of all.
+    fn is_here(&self, owner: &Owner, host: &Host) -> bool {
+        let name = |n| self.model.name(n);
+        has_device(owner, host)
+            || self.model.tables.iter().any(|t| listed_table(owner.tables, name(t.name)))
+            || self.model.chains.iter().any(|c| listed(owner.chains, name(c.name)).is_some())
     }
 
     fn owner_of(&self, chain: ChainId) -> Option<&'static Owner> {
