@@ -161,16 +161,18 @@ fn check(found: &Found) -> Result<(), Failure> {
 pub fn read(path: &Path) -> Result<String, Failure> {
     let fail = |e: std::io::Error| Failure::new(format!("cannot read {}: {e}", path.display()));
     let file = File::open(path).map_err(fail)?;
-    limited(file, &path.display().to_string())
+    let size = file.metadata().map_or(0, |m| m.len());
+    limited(file, size, &path.display().to_string())
 }
 
 /// Reads standard input.
 pub fn read_stdin() -> Result<String, Failure> {
-    limited(std::io::stdin().lock(), "standard input")
+    limited(std::io::stdin().lock(), 0, "standard input")
 }
 
-fn limited(from: impl Read, name: &str) -> Result<String, Failure> {
-    let mut bytes = Vec::new();
+/// Reads what is about `size` bytes long, and may not be longer than an input is allowed to be.
+fn limited(from: impl Read, size: u64, name: &str) -> Result<String, Failure> {
+    let mut bytes = Vec::with_capacity(size.min(limits::INPUT) as usize + 1);
     let read = from.take(limits::INPUT + 1).read_to_end(&mut bytes);
     read.map_err(|e| Failure::new(format!("cannot read {name}: {e}")))?;
     text::decode(bytes).map_err(|why| Failure::new(format!("{name} {why}")))

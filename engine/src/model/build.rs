@@ -61,6 +61,12 @@ impl Model {
         self.chains[chain.0 as usize].name = name;
     }
 
+    /// Makes room for about so many rules.
+    pub fn reserve(&mut self, rules: usize) {
+        self.rules.reserve(rules);
+        self.ops.reserve(3 * rules);
+    }
+
     /// The next number in the order of registrations.
     pub fn register(&mut self) -> u32 {
         self.registrations += 1;

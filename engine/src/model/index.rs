@@ -7,7 +7,7 @@
 use rustc_hash::FxHashMap;
 
 use super::{ChainId, Expr, Model, Op, Test, ones};
-use crate::field::{Field, Value};
+use crate::field::{Field, Show, Value};
 use crate::packet::{Got, Packet};
 
 /// Shorter chains are walked rule by rule.
@@ -19,33 +19,51 @@ const KEYS: [Field; 5] = [Field::Daddr, Field::Saddr, Field::Dport, Field::Oif, 
 /// The index of a model's long chains.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
-    chains: FxHashMap<ChainId, ChainIndex>,
+    /// For each chain the place of its index, if it has one.
+    places: Vec<Option<u32>>,
+    chains: Vec<ChainIndex>,
+}
+
+/// What a rule is filed under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Lane {
+    field: Field,
+    /// Only the 32 bits of an IPv4 address are compared: other packets are not told apart by it.
+    v4: bool,
 }
 
 /// The index of one chain: positions from 0, ascending in each list.
 #[derive(Clone, Debug, Default)]
 struct ChainIndex {
-    exact: FxHashMap<(Field, Value), Vec<u32>>,
-    fields: Vec<Field>,
+    exact: FxHashMap<(Lane, Value), Vec<u32>>,
+    lanes: Vec<Lane>,
     generic: Vec<u32>,
 }
 
 impl Index {
     /// Indexes all long chains.
     pub fn new(model: &Model) -> Self {
-        let long = model.chains.iter().enumerate().filter(|(_, c)| c.rules.len() >= WORTH_IT);
-        let chains = long.map(|(i, _)| (ChainId(i as u32), ChainIndex::new(model, ChainId(i as u32)))).collect();
-        Index { chains }
+        let mut index = Index::default();
+        for (i, chain) in model.chains.iter().enumerate() {
+            let long = chain.rules.len() >= WORTH_IT;
+            index.places.push(long.then_some(index.chains.len() as u32));
+            if long {
+                index.chains.push(ChainIndex::new(model, ChainId(i as u32)));
+            }
+        }
+        index
     }
 
     /// The next position from `from` on whose rule may match; `None`: no further one does. A chain without an index
     /// gives `from` itself.
     pub fn next(&self, chain: ChainId, from: u32, packet: &Packet) -> Option<u32> {
-        let Some(index) = self.chains.get(&chain) else { return Some(from) };
+        let place = self.places.get(chain.0 as usize).copied().flatten();
+        let Some(index) = place.and_then(|place| self.chains.get(place as usize)) else { return Some(from) };
         let mut best = after(&index.generic, from);
-        for field in &index.fields {
-            let list = match packet.get(*field) {
-                Got::Value(v) => index.exact.get(&(*field, v)),
+        for lane in &index.lanes {
+            let list = match packet.get(lane.field) {
+                _ if lane.v4 && packet.family() != 2 => return Some(from),
+                Got::Value(v) => index.exact.get(&(*lane, v)),
                 // A strict comparison with an absent value fails.
                 Got::Absent => None,
                 Got::Unknown => return Some(from),
@@ -68,8 +86,8 @@ impl ChainIndex {
         for (at, rule) in model.chain(chain).rules.iter().enumerate() {
             match key(model, model.rule_ops(*rule)) {
                 Some(key) => {
-                    if !index.fields.contains(&key.0) {
-                        index.fields.push(key.0);
+                    if !index.lanes.contains(&key.0) {
+                        index.lanes.push(key.0);
                     }
                     index.exact.entry(key).or_default().push(at as u32);
                 }
@@ -81,21 +99,21 @@ impl ChainIndex {
 }
 
 /// The exact value that a rule wants of the best field, by its first run of tests.
-fn key(model: &Model, ops: &[Op]) -> Option<(Field, Value)> {
-    let mut best: Option<(usize, Value)> = None;
+fn key(model: &Model, ops: &[Op]) -> Option<(Lane, Value)> {
+    let mut best: Option<(usize, (Lane, Value))> = None;
     for op in ops {
         let Op::Test(test) = op else { break };
         if counts(model, *test) {
             // Passing over the rule would leave its counter behind.
             break;
         }
-        let Some((field, value)) = exact(model, *test) else { continue };
-        let Some(rank) = KEYS.iter().position(|k| *k == field) else { continue };
+        let Some(key) = exact(model, *test) else { continue };
+        let Some(rank) = KEYS.iter().position(|k| *k == key.0.field) else { continue };
         if best.is_none_or(|b| rank < b.0) {
-            best = Some((rank, value));
+            best = Some((rank, key));
         }
     }
-    best.map(|(rank, value)| (KEYS[rank], value))
+    best.map(|(_, key)| key)
 }
 
 /// Whether evaluating the test moves a counter (`numgen inc`, an ipset element's counters).
@@ -110,13 +128,18 @@ fn counts(model: &Model, test: Test) -> bool {
     }
 }
 
-fn exact(model: &Model, test: Test) -> Option<(Field, Value)> {
-    match test {
-        Test::Masked { field, neg: false, mask: u32::MAX, value } => Some((field, value.into())),
+/// The one value that the test wants of a field.
+fn exact(model: &Model, test: Test) -> Option<(Lane, Value)> {
+    let (field, mask, value) = match test {
+        Test::Masked { field, neg: false, mask, value } => (field, mask.into(), value.into()),
         Test::Wide { field, neg: false, wide } => {
             let (mask, value) = model.wides[wide.0 as usize];
-            (mask == ones(field.bits())).then_some((field, value))
+            (field, mask, value)
         }
-        _ => None,
-    }
+        _ => return None,
+    };
+    let bits = field.bits();
+    let v4 = bits > 32 && mask == ones(32) && field.show() == Show::Addr;
+    let whole = mask & ones(bits) == ones(bits) || v4;
+    whole.then_some((Lane { field, v4 }, value))
 }

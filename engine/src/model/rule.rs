@@ -317,7 +317,7 @@ pub enum Effect {
     /// Drops and answers.
     Reject(RejectWith),
     /// Changes a set.
-    SetUpdate(SetUpdate),
+    SetUpdate(Box<SetUpdate>),
     /// `SET --map-set`: writes a field from an ipset element's extension, when there is one.
     SetMap {
         /// The lookup.
@@ -362,7 +362,7 @@ pub enum Effect {
     /// TCP options are removed.
     Strip(Vec<u8>),
     /// State that decides.
-    Stateful(Stateful),
+    Stateful(Box<Stateful>),
     /// A named object chosen by a map; without an element the rule misses.
     ObjectMap(LookupId),
 }

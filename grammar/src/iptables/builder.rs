@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use lalrpop_util::ParseError;
 
 use super::lexer::{LexError, LexErrorKind, Lexer, Tail, Token};
-use super::split::{Form, Raw};
+use super::split::{Form, Piece, Raw, Splitter};
 use super::tree::{ChainOp, Counters, Item, Read, RuleLine, RuleOp, Tree, Unreadable, Words};
 use crate::diag::Diagnostic;
 use crate::source::{Source, Span};
@@ -43,7 +43,11 @@ fn span_of(raw: Raw<'_>, pos: u32) -> Span {
 impl<'i> Builder<'i> {
     /// For a source of which nothing was read yet.
     pub fn new(source: &'i Source) -> Self {
-        Builder { tree: Tree::new(source), diagnostics: Vec::new(), line: Line::default() }
+        let mut tree = Tree::new(source);
+        let lines = memchr::memchr_iter(b'\n', source.text.as_bytes()).count();
+        tree.items.reserve(lines);
+        tree.spans.reserve(lines);
+        Builder { tree, diagnostics: Vec::new(), line: Line::default() }
     }
 
     fn push(&mut self, item: Item, start: u32, end: u32) {
@@ -152,13 +156,9 @@ impl<'i> Builder<'i> {
         self.line.tail = Some(words);
         if tail.shell || tail.text.len() > LONGEST_WORD || !slices(tail.text) {
             let source = self.tree.source;
-            let at = (pos - source.base) as usize;
-            let lexer = Lexer::rest(&source.text, source.base, at, tail.shell);
-            for token in lexer.map_while(Result::ok) {
-                match token {
-                    (pos, Token::Word(raw), _) => self.word(raw, pos),
-                    _ => break,
-                }
+            let mut words = Splitter::new(&source.text, (pos - source.base) as usize, tail.shell);
+            while let (Piece::Word(raw), at, _) = words.next() {
+                self.word(raw, source.base + at as u32);
             }
         }
     }

@@ -162,11 +162,6 @@ impl<'i> Lexer<'i> {
         Lexer { each: true, ..Self::new(text, base, at) }
     }
 
-    /// Only words, from behind a line's operation on.
-    pub fn rest(text: &'i str, base: u32, at: usize, shell: bool) -> Self {
-        Lexer { words: Splitter::new(text, at, shell), state: State::Rest, ..Self::words(text, base, at) }
-    }
-
     fn spanned(&self, token: Token<'i>, start: usize, end: usize) -> (u32, Token<'i>, u32) {
         (self.base + start as u32, token, self.base + end as u32)
     }

@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 use rustc_hash::FxHashMap;
 
 use super::lexer::{Lexer, Token};
-use super::split::{Form, Raw};
+use super::split::{Form, Piece, Raw, Splitter};
 use crate::source::{Source, Span};
 
 /// What a word looked like.
@@ -220,10 +220,13 @@ impl<'s> Tree<'s> {
 
     /// The text of a name, quotes and escapes undone.
     pub fn text(&self, name: Span) -> &str {
-        self.undone(name.start).unwrap_or_else(|| {
-            let text = self.slice(name);
-            text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text)
-        })
+        self.value(self.slice(name), name.start)
+    }
+
+    /// The value of a text at `pos`: what was noted when it was read, or all that stands between its quotes.
+    fn value<'t>(&'t self, text: &'t str, pos: u32) -> &'t str {
+        let noted = if self.undone.is_empty() { None } else { self.undone.get(&pos) };
+        noted.map_or_else(|| text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text), String::as_str)
     }
 
     /// The text of a comment's line, without the `#`, verbatim.
@@ -232,26 +235,18 @@ impl<'s> Tree<'s> {
     }
 
     /// The words of a line, in order.
-    pub fn words(&self, words: Words) -> impl Iterator<Item = Word<'_>> {
+    pub fn words(&self, words: Words) -> Reading<'_> {
         let Source { text, base, .. } = self.source;
         let at = words.from.saturating_sub(*base) as usize;
-        let mut lexer = match words.read {
-            Read::Line => Lexer::words(text, *base, at),
-            read => Lexer::rest(text, *base, at, read == Read::Shell),
+        let from = match words.read {
+            Read::Line => Begin::Line(Lexer::words(text, *base, at)),
+            read => Begin::Rest(Splitter::new(text, at, read == Read::Shell)),
         };
-        std::iter::from_fn(move || {
-            loop {
-                match lexer.next()?.ok()? {
-                    (pos, Token::Word(raw), _) => return Some(self.word(raw, pos)),
-                    (_, Token::Newline, _) => return None,
-                    _ => {}
-                }
-            }
-        })
+        Reading { tree: self, from }
     }
 
     fn word<'t>(&'t self, raw: Raw<'t>, pos: u32) -> Word<'t> {
-        let text = raw.plain().or_else(|| self.undone(pos)).unwrap_or(raw.text);
+        let text = if raw.form == Form::Bare { raw.text } else { self.value(raw.text, pos) };
         let kind = match raw.form {
             Form::Quoted | Form::Open => WordKind::Quoted,
             _ if text == "!" => WordKind::Bang,
@@ -262,12 +257,43 @@ impl<'s> Tree<'s> {
         Word { pos, text, kind }
     }
 
-    fn undone(&self, pos: u32) -> Option<&str> {
-        if self.undone.is_empty() { None } else { self.undone.get(&pos).map(String::as_str) }
-    }
-
     fn slice(&self, span: Span) -> &'s str {
         let (start, end) = (span.start.saturating_sub(self.source.base), span.end.saturating_sub(self.source.base));
         self.source.text.get(start as usize..end as usize).unwrap_or("")
+    }
+}
+
+/// The words of a line, one after the other.
+pub struct Reading<'t> {
+    tree: &'t Tree<'t>,
+    from: Begin<'t>,
+}
+
+enum Begin<'t> {
+    /// From the line's start on.
+    Line(Lexer<'t>),
+    /// From behind its operation on.
+    Rest(Splitter<'t>),
+}
+
+impl<'t> Iterator for Reading<'t> {
+    type Item = Word<'t>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Word<'t>> {
+        let lexer = match &mut self.from {
+            Begin::Rest(words) => {
+                let (Piece::Word(raw), at, _) = words.next() else { return None };
+                return Some(self.tree.word(raw, self.tree.source.base + at as u32));
+            }
+            Begin::Line(lexer) => lexer,
+        };
+        loop {
+            match lexer.next()?.ok()? {
+                (pos, Token::Word(raw), _) => return Some(self.tree.word(raw, pos)),
+                (_, Token::Newline, _) => return None,
+                _ => {}
+            }
+        }
     }
 }

@@ -227,7 +227,11 @@ fn meanings(owner: &'static Owner, value: u32) -> impl Iterator<Item = String> {
 
 /// The entry for `name`: equal to it, or a prefix of it that ends in `*`.
 fn listed(entries: &'static [(&'static str, &'static str)], name: &str) -> Option<&'static str> {
-    let fits = |pattern: &str| pattern.strip_suffix('*').map_or(pattern == name, |p| name.starts_with(p));
+    let first = name.as_bytes().first();
+    let fits = |pattern: &str| {
+        let begins = pattern.as_bytes().first() == first || pattern.starts_with('*');
+        begins && pattern.strip_suffix('*').map_or(pattern == name, |p| name.starts_with(p))
+    };
     entries.iter().find(|(pattern, _)| fits(pattern)).map(|(_, label)| *label)
 }
 

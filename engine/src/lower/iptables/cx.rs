@@ -116,7 +116,7 @@ impl Cx<'_> {
 
     /// Adds a test that keeps state.
     pub fn stateful(&mut self, kind: StatefulKind, invert: bool, shared: Option<Name>) {
-        self.effect(Effect::Stateful(Stateful { kind, invert, shared }));
+        self.effect(Effect::Stateful(Box::new(Stateful { kind, invert, shared })));
     }
 
     /// Adds a write, which does nothing where the field is absent.

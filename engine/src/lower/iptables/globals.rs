@@ -73,6 +73,9 @@ pub enum Global {
 
 /// The place of one of iptables' own options, by its whole name.
 pub fn global(name: &str) -> Option<usize> {
+    if let [b'-', letter] = name.as_bytes() {
+        return GLOBALS.iter().position(|g| g.0.as_bytes().get(1) == Some(letter));
+    }
     GLOBALS.iter().position(|g| name == g.0 || name == g.1 || (!g.2.is_empty() && name == g.2))
 }
 
@@ -94,8 +97,12 @@ pub const TARGET: usize = 2;
 impl<'t> Cache<'t> {
     /// The place of a word of that kind; `find` is asked once for each word.
     pub fn place(&mut self, kind: usize, word: &'t str, find: impl FnOnce() -> Option<usize>) -> Option<usize> {
-        let place = || find().and_then(|place| u8::try_from(place).ok());
-        self.places[kind].entry(word).or_insert_with(place).map(usize::from)
+        if let Some(place) = self.places[kind].get(word) {
+            return place.map(usize::from);
+        }
+        let place = find();
+        self.places[kind].insert(word, place.and_then(|place| u8::try_from(place).ok()));
+        place
     }
 
     /// Extensions differ between families; what was found for the other one is forgotten.

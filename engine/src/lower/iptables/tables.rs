@@ -66,6 +66,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
     }
 
     pub fn run(mut self) -> Vec<Diagnostic> {
+        self.model.reserve(self.tree.items.len());
         for (item, span) in self.tree.items.iter().zip(&self.tree.spans) {
             self.declare(item, *span);
         }

@@ -124,8 +124,10 @@ pub fn network(text: &str, family: Family) -> Option<(Value, Value)> {
 
 /// `A-B` or `A`, inclusive; the ends as they are written.
 pub fn addr_range(text: &str, family: Family) -> Option<(Value, Value)> {
-    let (lo, hi) = text.split_once('-').unwrap_or((text, text));
-    Some((addr(lo, family)?, addr(hi, family)?))
+    match cut(text, b'-') {
+        Some((lo, hi)) => Some((addr(lo, family)?, addr(hi, family)?)),
+        None => addr(text, family).map(|one| (one, one)),
+    }
 }
 
 /// The bits of comma-separated names, in any case; a name may be shortened as `strncasecmp` in the tools lets one.

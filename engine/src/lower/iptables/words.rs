@@ -160,7 +160,7 @@ impl<'t> Reader<'t, '_> {
             None if option.is_char_boundary(2) && option.len() > 2 => (&option[..2], Some(&option[2..])),
             None => (option, None),
         };
-        let global = self.cache.place(GLOBAL, name, || global(name));
+        let global = if name.len() == 2 { global(name) } else { self.cache.place(GLOBAL, name, || global(name)) };
         if let Some(g) = global.map(|g| GLOBALS[g]) {
             return self.global(g.3, g.4, from, glued, neg);
         }

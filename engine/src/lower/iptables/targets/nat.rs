@@ -92,14 +92,17 @@ fn target(text: &str, family: Family) -> Option<Target> {
     let addr = match addrs {
         "" => None,
         addrs => {
-            let bare: String = addrs.chars().filter(|c| !matches!(c, '[' | ']')).collect();
-            Some(values::addr_range(&bare, family).filter(|(lo, hi)| lo <= hi)?)
+            let range = match family {
+                Family::Ip6 => values::addr_range(&addrs.replace(['[', ']'], ""), family),
+                _ => values::addr_range(addrs, family),
+            };
+            Some(range.filter(|(lo, hi)| lo <= hi)?)
         }
     };
     let (port, base) = match ports {
         None => (None, None),
         Some(ports) => {
-            let (ports, base) = ports.split_once('/').map_or((ports, None), |(p, b)| (p, Some(b)));
+            let (ports, base) = values::cut(ports, b'/').map_or((ports, None), |(p, b)| (p, Some(b)));
             let base = match base {
                 None => None,
                 Some(base) => Some(values::port(base)? as u16),
@@ -113,7 +116,7 @@ fn target(text: &str, family: Family) -> Option<Target> {
 
 fn split_ports(text: &str, family: Family) -> Option<(&str, Option<&str>)> {
     if family != Family::Ip6 {
-        return Some(text.split_once(':').map_or((text, None), |(a, p)| (a, Some(p))));
+        return Some(values::cut(text, b':').map_or((text, None), |(a, p)| (a, Some(p))));
     }
     if let Some(ports) = text.strip_prefix(':').filter(|p| p.starts_with(|c: char| c.is_ascii_digit())) {
         return Some(("", Some(ports)));

@@ -101,7 +101,7 @@ fn lower_set(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Lowered {
         let key = LookupKey::Dims { dims: dims(arg)?, return_nomatch: false, counters: Vec::new(), update: false };
         let timeout = timeout.filter(|_| op != UpdateOp::Delete).map(|s| s * 1000);
         let update = SetUpdate { set, op, key, data: Vec::new(), timeout, stateful: Vec::new(), miss: false };
-        cx.effect(Effect::SetUpdate(update));
+        cx.effect(Effect::SetUpdate(Box::new(update)));
     }
     Ok(())
 }

@@ -37,7 +37,7 @@ fn state(cx: &mut Cx, keyword: &str, args: &[ExprId]) -> Option<()> {
         return cx.object(args, keyword);
     }
     let stateful = cx.stateful(keyword, args)?;
-    let op = cx.model.effect_op(Effect::Stateful(stateful));
+    let op = cx.model.effect_op(Effect::Stateful(Box::new(stateful)));
     cx.op(op);
     Some(())
 }
@@ -76,7 +76,7 @@ impl Cx<'_> {
         }
         let name = self.model.names.intern(&name);
         let object = self.model.objects.iter().find(|o| o.0 == self.table && o.1 == name)?.2.clone();
-        let op = self.model.effect_op(Effect::Stateful(object));
+        let op = self.model.effect_op(Effect::Stateful(Box::new(object)));
         self.op(op);
         Some(())
     }

@@ -20,7 +20,7 @@ impl Cx<'_> {
             let (stateful, timeout) = self.update_options(element.opts);
             let key = LookupKey::Exprs(exprs);
             let update = SetUpdate { set, op, key, data, timeout, stateful, miss: true };
-            let op = self.model.effect_op(Effect::SetUpdate(update));
+            let op = self.model.effect_op(Effect::SetUpdate(Box::new(update)));
             self.op(op);
         }
         Some(())
