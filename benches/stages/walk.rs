@@ -12,8 +12,8 @@ use nettrace_engine::spec::{PacketSpec, ProtoName, Start, complete};
 use nettrace_engine::state::State;
 use nettrace_engine::trace::Event;
 use nettrace_engine::walk::walk;
-use nettrace_grammar::iptables::{self, Tree};
 use nettrace_grammar::Sources;
+use nettrace_grammar::iptables::{self, Tree};
 
 use super::dumps::{self, Rng, Size};
 use super::table::{Figures, Stage, interleaved};
@@ -23,7 +23,8 @@ const PACKETS: usize = 2_000;
 const ADDRESSES: &str = "1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 state UNKNOWN\n    inet 127.0.0.1/8 scope host lo\n\
                          2: eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 state UP\n    inet 192.168.0.10/24 scope global eth0\n\
                          3: cbr0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 state UP\n    inet 10.128.0.1/9 scope global cbr0\n";
-const ROUTES: &str = "default via 192.168.0.1 dev eth0\n192.168.0.0/24 dev eth0 scope link\n10.128.0.0/9 dev cbr0 scope link\n";
+const ROUTES: &str =
+    "default via 192.168.0.1 dev eth0\n192.168.0.0/24 dev eth0 scope link\n10.128.0.0/9 dev cbr0 scope link\n";
 const SYSCTLS: &str = "net.ipv4.ip_forward = 1\nnet.ipv4.conf.all.rp_filter = 0\nnet.ipv4.conf.default.rp_filter = 0\n\
                        net.ipv4.conf.cbr0.rp_filter = 0\nnet.ipv4.conf.eth0.rp_filter = 0\nnet.ipv4.conf.lo.rp_filter = 0\n";
 
@@ -36,11 +37,7 @@ pub fn lowered(tree: &Tree) -> Model {
 
 fn host() -> Host {
     let (mut sources, mut parts) = (Sources::default(), Parts::default());
-    let dumps = [
-        (Part::Addresses, ADDRESSES),
-        (Part::Routes(Some(HostFamily::V4)), ROUTES),
-        (Part::Sysctls, SYSCTLS),
-    ];
+    let dumps = [(Part::Addresses, ADDRESSES), (Part::Routes(Some(HostFamily::V4)), ROUTES), (Part::Sysctls, SYSCTLS)];
     for (part, text) in dumps {
         let source = sources.add("host", text).expect("small texts fit the position space");
         parts.read(part, source);
@@ -54,10 +51,14 @@ struct Dice(Rng);
 impl Chooser for Dice {
     fn choose(&mut self, _: &str, options: &Options) -> usize {
         let mut left = (self.0.next() >> 11) as f64 / (1u64 << 53) as f64;
-        options.choices.iter().position(|c| {
-            left -= c.odds.unwrap_or(0.0);
-            left < 0.0
-        }).unwrap_or(0)
+        options
+            .choices
+            .iter()
+            .position(|c| {
+                left -= c.odds.unwrap_or(0.0);
+                left < 0.0
+            })
+            .unwrap_or(0)
     }
 }
 
@@ -75,7 +76,8 @@ fn packet(proto: &str, daddr: &str, dport: u16, rng: &mut Rng) -> PacketSpec {
 
 /// Packets to the addresses of services that the dump's `-d … -p … --dport …` lines name.
 fn packets(dump: &str, world: World) -> Vec<Start> {
-    let portals: Vec<(&str, &str, u16)> = dump.lines().filter(|l| l.contains(" cluster IP\"")).filter_map(portal).collect();
+    let portals: Vec<(&str, &str, u16)> =
+        dump.lines().filter(|l| l.contains(" cluster IP\"")).filter_map(portal).collect();
     let mut rng = Rng(7);
     let one = |_| {
         let (proto, daddr, dport) = *portals.get(rng.below(portals.len() as u64) as usize)?;
@@ -111,10 +113,8 @@ fn services(figures: &mut Figures) {
     let (linear, indexed) = (World { model: &linear, host: &host }, World { model: &indexed, host: &host });
     let starts = packets(&source.text, linear);
     let (some, rules) = (&starts[..starts.len() / 10], looked_at(linear, &starts));
-    let stages: [Stage; 2] = [
-        ("linear", Box::new(|| walk_all(linear, some))),
-        ("indexed", Box::new(|| walk_all(indexed, &starts))),
-    ];
+    let stages: [Stage; 2] =
+        [("linear", Box::new(|| walk_all(linear, some))), ("indexed", Box::new(|| walk_all(indexed, &starts)))];
     let rows = interleaved(&stages);
     let each = |i: usize, n: usize| rows[i].time.as_secs_f64() / n as f64;
     let (slow, quick) = (each(0, some.len()), each(1, starts.len()));

@@ -37,11 +37,23 @@ pub fn escaped_json(json: &str) -> Cow<'_, str> {
 }
 
 fn replaced(text: &str, escape: impl Fn(char) -> String) -> Cow<'_, str> {
-    if !text.bytes().any(may_be_hidden) || !text.chars().any(is_hidden) {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((plain, tail)) = rest.bytes().position(may_be_hidden).and_then(|at| rest.split_at_checked(at)) {
+        let mut chars = tail.chars();
+        let Some(c) = chars.next() else { break };
+        out.push_str(plain);
+        if is_hidden(c) {
+            out.push_str(&escape(c));
+        } else {
+            out.push(c);
+        }
+        rest = chars.as_str();
+    }
+    if rest.len() == text.len() {
         return Cow::Borrowed(text);
     }
-    let one = |c: char| if is_hidden(c) { escape(c) } else { c.to_string() };
-    Cow::Owned(text.chars().map(one).collect())
+    out.push_str(rest);
+    Cow::Owned(out)
 }
 
 /// Whether a byte may begin a hidden character: most text has none.

@@ -99,20 +99,44 @@ impl Eval {
     }
 }
 
+/// A field compared with constants: the field, and whether a value passes. `None` for every other test.
+#[inline]
+fn comparison(model: &Model, test: Test) -> Option<(Field, impl Fn(Value) -> bool)> {
+    // Every comparison is `lo <= value & mask <= hi`, or not.
+    let (field, neg, mask, lo, hi) = match test {
+        Test::Masked { field, neg, mask, value } => (field, neg, mask.into(), value.into(), value.into()),
+        Test::Range { field, neg, lo, hi } => (field, neg, Value::MAX, lo.into(), hi.into()),
+        Test::Wide { field, neg, wide } => {
+            let (mask, value) = model.wides[wide.0 as usize];
+            (field, neg, mask, value, value)
+        }
+        _ => return None,
+    };
+    Some((field, move |v: Value| (lo <= v & mask && v & mask <= hi) != neg))
+}
+
+/// Whether a comparison with a lane of the packet fails for certain: what most rules end by. `None` for a test that is
+/// more than that, or that the packet alone does not decide.
+#[inline]
+pub fn fails(model: &Model, packet: &Packet, test: Test) -> Option<bool> {
+    let (field, passes) = comparison(model, test)?;
+    match packet.get(field) {
+        _ if is_derived(field) => None,
+        Got::Value(v) => Some(!passes(v)),
+        Got::Absent => Some(true),
+        Got::Unknown => None,
+    }
+}
+
 /// Whether a test holds.
 pub fn decide(view: View, test: Test) -> Tri {
+    if let Some((field, passes)) = comparison(view.world.model, test) {
+        return read(view, field).test(passes);
+    }
     match test {
         Test::Const(b) => b.into(),
-        Test::Masked { field, neg, mask, value } => {
-            read(view, field).test(|v| (v & Value::from(mask) == Value::from(value)) != neg)
-        }
-        Test::Range { field, neg, lo, hi } => {
-            read(view, field).test(|v| (Value::from(lo) <= v && v <= Value::from(hi)) != neg)
-        }
-        Test::Wide { field, neg, wide } => {
-            let (mask, wanted) = view.world.model.wides[wide.0 as usize];
-            read(view, field).test(|v| (v & mask == wanted) != neg)
-        }
+        // Comparisons are decided above.
+        Test::Masked { .. } | Test::Range { .. } | Test::Wide { .. } => Tri::No,
         Test::In { neg, expr, values } => {
             let values = &view.world.model.values[values.0 as usize];
             value(view, expr).test(|v| values.contains(v) != neg)
@@ -166,6 +190,16 @@ fn chance(view: View, odds: u32, neg: bool) -> Tri {
     }
     let fact = Fact::Chance { site: view.site, at: view.at, expr: None };
     view.facts.get(&fact).map_or(Tri::Ask(fact), |v| ((v != 0) != neg).into())
+}
+
+/// Whether a field is made of others and of the host; it has no lane.
+#[inline]
+fn is_derived(field: Field) -> bool {
+    use Field::*;
+    matches!(
+        field,
+        IifIndex | IifType | IifGroup | IifKind | IbrName | OifIndex | OifType | OifGroup | OifKind | ObrName
+    )
 }
 
 /// The value of a field.

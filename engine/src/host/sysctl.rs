@@ -18,7 +18,10 @@ pub struct Sysctls {
 impl Sysctls {
     /// The value of a key as text.
     pub fn text(&self, key: &str) -> Option<&str> {
-        self.values.get(&*normal(key)).map(|v| &**v)
+        // Keys are asked for in the spelling that they are kept in, but for those that people give.
+        let kept = self.values.get(key);
+        let found = if kept.is_none() && key.contains(['/', ' ']) { self.values.get(&*normal(key)) } else { kept };
+        found.map(|v| &**v)
     }
 
     /// The value of a key as a number.

@@ -4,8 +4,9 @@
 //! table's dialect: legacy before its target runs, the others behind all of its ops.
 
 use super::Machine;
+use crate::eval;
 use crate::limits;
-use crate::model::{ChainId, Dialect, RuleId, Verdict};
+use crate::model::{ChainId, Dialect, Op, RuleId, Verdict};
 use crate::trace::{By, Event, Fate};
 
 /// How a base chain ended.
@@ -62,6 +63,9 @@ impl Machine<'_> {
             if self.steps > limits::RULES || self.events.len() > limits::EVENTS {
                 return ChainEnd::End(Self::undetermined("the walk is longer than its bound; is there a loop?"));
             }
+            if self.ends_at_once(rule) {
+                continue;
+            }
             let verdict = match self.run_rule(rule, here.next - 1, from, stack.len() as u16, base) {
                 RuleEnd::Miss => continue,
                 RuleEnd::End(fate) => return ChainEnd::End(fate),
@@ -112,6 +116,21 @@ impl Machine<'_> {
 
     pub(super) fn dropped(&self, rule: RuleId, base: ChainId, hotdrop: bool) -> Fate {
         Fate::Drop { hook: self.hook, by: By::Rule { rule, base, hotdrop } }
+    }
+
+    /// Whether a comparison in a rule's first run of tests fails for certain: then the rule did nothing and asked nothing.
+    fn ends_at_once(&self, rule: RuleId) -> bool {
+        let model = self.world.model;
+        for op in model.rule_ops(rule) {
+            let Op::Test(test) = op else { return false };
+            match eval::fails(model, &self.packet, *test) {
+                // A lookup's counters move even where a test behind it fails.
+                None => return false,
+                Some(true) => return true,
+                Some(false) => {}
+            }
+        }
+        false
     }
 
     /// Runs a rule's ops and writes the match down at its dialect's moment.
