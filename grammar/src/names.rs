@@ -3,6 +3,7 @@
 //! Used for chains, sets, option spellings and the words of rules, of which a large dump repeats few.
 
 use std::hash::{BuildHasher, Hasher};
+use std::ops::Range;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as HashEntry;
@@ -44,7 +45,7 @@ impl Names {
     pub fn intern(&mut self, text: &str) -> Name {
         let hash = hash(text);
         let id = self.ends.len() as u32;
-        let same = |e: &Entry| e.hash == hash && slice(&self.text, &self.ends, e.id) == text;
+        let same = |e: &Entry| e.hash == hash && bytes(&self.text, &self.ends, e.id) == text.as_bytes();
         match self.index.entry(spread(hash), same, |e| spread(e.hash)) {
             HashEntry::Occupied(known) => Name(known.get().id),
             HashEntry::Vacant(place) => {
@@ -60,7 +61,7 @@ impl Names {
     /// equal one is the same.
     pub fn append(&mut self, text: &str) -> Name {
         let last = (self.ends.len() as u32).checked_sub(1);
-        if let Some(last) = last.filter(|last| slice(&self.text, &self.ends, *last) == text) {
+        if let Some(last) = last.filter(|last| bytes(&self.text, &self.ends, *last) == text.as_bytes()) {
             return Name(last);
         }
         self.text.push_str(text);
@@ -71,7 +72,7 @@ impl Names {
     /// The name of `text` if it was interned before.
     pub fn find(&self, text: &str) -> Option<Name> {
         let hash = hash(text);
-        let same = |e: &Entry| e.hash == hash && slice(&self.text, &self.ends, e.id) == text;
+        let same = |e: &Entry| e.hash == hash && bytes(&self.text, &self.ends, e.id) == text.as_bytes();
         self.index.find(spread(hash), same).map(|e| Name(e.id))
     }
 
@@ -96,9 +97,18 @@ impl Names {
     }
 }
 
-fn slice<'a>(text: &'a str, ends: &[u32], i: u32) -> &'a str {
+fn range(ends: &[u32], i: u32) -> Range<usize> {
     let start = if i == 0 { 0 } else { ends[i as usize - 1] as usize };
-    &text[start..ends[i as usize] as usize]
+    start..ends[i as usize] as usize
+}
+
+fn slice<'a>(text: &'a str, ends: &[u32], i: u32) -> &'a str {
+    &text[range(ends, i)]
+}
+
+/// To compare texts takes no look at where characters begin.
+fn bytes<'a>(text: &'a str, ends: &[u32], i: u32) -> &'a [u8] {
+    &text.as_bytes()[range(ends, i)]
 }
 
 #[cfg(test)]
