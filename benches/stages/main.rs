@@ -23,7 +23,6 @@ use std::time::Duration;
 use dumps::Size;
 use nettrace_engine::lower::nft as lower_nft;
 use nettrace_engine::model::Model;
-use nettrace_engine::sets;
 use nettrace_grammar::iptables::tree::Item;
 use nettrace_grammar::{Source, Sources, ipset, iptables, nft};
 use table::{Figures, growth, interleaved, ratio, report, time};
@@ -92,8 +91,7 @@ fn measure_ipset(title: &str, text: String) {
     report(title, source.text.len(), lines(&source.text), &rows);
 }
 
-/// Bytes that a tree and a model of kube-proxy's rules take, and an element of a large ipset. Measured first, while
-/// nothing that was freed is used again.
+/// Bytes that a tree and a model of kube-proxy's rules take. Measured first, while nothing that was freed is used again.
 fn measure_memory(figures: &mut Figures, rules: usize) {
     let mut sources = Sources::default();
     let dump = source(&mut sources, dumps::kube(Size::Rules(rules)));
@@ -101,16 +99,6 @@ fn measure_memory(figures: &mut Figures, rules: usize) {
     figures.at_most("kube-proxy, tree: bytes a rule", bytes as f64 / rules as f64, 200.0, 130.0);
     let (model, bytes) = growth(|| walk::lowered(&tree));
     println!("{:<52} {:>12.2}", "kube-proxy, model: bytes a rule", bytes as f64 / model.rules.len().max(1) as f64);
-    let mut sources = Sources::default();
-    let dump = source(&mut sources, dumps::policies(1_000_000).1);
-    let (tree, _) = ipset::parse(dump);
-    let elements = lines(&dump.text);
-    let (_model, bytes) = growth(|| {
-        let mut model = Model::default();
-        sets::lower(&tree, &mut model);
-        model
-    });
-    println!("{:<52} {:>12.2}", "ipset, a million entries: bytes an entry", bytes as f64 / elements as f64);
 }
 
 fn main() -> ExitCode {
