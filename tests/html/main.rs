@@ -106,14 +106,18 @@ fn hostile_names_stay_text() {
 #[test]
 fn a_page_has_its_limits() {
     let dump = |rules: String| format!("*mangle\n:PREROUTING ACCEPT [0:0]\n{rules}COMMIT\n");
-    let steps = (1..=limits::PAGE_STEPS + 10).map(|i| format!("-A PREROUTING -j MARK --set-mark {i}\n")).collect();
+    let rules = |most: usize, rule: fn(usize) -> String| (1..=most).map(rule).collect::<Vec<_>>().concat();
+    let steps = rules(limits::PAGE_STEPS + 10, |i| format!("-A PREROUTING -j MARK --set-mark {i}\n"));
     let long = page(&["-", "--dst", "192.0.2.1"], &dump(steps));
     assert_eq!(long.matches("<li class=\"step ").count(), limits::PAGE_STEPS);
     assert!(long.contains("more steps, which a page cannot show"));
-    let ports = (1..=limits::PAGE_WAYS + 6).map(|i| {
-        format!("-A PREROUTING -p tcp -m statistic --mode random --probability 0.1 -j TOS --set-tos 0x{i:02x}/0xff\n-A PREROUTING -m tos --tos 0x{i:02x} -j ACCEPT\n")
+    let chances = rules(limits::PAGE_WAYS + 6, |i| {
+        let draw = "-m statistic --mode random --probability 0.1";
+        format!(
+            "-A PREROUTING -p tcp {draw} -j TOS --set-tos 0x{i:02x}/0xff\n-A PREROUTING -m tos --tos 0x{i:02x} -j ACCEPT\n"
+        )
     });
-    let many = page(&["-", "--dst", "192.0.2.1"], &dump(ports.collect()));
+    let many = page(&["-", "--dst", "192.0.2.1"], &dump(chances));
     assert_eq!(many.matches("<section class=\"way\"").count(), limits::PAGE_WAYS);
     assert!(many.contains("more ways, which a page cannot show"));
 }
