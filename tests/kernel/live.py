@@ -76,6 +76,7 @@ def make(kind, seed):
         case["nft"] = case["nft"].replace(lost, "")
     case["nft"] = case["nft"].replace("ip6 length < 100", "ip6 length 0-99").replace("meta length > 60", "meta length 61-65535")  # listed as one range with a neighbour
     case["nft"] = UNLISTED_BEFORE_RESET.sub(r"\1", case["nft"])
+    case["nft"] = re.sub(r"meta l4proto \S+ (?=tcp option)", "", case["nft"])
     return case
 
 

@@ -394,8 +394,8 @@ fn timeout(conn: &crate::state::Conn) -> Value {
         (6, T::LastAck) => 30,
         (6, _) => 10,
         (1 | 17 | 47 | 58 | 136, _) => 30,
-        // An INIT that was not answered yet waits for a cookie.
-        (132, _) if conn.status & ct_status::SEEN_REPLY == 0 => 3,
+        // An INIT waits for a cookie, also when the other side answers with one of its own.
+        (132, _) if conn.status & ct_status::ASSURED == 0 => 3,
         (132, _) => 210,
         _ => 600,
     }

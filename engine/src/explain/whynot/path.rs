@@ -62,8 +62,8 @@ impl Inquiry<'_> {
         let other = match table.family {
             Family::Ip => family == 10,
             Family::Ip6 => family == 2,
-            Family::Arp | Family::Bridge => true,
-            Family::Inet | Family::Netdev => false,
+            Family::Arp => true,
+            Family::Inet | Family::Netdev | Family::Bridge => false,
         };
         match (other, table.dormant) {
             (true, _) => Some(Reason::NotHooked(NotHooked::Family)),
