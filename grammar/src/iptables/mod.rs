@@ -33,9 +33,10 @@ pub fn parse(source: &Source) -> (Tree<'_>, Vec<Diagnostic>) {
     (builder.tree, builder.diagnostics)
 }
 
-/// How many tokens a text has: lexing alone, to measure it and to fuzz it.
+/// How many tokens a text has before the first that cannot be read, behind which the lexer does not go on by itself: lexing
+/// alone, to measure it and to fuzz it.
 pub fn count_tokens(source: &Source) -> usize {
-    Lexer::words(&source.text, source.base, 0).count()
+    Lexer::words(&source.text, source.base, 0).take_while(Result::is_ok).count()
 }
 
 #[cfg(test)]

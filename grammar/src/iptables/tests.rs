@@ -208,3 +208,17 @@ proptest! {
         prop_assert_eq!(printed(&read(&once).0), once);
     }
 }
+
+#[test]
+fn counting_tokens_ends() {
+    // Found by fuzzing: behind a token that cannot be read the lexer gave the same error for ever.
+    let mut sources = Sources::default();
+    for text in [
+        "[99999999999999999999:1] -A INPUT -j DROP\n",
+        "-I INPUT 99999999999 -j DROP\n",
+        "-A INPUT -m \"x\n",
+        "\0\u{7f}",
+    ] {
+        assert!(super::count_tokens(sources.add("f", text).unwrap()) < 20, "{text:?}");
+    }
+}
