@@ -280,10 +280,16 @@ fields! {
     ObrName "obrname" 128 Dev;
     /// L3 slave device (VRF), name.
     SdifName "sdifname" 128 Dev;
+    /// Operating system that the SYN's fingerprint is taken for (`osf name`), as a device name's bytes.
+    OsfName "osf name" 128 Dev;
+    /// Request id of the IPsec policy that the packet came or will go through.
+    IpsecReqid "ipsec reqid" 32 Dec;
+    /// Security parameter index of that policy's association.
+    IpsecSpi "ipsec spi" 32 Hex;
 }
 
 /// How many fields there are.
-pub const FIELDS: usize = Field::SdifName as usize + 1;
+pub const FIELDS: usize = Field::IpsecSpi as usize + 1;
 
 impl Field {
     /// Whether the field reads the connection that the packet belongs to.

@@ -194,7 +194,9 @@ impl Completer<'_> {
         for field in [Field::Iif, Field::Oif, Field::Mark, Field::Priority, Field::NfTrace, Field::PktType] {
             self.set(field, 0u8);
         }
-        self.packet.put(Field::Ipsec, Got::Unknown);
+        for field in [Field::Ipsec, Field::IpsecReqid, Field::IpsecSpi, Field::OsfName] {
+            self.packet.put(field, Got::Unknown);
+        }
         self.packet.put(Field::Ipvs, Got::Unknown);
         if self.local {
             if self.spec.iif.is_some() {

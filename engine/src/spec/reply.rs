@@ -74,7 +74,15 @@ fn mirrored(p: &Packet) -> Packet {
     for field in [Field::Time, Field::Day, Field::MonthDay, Field::Hour, Field::Cpu] {
         out.put(field, Got::Unknown);
     }
-    for field in [Field::SockTransparent, Field::SockMark, Field::Ipsec, Field::Ipvs] {
+    for field in [
+        Field::SockTransparent,
+        Field::SockMark,
+        Field::Ipsec,
+        Field::Ipvs,
+        Field::IpsecReqid,
+        Field::IpsecSpi,
+        Field::OsfName,
+    ] {
         out.put(field, Got::Unknown);
     }
     answer_layer4(p, &mut out);

@@ -70,7 +70,11 @@ fn devices(world: World, field: Field, starts: &[Value]) -> Vec<Choice> {
         names.dedup();
     }
     let mut choices: Vec<_> = names.iter().map(|v| Choice::new(*v, field.print(*v, 2))).collect();
-    let other = if matches!(field, Field::PhysIn | Field::PhysOut) { "another port" } else { "another device" };
+    let other = match field {
+        Field::PhysIn | Field::PhysOut => "another port",
+        Field::OsfName => "another system",
+        _ => "another device",
+    };
     choices.push(Choice::new(device(OTHER_DEVICE), other));
     choices
 }

@@ -1,7 +1,8 @@
 //! Selectors with arguments: `fib daddr . iif type`, `numgen inc mod 3`, `tcp option maxseg size`, `@th,16,16`, `jhash …`.
 //!
-//! Each head has one line in [`SPECIAL`]. Left out: `osf` fingerprints, sockets' control groups, packets in tunnels and IPsec
-//! state, which no dump tells: conditions on them stay opaque.
+//! Each head has one line in [`SPECIAL`]. The name of an `osf` fingerprint and an IPsec policy's request id are fields that no
+//! dump tells, and asked for. Left out: sockets' control groups, packets in tunnels, `osf version`, IPsec addresses: conditions
+//! on them stay opaque.
 
 use nettrace_grammar::nft::tree::{Expr as Written, Run};
 
@@ -28,6 +29,8 @@ pub(super) const SPECIAL: &[Special] = &[
     Special { head: "tcp", form: "option NAME [FIELD]", read: tcp_option },
     Special { head: "ip", form: "option NAME [FIELD]", read: ip_option },
     Special { head: "sctp", form: "chunk NAME [FIELD]", read: sctp_chunk },
+    Special { head: "osf", form: "[ttl loose|skip] name", read: osf },
+    Special { head: "ipsec", form: "in|out [spnum 0] reqid|spi", read: ipsec },
     Special { head: "exthdr", form: "NAME", read: ext_header_exists },
     Special { head: "hbh", form: "FIELD", read: ext_header },
     Special { head: "rt", form: "FIELD", read: ext_header },
@@ -257,6 +260,28 @@ fn sctp_chunk(cx: &mut Cx, words: &[&str]) -> Option<Operand> {
     let common = [("type", 0, 8), ("flags", 8, 8), ("length", 16, 16)];
     let (kind, offset, bits) = layout(CHUNKS, name, field.first().copied(), &common)?;
     Some(cx.part_of(Expr::SctpChunk { kind, offset, bits }, bits))
+}
+
+/// Only the SYN of a TCP connection has a fingerprint.
+fn osf(cx: &mut Cx, words: &[&str]) -> Option<Operand> {
+    if words.last() != Some(&"name") {
+        return None;
+    }
+    cx.need(Field::Proto, 6);
+    let syn = cx.model.masked_test(Field::TcpFlags, false, 2, 2);
+    cx.test(syn);
+    Some(Operand { shape: Shape::Field(Field::OsfName), kind: Kind::Name, bits: 128 })
+}
+
+/// A packet that did not pass IPsec has none of it.
+fn ipsec(cx: &mut Cx, words: &[&str]) -> Option<Operand> {
+    let field = match words {
+        ["ipsec", "in" | "out", "reqid"] | ["ipsec", "in" | "out", "spnum", "0", "reqid"] => Field::IpsecReqid,
+        ["ipsec", "in" | "out", "spi"] | ["ipsec", "in" | "out", "spnum", "0", "spi"] => Field::IpsecSpi,
+        _ => return None,
+    };
+    cx.need(Field::Ipsec, 1);
+    Some(Operand { shape: Shape::Field(field), kind: Kind::Int, bits: 32 })
 }
 
 fn ext_header_exists(cx: &mut Cx, words: &[&str]) -> Option<Operand> {

@@ -96,7 +96,7 @@ fn selectors_and_what_they_need_in_front() {
             ("rt ipsec missing", "realm exists; ipsec no"),
             ("meta skuid 1000 meta skgid != root", "uid 1000; gid not 0"),
             ("meta skuid nobody drop", "`meta skuid nobody`; drop [NT301]"),
-            ("osf name \"Linux\"", "`osf name \"Linux\"` [NT301]"),
+            ("osf name \"Linux\"", "proto tcp; tcp flags & 0x2 = SYN; osf name Linux"),
             ("ct packets > 5", "(ct original packets + ct reply packets) 0x6-0xffffffffffffffff"),
             ("meta priority 1:9", "priority 0x10009"),
             ("ct expiration > 10s", "ct expiration 11-4294967295"),
@@ -158,6 +158,12 @@ fn statements() {
         &[
             ("accept", "accept"),
             ("jump d", "jump d"),
+            ("ipsec in reqid 23", "ipsec yes; ipsec reqid 23"),
+            ("osf version \"Linux:4.5\"", "`osf version \"Linux:4.5\"` [NT301]"),
+            (
+                "tcp dport 80 dnat to 192.168.1.101/31:8080",
+                "proto tcp; dport 80; dnat to 192.168.1.100-192.168.1.101:8080",
+            ),
             ("goto nowhere", "`goto nowhere` [NT301]"),
             ("jump { ip saddr 1.2.3.4 drop; accept; }", "jump "),
             ("tcp dport vmap @m", "proto tcp; dport vmap set m"),

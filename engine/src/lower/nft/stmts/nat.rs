@@ -5,6 +5,7 @@ use nettrace_grammar::nft::tree::{Expr as Written, ExprId as WrittenId};
 
 use super::super::cx::{Cx, DataKind};
 use super::super::kind::Kind;
+use crate::field::Value;
 use crate::model::*;
 
 /// The ends of an address or port range.
@@ -83,6 +84,11 @@ fn literal_family(cx: &Cx, id: WrittenId) -> u8 {
 }
 
 fn fill(cx: &mut Cx, nat: &mut Nat, target: WrittenId, kind: Kind) -> Option<()> {
+    if let Some((addr, port)) = prefix_with_port(cx, target, kind) {
+        let mut both = |(lo, hi)| (cx.model.const_expr(lo), cx.model.const_expr(hi));
+        (nat.addr, nat.port) = (Some(both(addr)), Some(both((port, port))));
+        return Some(());
+    }
     let (addr, port) = match cx.tree.expr(target) {
         Written::AddrPort(a, p) => (Some(a), Some(p)),
         Written::Port(p) => (None, Some(p)),
@@ -105,6 +111,16 @@ fn fill(cx: &mut Cx, nat: &mut Nat, target: WrittenId, kind: Kind) -> Option<()>
     }
     nat.addr = Some(ends(cx, kind, addr)?);
     Some(())
+}
+
+/// `192.168.1.100/31:80`: nft 1.0.6 lists the range 192.168.1.100-192.168.1.101 with a port so (and does not read it back).
+fn prefix_with_port(cx: &mut Cx, target: WrittenId, kind: Kind) -> Option<((Value, Value), Value)> {
+    let Written::Prefix(addr, behind) = cx.tree.expr(target) else { return None };
+    let (length, port) = cx.tree.word(behind)?.split_once(':')?;
+    let host = ones(kind.bits().checked_sub(length.parse().ok()?)?);
+    let addr = cx.constant(kind, addr)?;
+    let (port, _) = Kind::Port.word(port)?;
+    Some(((addr & !host, addr | host), port))
 }
 
 /// `dnat to KEY map { … : ADDR [. PORT] }`.
