@@ -59,6 +59,8 @@ pub(super) struct Cx<'a> {
     pub(super) helpers: FxHashMap<(TableId, Name), Name>,
     rows: FxHashMap<Name, Option<&'static Row>>,
     statements: FxHashMap<Name, Option<&'static Statement>>,
+    /// A range with its low end above its high end was read in the statement.
+    pub(super) backwards: bool,
     /// How deep variables are being resolved.
     pub(super) depth: u32,
 }
@@ -81,6 +83,7 @@ impl<'a> Cx<'a> {
             helpers: FxHashMap::default(),
             rows: FxHashMap::default(),
             statements: FxHashMap::default(),
+            backwards: false,
             depth: 0,
         }
     }
@@ -151,7 +154,12 @@ impl<'a> Cx<'a> {
     /// A condition that is only understood as text.
     pub(super) fn opaque_test(&mut self, stmt: &Stmt) {
         let text = nettrace_grammar::nft::print::stmt_text(self.tree, stmt);
-        self.warn(stmt.span, format!("`{text}` is not understood; it is an unknown condition"));
+        let why = if std::mem::take(&mut self.backwards) {
+            "has its low end above its high end, as nft 1.0.6 lists two comparisons of neighbouring fields: which two is not told"
+        } else {
+            "is not understood"
+        };
+        self.warn(stmt.span, format!("`{text}` {why}; it is an unknown condition"));
         let test = self.model.opaque_test(text);
         self.test(test);
     }

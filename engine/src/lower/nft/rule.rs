@@ -32,6 +32,7 @@ impl Cx<'_> {
     }
 
     fn stmt(&mut self, stmt: &Stmt) {
+        self.backwards = false;
         let before = self.draft.ops.len();
         let known = self.known.len();
         let condition = matches!(stmt.kind, StmtKind::Match { .. } | StmtKind::Vmap { .. });

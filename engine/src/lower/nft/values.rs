@@ -28,7 +28,15 @@ impl Cx<'_> {
             return None;
         }
         match self.tree.expr(id) {
-            Expr::Range(a, b) => out.push((self.bounds(kind, a)?.0, self.bounds(kind, b)?.1)),
+            Expr::Range(a, b) => match (self.bounds(kind, a)?.0, self.bounds(kind, b)?.1) {
+                // Across midnight, in the zone of whoever listed it.
+                (lo, hi) if lo > hi && kind == Kind::Hour => out.extend([(0, hi), (lo, 86_399)]),
+                (lo, hi) if lo > hi => {
+                    self.backwards = true;
+                    return None;
+                }
+                range => out.push(range),
+            },
             Expr::Prefix(a, b) => out.push(self.prefix(kind, a, b)?),
             Expr::Set(run) => {
                 for element in run.of(&self.tree.elements) {
