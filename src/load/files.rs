@@ -60,6 +60,15 @@ pub fn find(paths: &[PathBuf]) -> Result<Found, Failure> {
             found.inputs.push(named(&path.display().to_string(), read(path)?)?);
         }
     }
+    for input in &found.inputs {
+        if let Some(tool) = kinds::not_walked(input.kind, &input.text) {
+            return Err(Failure::new(format!(
+                "{} is a dump of {tool}, whose rules are not walked: leave it out (of a bridge's rules, tables of family bridge \
+                 in `nft list ruleset` are walked)",
+                input.name
+            )));
+        }
+    }
     replace(&mut found);
     check(&found)?;
     Ok(found)
