@@ -224,7 +224,7 @@ fn state_words(kind: &StatefulKind) -> Option<(&'static str, &'static str, &'sta
         StatefulKind::Quota { .. } => ("quota", "quota", "as used up as the dump says"),
         StatefulKind::Nth { .. } => ("nth", "count", "no packets came before: the count begins"),
         StatefulKind::Recent { .. } => ("recent", "recent list", "no packets came before: the list is empty"),
-        StatefulKind::Connlimit { .. } => ("connlimit", "connection limit", "no connections but those given"),
+        StatefulKind::Connlimit { .. } => ("connlimit", "connection limit", "only connections of this run are counted"),
         StatefulKind::Count => return None,
     })
 }
