@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::field::{Field, Value, address, to_address};
 use crate::limits;
-use crate::model::{ExprId, Model, SetId, TextId};
+use crate::model::{ExprId, Model, Program, ProgramId, SetId, TextId};
 use crate::packet::Packet;
 
 /// One question. Two equal facts have one answer in a walk.
@@ -36,6 +36,8 @@ pub enum Fact {
     /// Whether a condition that is only understood as text holds, for a packet with this [`endpoints`]: address translation
     /// may change the answer.
     Opaque(TextId, u64),
+    /// Whether payload bytes that nobody gave hold what a text search looks for.
+    Payload(ProgramId),
     /// What a target that is only understood as text does: 0 continue, 1 accept, 2 drop.
     Target(TextId),
     /// Whether a socket listens that a transparent proxy could use.
@@ -124,6 +126,7 @@ impl Fact {
                 format!("in:{name}:{}", key.join(","))
             }
             Fact::Opaque(text, _) => format!("holds:{}", model.text(*text)),
+            Fact::Payload(id) => format!("payload:{}", searched(model, *id)),
             Fact::Target(text) => format!("target:{}", model.text(*text)),
             Fact::Listener => "listener".to_string(),
             Fact::Queue(num) => format!("queue:{num}"),
@@ -146,6 +149,7 @@ impl Fact {
                 format!("is {} in set {name}", shown.join(","))
             }
             Fact::Opaque(text, _) => format!("does `{}` hold", model.text(*text)),
+            Fact::Payload(id) => format!("does the payload contain `{}`", searched(model, *id)),
             Fact::Target(text) => format!("what does `{}` do", model.text(*text)),
             Fact::Listener => "is there a socket of a transparent proxy".to_string(),
             Fact::Queue(num) => format!("what the program behind queue {num} says"),
@@ -154,6 +158,14 @@ impl Fact {
             Fact::MixedOrder => "which of iptables-legacy and nft runs first at the same priority".to_string(),
             Fact::Other(what) => other_question(what).to_string(),
         }
+    }
+}
+
+/// The text that a `-m string` looks for.
+fn searched(model: &Model, id: ProgramId) -> String {
+    match model.programs.get(id.0 as usize) {
+        Some(Program::Str { pattern, .. }) => String::from_utf8_lossy(pattern).into_owned(),
+        _ => "what the rule looks for".to_string(),
     }
 }
 

@@ -125,12 +125,15 @@ pub(super) fn sctp_chunk(view: View, kind: u8, offset: u16, bits: u16) -> Eval {
 /// Whether a byte program holds.
 pub(super) fn holds(view: View, id: ProgramId) -> Tri {
     let image = image(view.packet);
-    // Bytes that exist but were not given count as zero once the payload fact is answered.
-    let known = image.bytes.len() >= image.length || view.facts.get(&PAYLOAD).is_some();
+    let all = image.bytes.len() >= image.length;
+    let program = &view.world.model.programs[id.0 as usize];
+    // A search in bytes that nobody gave has an answer of its own; for other programs they count as zero once the payload
+    // fact is answered.
+    let asked = if matches!(program, Program::Str { .. }) { Fact::Payload(id) } else { PAYLOAD };
     let mut bytes = image.bytes;
     let given = bytes.len();
     bytes.resize(image.length.max(given), 0);
-    let result = match &view.world.model.programs[id.0 as usize] {
+    let (holds, sure) = match program {
         Program::U32(terms) => terms.iter().map(|t| u32_term(t, &bytes, given)).fold((true, true), both),
         Program::Bpf(code) => bpf(code, &bytes, given),
         Program::Str { pattern, from, to, icase } => find(pattern, (*from, *to), *icase, (&bytes, given)),
@@ -146,9 +149,11 @@ pub(super) fn holds(view: View, id: ProgramId) -> Tri {
             None => (false, false),
         },
     };
-    match result {
-        (holds, sure) if sure || known => holds.into(),
-        _ => Tri::Ask(PAYLOAD),
+    match view.facts.get(&asked) {
+        _ if sure || all => holds.into(),
+        Some(answer) if asked != PAYLOAD => (answer != 0).into(),
+        Some(_) => holds.into(),
+        None => Tri::Ask(asked),
     }
 }
 

@@ -35,6 +35,8 @@ pub(super) fn of(world: World, packet: &Packet, fact: &Fact) -> Options {
         Fact::Field(Field::PhysOut, _) => ports(world, packet),
         Fact::Field(field, _) => values::of(world, packet, *field),
         Fact::Member(..) | Fact::Opaque(..) => Options::yes_no(),
+        // Most payloads don't hold the text that a rule looks for, so that answer comes first.
+        Fact::Payload(_) => Options::of(vec![Choice::new(0, "no"), Choice::new(1, "yes")]),
         Fact::Target(_) => {
             Options::of(vec![Choice::new(0, "continue"), Choice::new(1, "accept"), Choice::new(2, "drop")])
         }
