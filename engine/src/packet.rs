@@ -1,4 +1,4 @@
-//! A packet: one lane for each field, with a mask of those that are present and one of those that are not known.
+//! A packet: one lane for each field, which is filled, absent or not known.
 //!
 //! Left out: defaults and where a packet comes from ([`crate::spec`]), and fields that are derived from others and the
 //! host ([`crate::eval`]).
@@ -32,10 +32,17 @@ impl Got {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
     lanes: [Value; FIELDS],
-    present: u128,
-    unknown: u128,
+    filled: [Fill; FIELDS],
     /// Bytes that have no lane.
     pub bytes: Arc<Bytes>,
+}
+
+/// What there is in a lane; its value is 0 where it is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fill {
+    Absent,
+    Known,
+    Unknown,
 }
 
 /// The parts of a packet that have no lane of their own.
@@ -55,20 +62,18 @@ pub struct Bytes {
 
 impl Default for Packet {
     fn default() -> Self {
-        Packet { lanes: [0; FIELDS], present: 0, unknown: 0, bytes: Arc::default() }
+        Packet { lanes: [0; FIELDS], filled: [Fill::Absent; FIELDS], bytes: Arc::default() }
     }
 }
 
 impl Packet {
     /// Reads a lane.
+    #[inline]
     pub fn get(&self, field: Field) -> Got {
-        let bit = 1u128 << field as u8;
-        if self.unknown & bit != 0 {
-            Got::Unknown
-        } else if self.present & bit != 0 {
-            Got::Value(self.lanes[field as usize])
-        } else {
-            Got::Absent
+        match self.filled[field as usize] {
+            Fill::Known => Got::Value(self.lanes[field as usize]),
+            Fill::Absent => Got::Absent,
+            Fill::Unknown => Got::Unknown,
         }
     }
 
@@ -84,20 +89,13 @@ impl Packet {
 
     /// Writes a lane.
     pub fn put(&mut self, field: Field, got: Got) {
-        let bit = 1u128 << field as u8;
-        self.present &= !bit;
-        self.unknown &= !bit;
-        match got {
-            Got::Value(v) => {
-                self.lanes[field as usize] = v;
-                self.present |= bit;
-            }
-            Got::Absent => self.lanes[field as usize] = 0,
-            Got::Unknown => {
-                self.lanes[field as usize] = 0;
-                self.unknown |= bit;
-            }
-        }
+        let (fill, value) = match got {
+            Got::Value(v) => (Fill::Known, v),
+            Got::Absent => (Fill::Absent, 0),
+            Got::Unknown => (Fill::Unknown, 0),
+        };
+        self.filled[field as usize] = fill;
+        self.lanes[field as usize] = value;
     }
 
     /// Writes a value to a lane.
