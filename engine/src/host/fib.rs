@@ -141,7 +141,7 @@ impl Host {
         let family = Family::of(query.dst);
         let rules = self.rules(family, assumed);
         let mut from = 0;
-        for rule in rules.iter() {
+        for rule in rules {
             if rule.priority < from || !rule.matches(query) {
                 continue;
             }
@@ -157,13 +157,13 @@ impl Host {
                 RuleAction::Blackhole => return error(Errno::Einval),
                 RuleAction::Unreachable => return error(Errno::Enetunreach),
                 RuleAction::Prohibit => return error(Errno::Eacces),
-                RuleAction::Lookup(table) => table.clone(),
+                RuleAction::Lookup(table) => table,
                 RuleAction::Vrf => match self.vrf_table(query)? {
                     Some(table) => table,
                     None => continue,
                 },
             };
-            let found = self.in_table(&table, query, assumed)?;
+            let found = self.in_table(table, query, assumed)?;
             if let Some(route) = found.filter(|r| !self.suppressed(rule, r)) {
                 return Ok(outcome(route, rule.realm));
             }
@@ -172,16 +172,16 @@ impl Host {
     }
 
     /// The policy rules of a family; without them those that a host starts with.
-    pub(super) fn rules(&self, family: Family, assumed: &mut Vec<Assumed>) -> std::borrow::Cow<'_, [PolicyRule]> {
+    pub(super) fn rules(&self, family: Family, assumed: &mut Vec<Assumed>) -> &[PolicyRule] {
         let given = if family == Family::V4 { &self.parts.rules4 } else { &self.parts.rules6 };
         if let Some(rules) = given {
-            return rules.as_slice().into();
+            return rules;
         }
         let note = Assumed::DefaultRules(family);
         if self.tables(family).given && !assumed.contains(&note) {
             assumed.push(note);
         }
-        PolicyRule::defaults(family).into()
+        PolicyRule::defaults_of(family)
     }
 
     /// The best route of one table.
@@ -239,14 +239,14 @@ impl Host {
     }
 
     /// The table of the VRF that the packet's device belongs to.
-    fn vrf_table(&self, query: &FibQuery) -> Known<Option<Table>> {
+    fn vrf_table(&self, query: &FibQuery) -> Known<Option<&Table>> {
         let Some(dev) = query.oif.or(query.iif) else { return Ok(None) };
         let link = self.link(dev)?;
         if link.vrf_table.is_some() {
-            return Ok(link.vrf_table.clone());
+            return Ok(link.vrf_table.as_ref());
         }
         match &link.master {
-            Some(master) => Ok(self.link(master)?.vrf_table.clone()),
+            Some(master) => Ok(self.link(master)?.vrf_table.as_ref()),
             None => Ok(None),
         }
     }

@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::sync::LazyLock;
 
 use ipnet::IpNet;
 use nettrace_grammar::{Diagnostic, Source, Span};
@@ -110,6 +111,13 @@ impl PolicyRule {
             rules.push((32767, Table::Default));
         }
         rules.into_iter().map(|(priority, table)| PolicyRule::new(priority, RuleAction::Lookup(table))).collect()
+    }
+
+    /// The same, made once.
+    pub(super) fn defaults_of(family: Family) -> &'static [PolicyRule] {
+        static V4: LazyLock<Vec<PolicyRule>> = LazyLock::new(|| PolicyRule::defaults(Family::V4));
+        static V6: LazyLock<Vec<PolicyRule>> = LazyLock::new(|| PolicyRule::defaults(Family::V6));
+        if family == Family::V4 { &V4 } else { &V6 }
     }
 
     /// Whether the packet fits.

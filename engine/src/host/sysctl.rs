@@ -13,7 +13,11 @@ use super::{Assumed, Family, Host, Parts, json};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sysctls {
     values: FxHashMap<Box<str>, Box<str>>,
+    /// The numbers of `net.ipv4.conf.DEVICE.NAME` by name and device: routing asks for them for every packet.
+    conf4: FxHashMap<Box<str>, FxHashMap<Box<str>, i64>>,
 }
+
+const CONF4: &str = "net.ipv4.conf.";
 
 impl Sysctls {
     /// The value of a key as text.
@@ -26,12 +30,28 @@ impl Sysctls {
 
     /// The value of a key as a number.
     pub fn number(&self, key: &str) -> Option<i64> {
-        self.text(key)?.split_whitespace().next()?.parse().ok()
+        number(self.text(key)?)
+    }
+
+    /// The number of a device's IPv4 setting.
+    fn conf4(&self, dev: &str, name: &str) -> Option<i64> {
+        if dev.contains(['/', ' ']) {
+            return self.number(&format!("{CONF4}{dev}.{name}"));
+        }
+        self.conf4.get(name)?.get(dev).copied()
     }
 
     /// Sets a key.
     pub fn set(&mut self, key: &str, value: &str) {
-        self.values.insert(normal(key).into(), value.trim().into());
+        let key = normal(key);
+        if let Some((dev, name)) = key.strip_prefix(CONF4).and_then(|k| k.rsplit_once('.')) {
+            let devices = self.conf4.entry(name.into()).or_default();
+            match number(value) {
+                Some(n) => devices.insert(dev.into(), n),
+                None => devices.remove(dev),
+            };
+        }
+        self.values.insert(key.into(), value.trim().into());
     }
 
     /// Sets a key as the running kernel does: who turns forwarding on or off for all turns it for every device.
@@ -90,6 +110,10 @@ fn is_known(key: &str) -> bool {
         }
         None => *known == key,
     })
+}
+
+fn number(text: &str) -> Option<i64> {
+    text.split_whitespace().next()?.parse().ok()
 }
 
 /// One spelling for a key: dots everywhere (`/proc/sys/net/…` and `net/…` too).
@@ -182,15 +206,19 @@ impl Host {
         } else {
             ("net.ipv6.conf.all.forwarding", "net.ipv6.conf.all.forwarding")
         };
-        let own = v4.then(|| self.sysctl(&format!("net.ipv4.conf.{dev}.forwarding"))).flatten();
+        let own = v4.then(|| self.given4(dev, "forwarding")).flatten();
         let given = own.or_else(|| self.sysctl(all)).or_else(|| self.sysctl(old));
         given.unwrap_or_else(|| self.sysctl_or(old, 1, assumed)) > 0
+    }
+
+    fn given4(&self, dev: &str, name: &str) -> Option<i64> {
+        self.parts.sysctls.as_ref()?.conf4(dev, name)
     }
 
     /// An IPv4 setting of a device, combined with that of `all` as the kernel does.
     pub(super) fn conf4(&self, dev: &str, name: &str, how: Combine, assumed: &mut Vec<Assumed>) -> i64 {
         let default = i64::from(name == "send_redirects");
-        let get = |of: &str| self.sysctl(&format!("net.ipv4.conf.{of}.{name}"));
+        let get = |of: &str| self.given4(of, name);
         let (all, own) = (get("all"), get(dev));
         let decided = |v: i64| match how {
             Combine::Or => v > 0,
