@@ -43,8 +43,11 @@ impl Machine<'_> {
         let mut from = 0;
         loop {
             let rules = &self.world.model.chain(here.chain).rules;
-            if let Some(index) = &self.world.model.index {
-                here.next = index.next(here.chain, here.next, &self.packet).unwrap_or(rules.len() as u32);
+            match &self.world.model.index {
+                Some(index) => {
+                    here.next = index.next(here.chain, here.next, &self.packet).unwrap_or(rules.len() as u32);
+                }
+                None => here.next += self.passed_over(rules, here.next),
             }
             let Some(rule) = rules.get(here.next as usize).copied() else {
                 if here.chain == base && stack.is_empty() {
@@ -116,6 +119,18 @@ impl Machine<'_> {
 
     pub(super) fn dropped(&self, rule: RuleId, base: ChainId, hotdrop: bool) -> Fate {
         Fate::Drop { hook: self.hook, by: By::Rule { rule, base, hotdrop } }
+    }
+
+    /// How many rules from a position on end at once, as far as the walk may go on.
+    fn passed_over(&mut self, rules: &[RuleId], from: u32) -> u32 {
+        if self.events.len() > limits::EVENTS {
+            return 0;
+        }
+        let rest = rules.get(from as usize..).unwrap_or(&[]);
+        let left = limits::RULES.saturating_sub(self.steps).min(rest.len() as u64) as usize;
+        let passed = rest[..left].iter().take_while(|r| self.ends_at_once(**r)).count();
+        self.steps += passed as u64;
+        passed as u32
     }
 
     /// Whether a comparison in a rule's first run of tests fails for certain: then the rule did nothing and asked nothing.
