@@ -4,6 +4,7 @@
 //! result of a test, and never twice in one walk, so no outcome contradicts itself. [`explore`] replays the walk with
 //! other answers, most likely first, until none is left or a bound is hit.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -60,7 +61,7 @@ pub struct Choice {
     /// What the walk gets.
     pub value: Value,
     /// For people.
-    pub label: String,
+    pub label: Cow<'static, str>,
     /// Probability, if it is known.
     pub odds: Option<f64>,
 }
@@ -87,7 +88,7 @@ pub struct Options {
 
 impl Choice {
     /// An answer of unknown probability.
-    pub fn new(value: Value, label: impl Into<String>) -> Self {
+    pub fn new(value: Value, label: impl Into<Cow<'static, str>>) -> Self {
         Choice { value, label: label.into(), odds: None }
     }
 }
@@ -276,13 +277,13 @@ pub trait Chooser {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Assumption {
     /// What it is about.
-    pub fact: String,
+    pub fact: Cow<'static, str>,
     /// What is assumed.
-    pub value: String,
+    pub value: Cow<'static, str>,
     /// Why.
-    pub why: String,
+    pub why: Cow<'static, str>,
     /// The flag that changes it.
-    pub flag: String,
+    pub flag: Cow<'static, str>,
 }
 
 /// Answers fixed by the user: a fact's key, and the answer's label or `ask` to explore a declared default.
@@ -465,7 +466,7 @@ impl Chooser for Replay<'_> {
             0
         };
         self.next += 1;
-        self.choices.push((key.to_string(), options.choices[index].label.clone(), options.choices.len()));
+        self.choices.push((key.to_string(), options.choices[index].label.to_string(), options.choices.len()));
         self.take(options, index)
     }
 }
@@ -475,7 +476,7 @@ mod tests {
     use super::*;
 
     fn chance(odds: &[f64]) -> Options {
-        let of = |(i, p): (usize, &f64)| Choice { value: i as Value, label: i.to_string(), odds: Some(*p) };
+        let of = |(i, p): (usize, &f64)| Choice { value: i as Value, label: i.to_string().into(), odds: Some(*p) };
         Options::of(odds.iter().enumerate().map(of).collect())
     }
 

@@ -3,6 +3,8 @@
 //! Stepping is an index; the packet at any event is the packet at the start plus the writes up to there
 //! ([`Trace::packet_at`]). Rules that did not match are no events: they are the range between two of them.
 
+use std::borrow::Cow;
+
 use rustc_hash::FxHashMap;
 
 use crate::fact::{Assumption, Fact};
@@ -207,7 +209,7 @@ pub enum Event {
         /// The answer.
         value: Value,
         /// The answer in words.
-        label: String,
+        label: Cow<'static, str>,
         /// It was a declared default, listed as an assumption.
         assumed: bool,
     },

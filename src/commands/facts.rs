@@ -71,7 +71,7 @@ impl Fixed {
         }
         let (Some(pin), Some(options)) = (pin, options) else { return };
         if pin != "ask" && options.choices.iter().all(|c| c.label != *pin) {
-            let answers = options.choices.iter().map(|c| c.label.clone()).collect();
+            let answers = options.choices.iter().map(|c| c.label.to_string()).collect();
             self.misfits.borrow_mut().push((key.to_string(), answers));
         }
     }

@@ -101,11 +101,11 @@ impl Composer {
         self.diagnostics.extend(found);
         if !both.is_empty() {
             self.assumptions.push(Assumption {
-                fact: format!("{}: rules as in", both.join(", ")),
-                value: "iptables-save".to_string(),
+                fact: format!("{}: rules as in", both.join(", ")).into(),
+                value: "iptables-save".into(),
                 why: "nft's listing of an iptables-nft table leaves things out; the order of chains is the listing's"
-                    .to_string(),
-                flag: String::new(),
+                    .into(),
+                flag: "".into(),
             });
         }
     }
@@ -123,10 +123,10 @@ impl Composer {
                 return Dialect::Legacy;
             }
             self.assumptions.push(Assumption {
-                fact: format!("{} is of", input.name.rsplit('/').next().unwrap_or(&input.name)),
-                value: backend_name(Backend::Legacy).to_string(),
-                why: "its header does not tell".to_string(),
-                flag: "--backend nft".to_string(),
+                fact: format!("{} is of", input.name.rsplit('/').next().unwrap_or(&input.name)).into(),
+                value: backend_name(Backend::Legacy).into(),
+                why: "its header does not tell".into(),
+                flag: "--backend nft".into(),
             });
             Dialect::Legacy
         });

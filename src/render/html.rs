@@ -275,7 +275,7 @@ impl Sheet<'_> {
             h.leaf("h2", "Assumed");
             let list = &self.part.answer.assumptions;
             let said: Vec<String> = list.iter().map(|a| statement(&a.fact, &a.value)).collect();
-            items(h, said.iter().zip(list).map(|(s, a)| (s.as_str(), a.why.as_str(), a.flag.as_str())));
+            items(h, said.iter().zip(list).map(|(s, a)| (s.as_str(), &*a.why, &*a.flag)));
         });
     }
 }

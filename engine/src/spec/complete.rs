@@ -2,6 +2,7 @@
 //!
 //! `nettrace explain --dport 31002` alone means: a TCP SYN from a remote client to this host's own address.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::{PacketSpec, ProtoName};
@@ -83,13 +84,15 @@ fn parse_addr(text: &str) -> Result<IpAddr, SpecError> {
 }
 
 impl Completer<'_> {
-    fn assume(&mut self, fact: &str, value: impl Into<String>, why: &str, flag: &str) {
-        self.assumptions.push(Assumption {
-            fact: fact.to_string(),
-            value: value.into(),
-            why: why.to_string(),
-            flag: flag.to_string(),
-        });
+    fn assume(
+        &mut self,
+        fact: impl Into<Cow<'static, str>>,
+        value: impl Into<Cow<'static, str>>,
+        why: &'static str,
+        flag: &'static str,
+    ) {
+        let (fact, value) = (fact.into(), value.into());
+        self.assumptions.push(Assumption { fact, value, why: why.into(), flag: flag.into() });
     }
 
     fn set(&mut self, field: Field, value: impl Into<Value>) {

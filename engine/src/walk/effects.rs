@@ -1,10 +1,13 @@
 //! Ops that are neither tests nor writes nor verdicts.
 
+use std::borrow::Cow;
+
 use super::Machine;
 use super::chain::RuleEnd;
 use crate::eval::Hit;
-use crate::fact::Fact;
+use crate::fact::{Assumption, Fact};
 use crate::field::Field;
+use crate::host::{Assumed, Family};
 use crate::model::*;
 use crate::trace::Cause;
 
@@ -116,37 +119,42 @@ impl Machine<'_> {
     }
 
     /// What was taken for granted about the host becomes listed assumptions.
-    pub(super) fn note_assumed(&mut self, list: &[crate::host::Assumed]) {
-        use crate::host::Assumed;
+    pub(super) fn note_assumed(&mut self, list: &[Assumed]) {
         for a in list {
-            let (fact, value, why, flag) = match a {
+            let (fact, value, why, flag): (Cow<str>, Cow<str>, _, Cow<str>) = match a {
                 Assumed::Sysctl { key, value } => (
-                    key.clone(),
-                    value.to_string(),
+                    key.clone().into(),
+                    number(*value),
                     "no sysctl was given",
-                    format!("--sysctl {key}={}", i64::from(*value == 0)),
+                    format!("--sysctl {key}={}", i64::from(*value == 0)).into(),
                 ),
                 Assumed::DefaultRules(family) => (
-                    format!("{family} policy rules"),
-                    "local, main, default".to_string(),
+                    if *family == Family::V4 { "IPv4 policy rules" } else { "IPv6 policy rules" }.into(),
+                    "local, main, default".into(),
                     "no `ip rule` was given",
-                    "give `ip rule`".to_string(),
+                    "give `ip rule`".into(),
                 ),
                 // Asked for as a fact, which is listed itself.
                 Assumed::Local(addr, local) => (
-                    format!("is {addr} an address of this host"),
-                    if *local { "yes" } else { "no" }.to_string(),
+                    format!("is {addr} an address of this host").into(),
+                    if *local { "yes" } else { "no" }.into(),
                     "no `ip addr` was given",
-                    crate::fact::pin(&format!("local:{addr}"), if *local { "no" } else { "yes" }),
+                    crate::fact::pin(&format!("local:{addr}"), if *local { "no" } else { "yes" }).into(),
                 ),
-                Assumed::NotJoined(group, dev) => (
-                    format!("group {group} on {dev}"),
-                    "not joined".to_string(),
-                    "`ip maddr` is no input",
-                    String::new(),
-                ),
+                Assumed::NotJoined(group, dev) => {
+                    (format!("group {group} on {dev}").into(), "not joined".into(), "`ip maddr` is no input", "".into())
+                }
             };
-            self.assume(crate::fact::Assumption { fact, value, why: why.to_string(), flag });
+            self.assume(Assumption { fact, value, why: why.into(), flag });
         }
+    }
+}
+
+/// A number in words; the most common ones are texts already.
+fn number(value: i64) -> Cow<'static, str> {
+    match value {
+        0 => "0".into(),
+        1 => "1".into(),
+        other => other.to_string().into(),
     }
 }

@@ -21,6 +21,8 @@ mod tuple;
 mod values;
 mod window;
 
+use std::borrow::Cow;
+
 use crate::World;
 use crate::eval::{self, Facts, View};
 use crate::fact::{Assumption, Chooser, Fact};
@@ -33,6 +35,9 @@ use crate::trace::{Cause, Event, Fate, Step, Trace};
 
 use conntrack::Attached;
 
+/// As many events as most walks write.
+const EVENTS: usize = 64;
+
 /// Walks one packet.
 pub fn walk(world: World, start: &Start, state: &mut State, ask: &mut dyn Chooser) -> Trace {
     let mut m = Machine {
@@ -41,7 +46,7 @@ pub fn walk(world: World, start: &Start, state: &mut State, ask: &mut dyn Choose
         state,
         ask,
         facts: Facts::default(),
-        events: Vec::new(),
+        events: Vec::with_capacity(EVENTS),
         assumptions: start.assumptions.clone(),
         attached: None,
         template: conntrack::Template::default(),
@@ -56,6 +61,7 @@ pub fn walk(world: World, start: &Start, state: &mut State, ask: &mut dyn Choose
         way: route::Way::default(),
         sets_count: ipset::any_counts(world.model),
         own_end: start.own,
+        mixed: hooks::is_mixed(world.model),
     };
     let fate = m.travel();
     m.store_connection();
@@ -99,6 +105,8 @@ struct Machine<'a> {
     sets_count: bool,
     /// The packet's end at this host, where no `ip addr` tells: where it arrives for, or where it is made.
     own_end: Option<Value>,
+    /// The order of legacy tables and nft's chains has to be asked for.
+    mixed: bool,
 }
 
 impl Machine<'_> {
@@ -137,11 +145,11 @@ impl Machine<'_> {
             return known;
         }
         let key = fact.key(self.world.model);
-        let given = self.ask.given(&key).map(str::to_string);
-        let typed = given.as_deref().and_then(|text| Some((fact.typed(text)?, text.to_string())));
+        let given = self.ask.given(&key);
+        let (pinned, typed) = (given.is_some(), given.and_then(|text| Some((fact.typed(text)?, text.to_string()))));
         let (value, label, assumed) = match typed {
-            Some((value, label)) => (value, label, false),
-            None => self.chosen(&fact, &key, given.is_some()),
+            Some((value, label)) => (value, label.into(), false),
+            None => self.chosen(&fact, &key, pinned),
         };
         self.facts.put(fact.clone(), value);
         self.events.push(Event::Answer { fact, value, label, assumed });
@@ -149,20 +157,20 @@ impl Machine<'_> {
     }
 
     /// One of a fact's listed answers; a declared one that nobody asked for is listed as an assumption.
-    fn chosen(&mut self, fact: &Fact, key: &str, given: bool) -> (Value, String, bool) {
+    fn chosen(&mut self, fact: &Fact, key: &str, given: bool) -> (Value, Cow<'static, str>, bool) {
         let mut options = options::of(self.world, &self.packet, fact);
         if matches!(fact, Fact::IsLocal(_, addr) if Some(*addr) == self.own_end) {
             options = options.or_assume(1, "no `ip addr` was given: the packet's own end counts as this host");
         }
         let index = self.ask.choose(key, &options).min(options.choices.len().saturating_sub(1));
-        let Some(choice) = options.choices.get(index) else { return (0, String::new(), false) };
+        let Some(choice) = options.choices.get(index) else { return (0, Cow::Borrowed(""), false) };
         let declared = options.default.as_ref().filter(|d| d.index == index && !given);
         if let Some(d) = declared {
             self.assume(Assumption {
-                fact: fact.question(self.world.model, self.packet.family()),
+                fact: fact.question(self.world.model, self.packet.family()).into(),
                 value: choice.label.clone(),
-                why: d.why.to_string(),
-                flag: fact.flag(key, &options, index),
+                why: d.why.into(),
+                flag: fact.flag(key, &options, index).into(),
             });
         }
         (choice.value, choice.label.clone(), declared.is_some())

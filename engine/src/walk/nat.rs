@@ -190,7 +190,7 @@ impl Machine<'_> {
         let fact = Fact::IsLocal(self.packet.family(), addr);
         if addr != 0 && self.facts.get(&fact).is_none() {
             self.facts.put(fact.clone(), 1);
-            self.events.push(Event::Answer { fact, value: 1, label: "yes".to_string(), assumed: false });
+            self.events.push(Event::Answer { fact, value: 1, label: "yes".into(), assumed: false });
         }
         addr
     }

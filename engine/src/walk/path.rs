@@ -9,7 +9,7 @@ use super::options::OTHER_DEVICE;
 use super::route::Input;
 use crate::fact::Fact;
 use crate::field::{Field, Value, ct_state, device};
-use crate::model::{ChainId, ChainKind, Dialect, Hook};
+use crate::model::{ChainId, ChainKind, Hook};
 use crate::packet::{Got, Packet};
 use crate::trace::{Cause, Decision, Event, Fate, Step};
 
@@ -245,17 +245,13 @@ impl Machine<'_> {
     }
 
     pub(super) fn key(&mut self, hook: Hook, device: Value) -> HookKey {
-        HookKey { hook, family: self.packet.family(), device, nft_later: self.nft_runs_first(), bridge: false }
-    }
-
-    /// A mixed host: whether nft's chains were registered after the legacy tables, and so run before them.
-    fn nft_runs_first(&mut self) -> bool {
-        let model = self.world.model;
-        let is_legacy = |c: &ChainId| model.table_of(*c).dialect == Dialect::Legacy;
-        let base = |c: &ChainId| model.chain(*c).base.as_ref().map(|b| (b.hook, b.priority));
-        let (legacy, other): (Vec<ChainId>, Vec<ChainId>) = model.bases.iter().partition(|c| is_legacy(c));
-        let collide = legacy.iter().any(|a| other.iter().any(|b| base(a) == base(b)));
-        collide && self.answer(Fact::MixedOrder) != 0
+        HookKey {
+            hook,
+            family: self.packet.family(),
+            device,
+            nft_later: self.mixed && self.answer(Fact::MixedOrder) != 0,
+            bridge: false,
+        }
     }
 
     /// Whether any chain stands at a hook of devices.

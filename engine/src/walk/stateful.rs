@@ -49,10 +49,10 @@ impl Machine<'_> {
         if !given {
             let (value, other) = if held { ("yes", "no") } else { ("no", "yes") };
             self.assume(Assumption {
-                fact: format!("does the {words} of {chain} rule {number} match"),
-                value: value.to_string(),
-                why: fresh.to_string(),
-                flag: crate::fact::pin(&key, other),
+                fact: format!("does the {words} of {chain} rule {number} match").into(),
+                value: value.into(),
+                why: fresh.into(),
+                flag: crate::fact::pin(&key, other).into(),
             });
         }
         taken

@@ -209,7 +209,7 @@ fn other_way(s: &Story, sep: ChainId) -> Vec<Event> {
     let cut = s.events.iter().position(|e| matches!(e, Event::Answer { assumed: false, .. })).unwrap();
     let mut events = s.events[..=cut].to_vec();
     if let Some(Event::Answer { label, value, .. }) = events.last_mut() {
-        (*label, *value) = ("does not hold".to_string(), 0);
+        (*label, *value) = ("does not hold".into(), 0);
     }
     let rule = RuleId(s.texts.len() as u32 - 3);
     let by = By::Rule { rule, base: sep, hotdrop: false };
