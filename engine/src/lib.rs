@@ -4,6 +4,7 @@
 
 pub mod eval;
 pub mod explain;
+pub mod explore;
 pub mod fact;
 pub mod field;
 pub mod graph;

@@ -15,7 +15,7 @@ use nettrace_engine::explain::rules;
 use nettrace_engine::explain::unasked::unasked;
 use nettrace_engine::explain::way::Way;
 use nettrace_engine::explain::whynot::{Inquiry, Miss, rule_name};
-use nettrace_engine::fact::Pins;
+use nettrace_engine::explore::Pins;
 use nettrace_engine::host::Host;
 use nettrace_engine::model::RuleId;
 use nettrace_engine::state::State;

@@ -1,7 +1,7 @@
 //! Walks with the decision index are walks without it, event for event.
 
 use nettrace_engine::World;
-use nettrace_engine::fact::{Pins, explore};
+use nettrace_engine::explore::{Pins, explore};
 use nettrace_engine::host::Host;
 use nettrace_engine::lower::iptables::{Options, lower};
 use nettrace_engine::model::{Dialect, Family, Model};

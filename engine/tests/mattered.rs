@@ -9,7 +9,8 @@ use std::path::Path;
 
 use common::{Sample, sample};
 use nettrace_engine::explain::mattered::mattered;
-use nettrace_engine::fact::{Chooser, Pins, explore};
+use nettrace_engine::explore::{Pins, explore};
+use nettrace_engine::fact::Chooser;
 use nettrace_engine::field::{Field, Value, device};
 use nettrace_engine::packet::Got;
 use nettrace_engine::spec::Start;

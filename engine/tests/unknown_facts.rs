@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use nettrace_engine::World;
-use nettrace_engine::fact::{Outcomes, Pins, explore};
+use nettrace_engine::explore::{Outcomes, Pins, explore};
 use nettrace_engine::field::Field;
 use nettrace_engine::host::{Host, Parts};
 use nettrace_engine::lower::iptables::{Options, lower};

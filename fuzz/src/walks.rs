@@ -1,7 +1,7 @@
 //! Dumps to a model and a host, and packets through them.
 
 use nettrace_engine::World;
-use nettrace_engine::fact::{Pins, explore};
+use nettrace_engine::explore::{Pins, explore};
 use nettrace_engine::host::{Family as HostFamily, Host, Part, Parts};
 use nettrace_engine::lower::{iptables as xt, nft as nf};
 use nettrace_engine::model::{Dialect, Family, Model};

@@ -3,7 +3,8 @@
 //! Left out: retransmissions, windows, and what programs would send.
 
 use nettrace_engine::World;
-use nettrace_engine::fact::{Chooser, Outcome, Outcomes, explore};
+use nettrace_engine::explore::{Outcome, Outcomes, explore};
+use nettrace_engine::fact::Chooser;
 use nettrace_engine::field::{Field, Value};
 use nettrace_engine::limits;
 use nettrace_engine::packet::Packet as Header;

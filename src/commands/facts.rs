@@ -2,7 +2,8 @@
 
 use std::cell::RefCell;
 
-use nettrace_engine::fact::{Chooser, Options, Pins};
+use nettrace_engine::explore::Pins;
+use nettrace_engine::fact::{Chooser, Options};
 
 use crate::cli::FactArgs;
 use crate::load::Failure;

@@ -9,7 +9,7 @@ use nettrace_engine::explain::names::Labels;
 use nettrace_engine::explain::place::{Advice, Ground, Want, advise};
 use nettrace_engine::explain::unasked::{Unasked, unasked};
 use nettrace_engine::explain::whynot::{Inquiry, WhyNot};
-use nettrace_engine::fact::{Outcomes, Pins};
+use nettrace_engine::explore::{Outcomes, Pins};
 use nettrace_engine::model::RuleId;
 use nettrace_engine::spec::Start;
 use nettrace_engine::state::State;

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use nettrace_engine::World;
 use nettrace_engine::explain::names::Labels;
-use nettrace_engine::fact::{Outcome, Outcomes, explore};
+use nettrace_engine::explore::{Outcome, Outcomes, explore};
 use nettrace_engine::limits;
 use nettrace_engine::spec::{self, PacketSpec, Start};
 use nettrace_engine::state::State;

@@ -11,7 +11,7 @@ mod way;
 
 use nettrace_engine::explain::answer::{Answer, Ending};
 use nettrace_engine::explain::whynot::WhyNot;
-use nettrace_engine::fact::Outcomes;
+use nettrace_engine::explore::Outcomes;
 use nettrace_engine::limits::PAGE_WAYS;
 use nettrace_engine::trace::Trace;
 use sha2::{Digest, Sha256};

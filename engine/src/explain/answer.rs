@@ -6,7 +6,8 @@
 mod telling;
 
 use crate::World;
-use crate::fact::{Assumption, Fact, Outcomes};
+use crate::explore::Outcomes;
+use crate::fact::{Assumption, Fact};
 use crate::field::{Field, Value};
 use crate::model::{ChainId, Hook, Model, RuleId};
 use crate::packet::{Got, Packet};

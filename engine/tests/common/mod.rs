@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use nettrace_engine::World;
-use nettrace_engine::fact::{Outcomes, Pins, explore};
+use nettrace_engine::explore::{Outcomes, Pins, explore};
 use nettrace_engine::host::{Family as HostFamily, Host, Part, Parts};
 use nettrace_engine::lower;
 use nettrace_engine::model::{Dialect, Family, Model};

@@ -10,7 +10,7 @@ use nettrace_engine::World;
 use nettrace_engine::explain::names::Labels;
 use nettrace_engine::explain::step::Teller;
 use nettrace_engine::explain::whynot::{self, Inquiry};
-use nettrace_engine::fact::Outcomes;
+use nettrace_engine::explore::Outcomes;
 use nettrace_engine::host::Host;
 use nettrace_engine::model::{Model, RuleId};
 use nettrace_engine::trace::Trace;

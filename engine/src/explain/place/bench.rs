@@ -2,7 +2,8 @@
 
 use crate::World;
 use crate::explain::place::{Fare, Ground};
-use crate::fact::{Chooser, explore};
+use crate::explore::explore;
+use crate::fact::Chooser;
 use crate::host::{Host, Parts};
 use crate::model::{Edit, Model, RuleId, Undo as RuleUndo};
 use crate::spec::{Start, reply_to};

@@ -15,7 +15,7 @@ mod members;
 mod probe;
 
 use crate::World;
-use crate::fact::Pins;
+use crate::explore::Pins;
 use crate::spec::Start;
 use crate::state::State;
 

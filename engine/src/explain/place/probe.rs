@@ -127,7 +127,7 @@ fn inside(labels: &Labels, addr: IpAddr, device: Option<u128>) -> String {
 fn start_target(ground: Ground, start: &Start) -> Option<IpAddr> {
     let mut state = ground.state.clone();
     let run = |ask: &mut dyn crate::fact::Chooser| crate::walk::walk(ground.world, start, &mut state, ask);
-    let end = crate::fact::explore(1, ground.pins, run).list.into_iter().next()?.result.last_packet();
+    let end = crate::explore::explore(1, ground.pins, run).list.into_iter().next()?.result.last_packet();
     Some(to_address(end.or_zero(Field::Daddr), end.family()))
 }
 
