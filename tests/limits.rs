@@ -95,14 +95,6 @@ fn files_that_are_no_dumps_are_refused_in_a_sentence() {
 }
 
 #[test]
-fn misspelt_names_are_hinted_at_as_long_as_there_are_not_too_many() {
-    let chains = lines(0..20_000, |i| format!(":c{i} - [0:0]\n"));
-    let jumps = lines(0..20_000, |i| format!("-A INPUT -p udp -j d{i}\n"));
-    let dump = filter(&chains, &format!("{jumps}{DROP}"));
-    check("hints", &[("iptables-save", &dump)], 0, &["NT110", "did you mean `c0`?", "by INPUT #20001"]);
-}
-
-#[test]
 fn other_encodings_of_text_are_read() {
     let dropped = &["DROPPED in filter INPUT, by INPUT #1 (iptables-save:"][..];
     let dump = filter("", DROP);

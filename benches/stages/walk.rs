@@ -49,7 +49,7 @@ fn host() -> Host {
 struct Dice(Rng);
 
 impl Chooser for Dice {
-    fn choose(&mut self, _: &str, options: &Options) -> usize {
+    fn choose(&mut self, _: &dyn std::fmt::Display, options: &Options) -> usize {
         let mut left = (self.0.next() >> 11) as f64 / (1u64 << 53) as f64;
         options
             .choices

@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::fmt::Display;
 
 use rustc_hash::FxHashMap;
 
@@ -155,9 +156,14 @@ impl<'a> Replay<'a> {
         }
     }
 
+    /// What the user fixed; the key is not even written where nothing is.
+    fn pin(&self, key: &dyn Display) -> Option<&str> {
+        if self.pins.is_empty() { None } else { self.pins.get(&key.to_string()).map(String::as_str) }
+    }
+
     /// The answer that needs no exploring: pinned, declared, or the only one.
-    fn settled(&self, key: &str, options: &Options) -> Option<usize> {
-        let pin = self.pins.get(key).map(String::as_str);
+    fn settled(&self, key: &dyn Display, options: &Options) -> Option<usize> {
+        let pin = self.pin(key);
         let pinned = pin.and_then(|p| options.choices.iter().position(|c| c.label == p));
         let declared = options.default.as_ref().filter(|_| pin != Some("ask")).map(|d| d.index);
         pinned.or(declared).or((options.choices.len() < 2).then_some(0))
@@ -165,15 +171,15 @@ impl<'a> Replay<'a> {
 }
 
 impl Chooser for Replay<'_> {
-    fn given(&mut self, key: &str) -> Option<&str> {
-        self.pins.get(key).map(String::as_str)
+    fn given(&mut self, key: &dyn Display) -> Option<&str> {
+        self.pin(key)
     }
 
     fn spent(&mut self, rules: u64, events: u64) {
         self.spent = (self.spent.0.saturating_add(rules), self.spent.1.saturating_add(events));
     }
 
-    fn choose(&mut self, key: &str, options: &Options) -> usize {
+    fn choose(&mut self, key: &dyn Display, options: &Options) -> usize {
         if let Some(index) = self.settled(key, options) {
             return index;
         }
@@ -209,11 +215,11 @@ mod tests {
     }
 
     fn run(ask: &mut dyn Chooser) -> String {
-        let first = ask.choose("a", &chance(&[0.25, 0.75]));
+        let first = ask.choose(&"a", &chance(&[0.25, 0.75]));
         if first == 1 {
             return "1".to_string();
         }
-        format!("0{}", ask.choose("b", &Options::yes_no()))
+        format!("0{}", ask.choose(&"b", &Options::yes_no()))
     }
 
     #[test]
@@ -232,7 +238,7 @@ mod tests {
         assert_eq!(all.list.len(), 1);
         assert_eq!(all.list[0].result, "01");
         let declared = Options::yes_no().or_assume(0, "test");
-        let asked = |pins: &Pins| explore(10, pins, |ask| ask.choose("x", &declared)).list.len();
+        let asked = |pins: &Pins| explore(10, pins, |ask| ask.choose(&"x", &declared)).list.len();
         assert_eq!(asked(&Pins::default()), 1);
         assert_eq!(asked(&Pins::from_iter([("x".to_string(), "ask".to_string())])), 2);
     }

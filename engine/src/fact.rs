@@ -4,9 +4,12 @@
 //! result of a test, and never twice in one walk, so no outcome contradicts itself. Left out: taking all the answers
 //! ([`crate::explore`]).
 
-use std::borrow::Cow;
+mod taken;
 
-use serde::Serialize;
+use std::borrow::Cow;
+use std::fmt::{self, Display};
+
+pub use taken::{Assumption, Taken};
 
 use crate::field::{Field, Value, address, to_address};
 use crate::model::{ExprId, Model, Program, ProgramId, SetId, TextId};
@@ -109,29 +112,40 @@ impl Options {
     }
 }
 
-impl Fact {
-    /// The name by which `--assume NAME=ANSWER` pins the fact.
-    pub fn key(&self, model: &Model) -> String {
-        match self {
-            Fact::Chance { site, at, expr: None } => format!("chance:{site}.{at}"),
-            Fact::Chance { site, at, expr: Some(expr) } => format!("chance:{site}.{at}.{}", expr.0),
-            Fact::IsLocal(family, addr) => format!("local:{}", to_address(*addr, *family)),
-            Fact::Field(field, _) => field.name().replace(' ', "-"),
+/// The name by which `--assume NAME=ANSWER` pins a fact. It is written only where somebody pinned something.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'a>(&'a Fact, &'a Model);
+
+impl Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Key(fact, model) = self;
+        match fact {
+            Fact::Chance { site, at, expr: None } => write!(f, "chance:{site}.{at}"),
+            Fact::Chance { site, at, expr: Some(expr) } => write!(f, "chance:{site}.{at}.{}", expr.0),
+            Fact::IsLocal(family, addr) => write!(f, "local:{}", to_address(*addr, *family)),
+            Fact::Field(field, _) => f.write_str(&field.name().replace(' ', "-")),
             Fact::Member(set, key) => {
                 let key: Vec<_> = key.iter().map(|v| show_key_part(*v, family_of(*v))).collect();
                 let name = model.set(*set).name.map_or("anonymous", |n| model.name(n));
-                format!("in:{name}:{}", key.join(","))
+                write!(f, "in:{name}:{}", key.join(","))
             }
-            Fact::Opaque(text, _) => format!("holds:{}", model.text(*text)),
-            Fact::Payload(id) => format!("payload:{}", searched(model, *id)),
-            Fact::Target(text) => format!("target:{}", model.text(*text)),
-            Fact::Listener => "listener".to_string(),
-            Fact::Queue(num) => format!("queue:{num}"),
-            Fact::NextHop(_) => "nexthop".to_string(),
-            Fact::Route(addr) => format!("route:{}", to_address(*addr, family_of(*addr))),
-            Fact::MixedOrder => "order".to_string(),
-            Fact::Other(what) => (*what).to_string(),
+            Fact::Opaque(text, _) => write!(f, "holds:{}", model.text(*text)),
+            Fact::Payload(id) => write!(f, "payload:{}", searched(model, *id)),
+            Fact::Target(text) => write!(f, "target:{}", model.text(*text)),
+            Fact::Listener => f.write_str("listener"),
+            Fact::Queue(num) => write!(f, "queue:{num}"),
+            Fact::NextHop(_) => f.write_str("nexthop"),
+            Fact::Route(addr) => write!(f, "route:{}", to_address(*addr, family_of(*addr))),
+            Fact::MixedOrder => f.write_str("order"),
+            Fact::Other(what) => f.write_str(what),
         }
+    }
+}
+
+impl Fact {
+    /// The name by which it is pinned.
+    pub fn key<'a>(&'a self, model: &'a Model) -> Key<'a> {
+        Key(self, model)
     }
 
     /// The question in words; addresses are shown in `family`.
@@ -223,24 +237,11 @@ impl Fact {
             _ => None,
         }
     }
-
-    /// The flag that gives another answer than the one at `index`.
-    pub(crate) fn flag(&self, key: &str, options: &Options, index: usize) -> String {
-        let other = options.choices.iter().enumerate().find(|(i, _)| *i != index);
-        let answer = match (self, other) {
-            (Fact::Other("payload"), _) => return "payload_hex in --packet".to_string(),
-            (Fact::Other("masquerade-address" | "redirect-address"), _) => "192.0.2.1",
-            (Fact::Other("nat-port"), _) => "40001",
-            (_, Some((_, choice))) => &choice.label,
-            (_, None) => "ask",
-        };
-        pin(key, answer)
-    }
 }
 
 /// `--assume 'local:10.0.0.9=yes'`, as a shell takes it.
-pub fn pin(key: &str, answer: &str) -> String {
-    format!("--assume '{}={}'", key.replace('\'', "'\\''"), answer.replace('\'', "'\\''"))
+pub fn pin(key: &dyn Display, answer: &str) -> String {
+    format!("--assume '{}={}'", key.to_string().replace('\'', "'\\''"), answer.replace('\'', "'\\''"))
 }
 
 /// The family that an address is of, by its size.
@@ -254,11 +255,11 @@ fn show_key_part(value: Value, family: Value) -> String {
 
 /// Answers facts during a walk.
 pub trait Chooser {
-    /// The index of the answer taken.
-    fn choose(&mut self, key: &str, options: &Options) -> usize;
+    /// The index of the answer taken; the key names the fact.
+    fn choose(&mut self, key: &dyn Display, options: &Options) -> usize;
 
     /// What the user says about a fact, `ask` included.
-    fn given(&mut self, key: &str) -> Option<&str> {
+    fn given(&mut self, key: &dyn Display) -> Option<&str> {
         let _ = key;
         None
     }
@@ -267,17 +268,4 @@ pub trait Chooser {
     fn spent(&mut self, rules: u64, events: u64) {
         let _ = (rules, events);
     }
-}
-
-/// Something that was not in the inputs and that the answer takes for granted.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-pub struct Assumption {
-    /// What it is about.
-    pub fact: Cow<'static, str>,
-    /// What is assumed.
-    pub value: Cow<'static, str>,
-    /// Why.
-    pub why: Cow<'static, str>,
-    /// The flag that changes it.
-    pub flag: Cow<'static, str>,
 }

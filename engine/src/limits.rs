@@ -24,8 +24,6 @@ pub const DIAGNOSTICS: usize = 10;
 pub const WARNINGS: usize = 200;
 /// Chains that `nettrace chains` draws.
 pub const CHAINS: usize = 20_000;
-/// Names that misspelt ones of one input are compared with, for "did you mean".
-pub const HINTS: usize = 100_000;
 
 /// Entries that one line of an ipset dump may stand for.
 pub const RANGE: usize = 1 << 20;
@@ -121,12 +119,6 @@ pub const ALL: &[Limit] = &[
         WARNINGS as u64,
         "warnings about constructs that are not understood (nft)",
         "each construct is still an unknown condition where it stands",
-    ),
-    limit(
-        "HINTS",
-        HINTS as u64,
-        "names that misspelt ones of one input are compared with (iptables)",
-        "the others are told without \"did you mean\"",
     ),
     limit("DIAGNOSTICS", DIAGNOSTICS as u64, "diagnostics printed", "\"... and N more\""),
     limit(

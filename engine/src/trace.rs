@@ -4,10 +4,11 @@
 //! ([`Trace::packet_at`]). Rules that did not match are no events: they are the range between two of them.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::fact::{Assumption, Fact};
+use crate::fact::{Assumption, Fact, Taken};
 use crate::field::{Field, Value};
 use crate::model::{ChainId, Hook, Model, RuleId, Verdict};
 use crate::packet::{Got, Packet};
@@ -249,17 +250,30 @@ pub struct Trace {
     pub start: Packet,
     /// What happened.
     pub events: Vec<Event>,
-    /// What was taken for granted.
-    pub assumptions: Vec<Assumption>,
+    /// The packet's defaults and what else was taken for granted before the walk.
+    pub given: Arc<[Assumption]>,
+    /// What the walk took for granted.
+    pub taken: Vec<Taken>,
 }
 
 impl Trace {
+    /// All that was taken for granted, in words, each once.
+    pub fn assumptions(&self, model: &Model) -> Vec<Assumption> {
+        let mut all = self.given.to_vec();
+        for told in self.taken.iter().map(|t| t.told(model)) {
+            if !all.contains(&told) {
+                all.push(told);
+            }
+        }
+        all
+    }
+
     /// The facts that the walk asked for, by their keys.
     pub fn facts(&self, model: &Model) -> FxHashMap<String, &Fact> {
         let mut found = FxHashMap::default();
         for event in &self.events {
             if let Event::Answer { fact, .. } = event {
-                found.entry(fact.key(model)).or_insert(fact);
+                found.entry(fact.key(model).to_string()).or_insert(fact);
             }
         }
         found
@@ -344,7 +358,7 @@ mod tests {
         let mut start = Packet::default();
         start.set(Field::Dport, 31002);
         let events = vec![Event::Hook(Hook::Prerouting), write(31002, 8200), Event::HookEnd(Hook::Prerouting)];
-        let t = Trace { start, events, assumptions: Vec::new() };
+        let t = Trace { start, events, given: Arc::default(), taken: Vec::new() };
         let ports: Vec<_> = (0..4).map(|i| t.packet_at(i).value(Field::Dport).unwrap()).collect();
         assert_eq!(ports, [31002, 31002, 8200, 8200]);
         let mut moment = Moment::start(&t);

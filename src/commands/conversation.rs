@@ -147,7 +147,7 @@ fn again(first: &Start, own: &Trace, seen: Option<&Trace>, leg: Leg) -> Option<S
     if !matches!(own.fate(), Fate::Out { .. } | Fate::Local { .. } | Fate::Bridged { .. }) {
         return None;
     }
-    let mut start = Start { ct_state: None, assumptions: Vec::new(), ..first.clone() };
+    let mut start = Start { ct_state: None, assumptions: std::sync::Arc::default(), ..first.clone() };
     if start.packet.value(Field::TcpFlags).is_some() {
         start.packet.set(Field::TcpFlags, leg.flags);
         start.packet.set(Field::TcpSeq, behind(&own.start));

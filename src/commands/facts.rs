@@ -1,6 +1,7 @@
 //! Facts fixed on the command line: `--assume 'in:web:10.0.0.9=yes'`, `--choose 2`.
 
 use std::cell::RefCell;
+use std::fmt::Display;
 
 use nettrace_engine::explore::Pins;
 use nettrace_engine::fact::{Chooser, Options};
@@ -43,6 +44,11 @@ impl Fixed {
             }
         }
         Ok(fixed)
+    }
+
+    /// Whether nothing is fixed.
+    fn is_empty(&self) -> bool {
+        self.pins.is_empty() && self.single.is_empty() && self.every.is_none()
     }
 
     /// Whether what is fixed was of use: an answer that a fact does not have is an error, a fact that no walk asked for
@@ -94,8 +100,10 @@ pub struct Facts<'a> {
 }
 
 impl Chooser for Facts<'_> {
-    fn given(&mut self, key: &str) -> Option<&str> {
-        self.fixed.asked(key, None);
+    fn given(&mut self, key: &dyn Display) -> Option<&str> {
+        if !self.fixed.is_empty() {
+            self.fixed.asked(&key.to_string(), None);
+        }
         self.rest.given(key)
     }
 
@@ -103,9 +111,13 @@ impl Chooser for Facts<'_> {
         self.rest.spent(rules, events);
     }
 
-    fn choose(&mut self, key: &str, options: &Options) -> usize {
-        self.fixed.asked(key, Some(options));
-        match self.fixed.way(key, options) {
+    fn choose(&mut self, key: &dyn Display, options: &Options) -> usize {
+        if self.fixed.is_empty() {
+            return self.rest.choose(key, options);
+        }
+        let name = key.to_string();
+        self.fixed.asked(&name, Some(options));
+        match self.fixed.way(&name, options) {
             Some(way) => way,
             None => self.rest.choose(key, options),
         }

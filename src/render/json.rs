@@ -95,9 +95,9 @@ struct ChoiceJson {
 /// The answer for the traces of one packet.
 pub fn answer(texts: Texts, local: bool, outcomes: &Outcomes<Trace>) -> Answer {
     let mut assumptions: Vec<Assumption> = Vec::new();
-    for a in outcomes.list.iter().flat_map(|o| &o.result.assumptions) {
-        if !assumptions.contains(a) {
-            assumptions.push(a.clone());
+    for a in outcomes.list.iter().flat_map(|o| o.result.assumptions(texts.model)) {
+        if !assumptions.contains(&a) {
+            assumptions.push(a);
         }
     }
     let start = outcomes.list.first().map(|o| &o.result.start);

@@ -69,7 +69,7 @@ pub fn markdown(state: &State) -> String {
     for rule in &s.request.without {
         let _ = writeln!(out, "- Without: {}", code(&clean(&s.words.rule(*rule))));
     }
-    for a in &state.trace().assumptions {
+    for a in state.trace().assumptions(state.model()) {
         let _ =
             writeln!(out, "- Assumed: {} = {}: {} ({})", clean(&a.fact), clean(&a.value), clean(&a.why), code(&a.flag));
     }
@@ -103,7 +103,7 @@ pub fn json(state: &State) -> String {
         "packet": label::packet(&state.trace().start),
         "with": s.request.with.iter().map(|w| clean(w)).collect::<Vec<_>>(),
         "without": s.request.without.iter().map(|r| clean(&s.words.rule(*r)).into_owned()).collect::<Vec<_>>(),
-        "assumptions": state.trace().assumptions,
+        "assumptions": state.trace().assumptions(state.model()),
         "outcome": outcome(state),
         "at": state.at,
         "steps": steps(state).into_iter().map(step).collect::<Vec<_>>(),

@@ -222,7 +222,7 @@ pub fn choose(state: &mut State) {
     }
     let mut rows = Vec::new();
     if let Some(Event::Answer { fact, label, assumed: true, .. }) = state.event() {
-        let key = fact.key(state.model());
+        let key = fact.key(state.model()).to_string();
         rows.push((format!("explore it instead of assuming \"{label}\""), Pick::Pin(key, "ask".to_string())));
     }
     let events = &state.trace().events;

@@ -99,30 +99,36 @@ impl Eval {
     }
 }
 
-/// A field compared with constants: the field, and whether a value passes. `None` for every other test.
+/// The field that a test compares with constants; `None` for every other test.
 #[inline]
-fn comparison(model: &Model, test: Test) -> Option<(Field, impl Fn(Value) -> bool)> {
-    // Every comparison is `lo <= value & mask <= hi`, or not.
-    let (field, neg, mask, lo, hi) = match test {
-        Test::Masked { field, neg, mask, value } => (field, neg, mask.into(), value.into(), value.into()),
-        Test::Range { field, neg, lo, hi } => (field, neg, Value::MAX, lo.into(), hi.into()),
-        Test::Wide { field, neg, wide } => {
+fn compared(test: Test) -> Option<Field> {
+    match test {
+        Test::Masked { field, .. } | Test::Range { field, .. } | Test::Wide { field, .. } => Some(field),
+        _ => None,
+    }
+}
+
+/// Whether a value passes a comparison with constants.
+#[inline]
+fn passes(model: &Model, test: Test, v: Value) -> bool {
+    match test {
+        Test::Masked { neg, mask, value, .. } => (v as u32 & mask == value) != neg,
+        Test::Range { neg, lo, hi, .. } => (Value::from(lo) <= v && v <= Value::from(hi)) != neg,
+        Test::Wide { neg, wide, .. } => {
             let (mask, value) = model.wides[wide.0 as usize];
-            (field, neg, mask, value, value)
+            (v & mask == value) != neg
         }
-        _ => return None,
-    };
-    Some((field, move |v: Value| (lo <= v & mask && v & mask <= hi) != neg))
+        _ => false,
+    }
 }
 
 /// Whether a comparison with a lane of the packet fails for certain: what most rules end by. `None` for a test that is
 /// more than that, or that the packet alone does not decide.
 #[inline]
 pub fn fails(model: &Model, packet: &Packet, test: Test) -> Option<bool> {
-    let (field, passes) = comparison(model, test)?;
+    let field = compared(test).filter(|f| !is_derived(*f))?;
     match packet.get(field) {
-        _ if is_derived(field) => None,
-        Got::Value(v) => Some(!passes(v)),
+        Got::Value(v) => Some(!passes(model, test, v)),
         Got::Absent => Some(true),
         Got::Unknown => None,
     }
@@ -130,8 +136,8 @@ pub fn fails(model: &Model, packet: &Packet, test: Test) -> Option<bool> {
 
 /// Whether a test holds.
 pub fn decide(view: View, test: Test) -> Tri {
-    if let Some((field, passes)) = comparison(view.world.model, test) {
-        return read(view, field).test(passes);
+    if let Some(field) = compared(test) {
+        return read(view, field).test(|v| passes(view.world.model, test, v));
     }
     match test {
         Test::Const(b) => b.into(),

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{Eval, View, read};
 use crate::fact::Fact;
-use crate::field::{Field, Value, address, device, device_name, to_address};
+use crate::field::{DeviceName, Field, Value, address, device, device_name, to_address};
 use crate::host::{
     AddrType6, Assumed, Dev, FibOif, FibQuery, FibType, InputQuery, Known, Missing, RouteKind, RpFilter as Options,
 };
@@ -18,7 +18,7 @@ pub struct Asker {
     /// Destination.
     pub dst: IpAddr,
     /// The incoming device; empty when there is none, or when it is not known.
-    pub iif: String,
+    pub iif: DeviceName,
     mark: u32,
     tos: u8,
     proto: u8,
@@ -131,14 +131,14 @@ fn asker_of(view: View) -> Asker {
 }
 
 /// The device that limits a lookup; `Err` while it is an open question.
-fn limit(view: View, iif: bool, oif: bool) -> Result<Option<String>, Eval> {
+fn limit(view: View, iif: bool, oif: bool) -> Result<Option<DeviceName>, Eval> {
     let field = match (iif, oif) {
         (true, _) => Field::Iif,
         (_, true) => Field::Oif,
         _ => return Ok(None),
     };
     match read(view, field) {
-        Eval::Value(0) | Eval::Absent => Ok(Some(String::new())),
+        Eval::Value(0) | Eval::Absent => Ok(Some(DeviceName::default())),
         Eval::Value(v) => Ok(Some(device_name(v))),
         ask @ Eval::Ask(_) => Err(ask),
     }

@@ -236,9 +236,9 @@ pub fn answer(world: World, local: bool, detail: Detail, outcomes: &Outcomes<Tra
     let mut assumptions: Vec<Assumption> = Vec::new();
     for (index, outcome) in outcomes.list.iter().enumerate() {
         let trace = &outcome.result;
-        for a in &trace.assumptions {
-            if !assumptions.contains(a) {
-                assumptions.push(a.clone());
+        for a in trace.assumptions(model) {
+            if !assumptions.contains(&a) {
+                assumptions.push(a);
             }
         }
         let choices = chosen(model, trace, &outcome.choices);
@@ -281,7 +281,7 @@ fn too_late(model: &Model, trace: &Trace, assumption: &Assumption) -> bool {
     };
     match trace.events.iter().position(port) {
         Some(at) => !trace.events[at..].iter().any(looks),
-        None => !trace.assumptions.contains(assumption),
+        None => !trace.assumptions(model).contains(assumption),
     }
 }
 

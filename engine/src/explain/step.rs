@@ -43,7 +43,7 @@ impl Teller<'_> {
             }
             Event::Answer { fact, label, assumed, .. } => {
                 let question = fact.question(self.model, self.trace.start.family());
-                self.answer(&fact.key(self.model), &question, (label, *assumed))
+                self.answer(&fact.key(self.model).to_string(), &question, (label, *assumed))
             }
             Event::State { rule, text, held } => {
                 let went = if *held { "holds" } else { "does not hold" };
@@ -138,8 +138,8 @@ impl Teller<'_> {
     fn answer(&self, key: &str, question: &str, (label, assumed): (&str, bool)) -> Vec<String> {
         let mut out = vec![format!("{}? {label}.", capital(question))];
         if assumed {
-            let why =
-                self.trace.assumptions.iter().find(|a| a.fact == key || a.fact == question || a.flag.contains(key));
+            let all = self.trace.assumptions(self.model);
+            let why = all.iter().find(|a| a.fact == key || a.fact == question || a.flag.contains(key));
             let why = why.map_or_else(String::new, |a| format!(": {} ({})", a.why, a.flag));
             out.push(format!("Neither dump nor packet tells; it is assumed{why}."));
         } else {
@@ -291,7 +291,7 @@ mod tests {
             Event::Route(Decision::Forward { oif: None, nexthop: None }),
             Event::Policy { chain: pre, from: 1, verdict: Verdict::Drop },
         ];
-        (model, Trace { start, events, assumptions: Vec::new() })
+        (model, Trace { start, events, given: std::sync::Arc::default(), taken: Vec::new() })
     }
 
     #[test]

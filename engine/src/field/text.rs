@@ -2,8 +2,11 @@
 //!
 //! Left out: which field has which form; that is in the table of fields.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Deref;
+
+use serde::Serialize;
 
 use super::{Field, Show, Value};
 
@@ -97,17 +100,48 @@ pub const PROTOCOLS: &[(u8, &str)] = &[
 /// The value of a device name; names longer than 15 bytes do not exist and are cut.
 pub fn device(name: &str) -> Value {
     let mut bytes = [0u8; 16];
-    for (to, from) in bytes.iter_mut().zip(name.bytes().take(15)) {
-        *to = from;
-    }
+    let kept = name.len().min(15);
+    bytes[..kept].copy_from_slice(&name.as_bytes()[..kept]);
     u128::from_be_bytes(bytes)
 }
 
+/// A device's name, held in place: a walk makes many. Reads as text.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DeviceName([u8; 16]);
+
+impl Deref for DeviceName {
+    type Target = str;
+
+    /// The text up to the first zero; a character that was cut at the end is left out.
+    fn deref(&self) -> &str {
+        let end = self.0.iter().position(|b| *b == 0).unwrap_or(16);
+        let text = &self.0[..end];
+        let valid = std::str::from_utf8(text).map_err(|e| &text[..e.valid_up_to()]);
+        valid.unwrap_or_else(|valid| std::str::from_utf8(valid).unwrap_or_default())
+    }
+}
+
+impl fmt::Display for DeviceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self)
+    }
+}
+
+impl fmt::Debug for DeviceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl Serialize for DeviceName {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self)
+    }
+}
+
 /// The device name behind a value.
-pub fn device_name(value: Value) -> String {
-    let bytes = value.to_be_bytes();
-    let end = bytes.iter().position(|b| *b == 0).unwrap_or(16);
-    String::from_utf8_lossy(&bytes[..end]).into_owned()
+pub fn device_name(value: Value) -> DeviceName {
+    DeviceName(value.to_be_bytes())
 }
 
 /// The value of an address.
@@ -179,7 +213,7 @@ impl Field {
             Show::Dec => value.to_string(),
             Show::Hex => format!("{value:#x}"),
             Show::Dev if value == 0 => "none".to_string(),
-            Show::Dev => device_name(value),
+            Show::Dev => device_name(value).to_string(),
             Show::Proto => protocol_name(value),
             Show::Mac => {
                 let b = value.to_be_bytes();

@@ -7,7 +7,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::fib::{By, Errno, Fib, FibQuery, Way, ways};
-use super::sysctl::Combine;
+use super::sysctl::{Combine, Conf4};
 use super::{Assumed, Family, Host, Known, Missing, Route, RouteKind};
 
 /// What the decision goes by: the packet as PREROUTING left it.
@@ -157,7 +157,7 @@ impl Host {
             Fib::Error { errno, by } => return Ok(self.refused4(q, errno, by, assumed)),
         };
         match route.kind {
-            RouteKind::Broadcast if self.conf4(q.iif, "bc_forwarding", Combine::And, assumed) == 0 => {
+            RouteKind::Broadcast if self.conf4(q.iif, Conf4::BcForwarding, Combine::And, assumed) == 0 => {
                 self.broadcast4(q, assumed)
             }
             RouteKind::Local => Ok(if self.valid_source4(q, q.dst, None, assumed)? {
@@ -259,7 +259,7 @@ impl Host {
             return Ok(InputRoute::Drop(DropReason::ForwardingOff));
         }
         let own = self.is_local(q.src, assumed)?;
-        if own && self.conf4(q.iif, "accept_local", Combine::Or, assumed) == 0 {
+        if own && self.conf4(q.iif, Conf4::AcceptLocal, Combine::Or, assumed) == 0 {
             return Ok(InputRoute::Drop(DropReason::SourceCheck));
         }
         Ok(InputRoute::Elsewhere(missing))

@@ -46,6 +46,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use nettrace_grammar::{Diagnostic, Source};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use addr::{Address, Scope};
 pub use addrtype::{AddrType6, FibType};
@@ -59,7 +60,7 @@ pub use output::{OutputKind, OutputRoute};
 pub use route::{NextHop, Route, RouteKind, Table};
 pub use rule::{PolicyRule, RuleAction};
 pub use source::{FibOif, RpFilter};
-pub use sysctl::Sysctls;
+pub use sysctl::{Conf4, SysctlKey, Sysctls};
 pub(crate) use tables::routes_of;
 
 /// A device's name; cheap to clone.
@@ -137,7 +138,7 @@ pub enum Assumed {
     /// A sysctl has this value.
     Sysctl {
         /// The key, `net.ipv4.conf.eth0.rp_filter`.
-        key: String,
+        key: SysctlKey,
         /// The value used.
         value: i64,
     },
@@ -224,6 +225,12 @@ pub struct Host {
     parts: Parts,
     fib4: tables::Tables,
     fib6: tables::Tables,
+    /// Where each device stands in the parts' links, by its name and by alternative names.
+    links: FxHashMap<Dev, usize>,
+    /// The addresses on devices.
+    own: FxHashSet<IpAddr>,
+    /// An administrator added policy rules or local routes: the kernel then looks at sources more closely.
+    custom_routing: bool,
 }
 
 impl Host {
@@ -231,7 +238,9 @@ impl Host {
     pub fn new(parts: Parts) -> Host {
         let fib4 = tables::Tables::new(&parts, Family::V4);
         let fib6 = tables::Tables::new(&parts, Family::V6);
-        Host { parts, fib4, fib6 }
+        let own = parts.addresses.iter().flatten().map(|a| a.ip).collect();
+        let (links, custom_routing) = (by_name(&parts), source::has_custom_routing(&parts));
+        Host { parts, fib4, fib6, links, own, custom_routing }
     }
 
     /// What was given.
@@ -246,8 +255,7 @@ impl Host {
 
     /// The device called `name` (or having it as an alternative name).
     pub fn link(&self, name: &str) -> Known<&Link> {
-        let links = self.parts.links.iter().flatten();
-        let found = links.clone().find(|l| &*l.name == name).or_else(|| links.clone().find(|l| l.is_called(name)));
+        let found = self.links.get(name).and_then(|i| self.parts.links.as_ref()?.get(*i));
         found.ok_or_else(|| Missing::Link(name.into()))
     }
 
@@ -265,6 +273,19 @@ impl Host {
     fn tables(&self, family: Family) -> &tables::Tables {
         if family == Family::V4 { &self.fib4 } else { &self.fib6 }
     }
+}
+
+/// The places of the devices; a name comes before an alternative name, and of two that are alike the first one counts.
+fn by_name(parts: &Parts) -> FxHashMap<Dev, usize> {
+    let links = || parts.links.iter().flatten().enumerate();
+    let mut places = FxHashMap::default();
+    for (i, link) in links() {
+        places.entry(link.name.clone()).or_insert(i);
+    }
+    for (i, name) in links().flat_map(|(i, link)| link.altnames.iter().map(move |name| (i, name))) {
+        places.entry(name.clone()).or_insert(i);
+    }
+    places
 }
 
 #[cfg(test)]

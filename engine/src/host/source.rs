@@ -8,8 +8,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::fib::{Fib, FibQuery};
 use super::input::InputQuery;
-use super::sysctl::Combine;
-use super::{Assumed, Dev, Family, Host, Known, RouteKind};
+use super::sysctl::{Combine, Conf4};
+use super::{Assumed, Dev, Family, Host, Known, Parts, RouteKind};
 
 /// Options of `-m rpfilter`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -47,18 +47,17 @@ impl Host {
         oif: Option<&str>,
         assumed: &mut Vec<Assumed>,
     ) -> Known<bool> {
-        let rp_filter = self.conf4(q.iif, "rp_filter", Combine::Max, assumed);
+        let rp_filter = self.conf4(q.iif, Conf4::RpFilter, Combine::Max, assumed);
         let same_dev = oif == Some(q.iif);
-        let redirects = same_dev && self.conf4(q.iif, "send_redirects", Combine::Or, assumed) > 0;
-        let mut accept_local = || self.conf4(q.iif, "accept_local", Combine::Or, assumed) > 0;
-        if rp_filter == 0 && !redirects && accept_local() {
+        let redirects = same_dev && self.conf4(q.iif, Conf4::SendRedirects, Combine::Or, assumed) > 0;
+        let accept_local = self.conf4(q.iif, Conf4::AcceptLocal, Combine::Or, assumed) > 0;
+        if rp_filter == 0 && !redirects && accept_local {
             return Ok(true);
         }
-        let accept_local = accept_local();
-        if rp_filter == 0 && !redirects && !self.has_custom_routing() {
+        if rp_filter == 0 && !redirects && !self.custom_routing {
             return Ok(!self.is_own_address(q.src, assumed)?);
         }
-        let vmark = q.mark != 0 && self.conf4(q.iif, "src_valid_mark", Combine::Or, assumed) > 0;
+        let vmark = q.mark != 0 && self.conf4(q.iif, Conf4::SrcValidMark, Combine::Or, assumed) > 0;
         let query = FibQuery {
             src: Some(dst),
             mark: if vmark { q.mark } else { 0 },
@@ -81,18 +80,10 @@ impl Host {
         Ok(rp_filter != 1)
     }
 
-    /// Rules or local routes that an administrator added make the kernel look more closely.
-    fn has_custom_routing(&self) -> bool {
-        let rules = self.parts.rules4.iter().flatten().any(|r| !r.is_default());
-        let by_hand = |p: &Option<std::sync::Arc<str>>| p.as_deref() != Some("kernel");
-        let routes = self.parts.routes4.iter().flatten();
-        rules || routes.into_iter().any(|r| r.kind == RouteKind::Local && by_hand(&r.protocol))
-    }
-
     /// Whether an address is configured on a device (a local route to a prefix does not make its addresses so).
     fn is_own_address(&self, addr: IpAddr, assumed: &mut Vec<Assumed>) -> Known<bool> {
         match &self.parts.addresses {
-            Some(all) => Ok(all.iter().any(|a| a.ip == addr)),
+            Some(_) => Ok(self.own.contains(&addr)),
             None => self.is_local(addr, assumed),
         }
     }
@@ -137,6 +128,13 @@ impl Host {
             None => Ok(super::fib::ways(route, None)?.first().map(|w| w.dev.clone())),
         }
     }
+}
+
+/// Rules or local routes that an administrator added make the kernel look more closely.
+pub(super) fn has_custom_routing(parts: &Parts) -> bool {
+    let rules = parts.rules4.iter().flatten().any(|r| !r.is_default());
+    let by_hand = |p: &Option<std::sync::Arc<str>>| p.as_deref() != Some("kernel");
+    rules || parts.routes4.iter().flatten().any(|r| r.kind == RouteKind::Local && by_hand(&r.protocol))
 }
 
 /// The lookup of the way back.

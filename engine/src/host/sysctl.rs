@@ -3,18 +3,109 @@
 //! The keys of a device whose name has a dot are written with a slash (`net.ipv4.conf.bond0/1000.forwarding`); both are
 //! understood. Where a key was not given, the lookups use a default and say so.
 
+use std::fmt;
+
 use nettrace_grammar::{Diagnostic, Source};
 use rustc_hash::FxHashMap;
 use serde_json::value::RawValue;
 
 use super::{Assumed, Family, Host, Parts, json};
+use crate::field::{DeviceName, device, device_name};
+
+/// An IPv4 setting that every device has (`net.ipv4.conf.DEVICE.NAME`), as far as a packet's way depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Conf4 {
+    /// Passes packets on.
+    Forwarding,
+    /// Checks sources: 0 not, 1 by the way back, 2 by any way.
+    RpFilter,
+    /// Routes addresses in 127/8.
+    RouteLocalnet,
+    /// Takes packets from the host's own addresses.
+    AcceptLocal,
+    /// The source check uses the mark.
+    SrcValidMark,
+    /// Passes broadcasts on.
+    BcForwarding,
+    /// Tells senders of a better way.
+    SendRedirects,
+    /// Takes packets that bring their route.
+    AcceptSourceRoute,
+}
+
+impl Conf4 {
+    const ALL: [Conf4; 8] = [
+        Conf4::Forwarding,
+        Conf4::RpFilter,
+        Conf4::RouteLocalnet,
+        Conf4::AcceptLocal,
+        Conf4::SrcValidMark,
+        Conf4::BcForwarding,
+        Conf4::SendRedirects,
+        Conf4::AcceptSourceRoute,
+    ];
+
+    /// The last part of the key.
+    fn name(self) -> &'static str {
+        match self {
+            Conf4::Forwarding => "forwarding",
+            Conf4::RpFilter => "rp_filter",
+            Conf4::RouteLocalnet => "route_localnet",
+            Conf4::AcceptLocal => "accept_local",
+            Conf4::SrcValidMark => "src_valid_mark",
+            Conf4::BcForwarding => "bc_forwarding",
+            Conf4::SendRedirects => "send_redirects",
+            Conf4::AcceptSourceRoute => "accept_source_route",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|c| c.name() == name)
+    }
+
+    /// What a kernel starts with.
+    fn default(self) -> i64 {
+        i64::from(self == Conf4::SendRedirects)
+    }
+}
+
+/// The key of a sysctl; shown as `sysctl -a` writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SysctlKey {
+    /// A key as it stands.
+    Plain(&'static str),
+    /// A device's IPv4 setting; the device may be `all` or `default`.
+    Device(DeviceName, Conf4),
+}
+
+impl SysctlKey {
+    fn device(name: &str, conf: Conf4) -> Self {
+        SysctlKey::Device(device_name(device(name)), conf)
+    }
+}
+
+impl fmt::Display for SysctlKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SysctlKey::Plain(key) => f.write_str(key),
+            SysctlKey::Device(name, conf) => write!(f, "{CONF4}{name}.{}", conf.name()),
+        }
+    }
+}
+
+/// One device's settings, by the number of [`Conf4`]; what was not given is `None`.
+type DeviceConf = [Option<i64>; Conf4::ALL.len()];
 
 /// Keys and values as given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sysctls {
     values: FxHashMap<Box<str>, Box<str>>,
-    /// The numbers of `net.ipv4.conf.DEVICE.NAME` by name and device: routing asks for them for every packet.
-    conf4: FxHashMap<Box<str>, FxHashMap<Box<str>, i64>>,
+    /// The same values of the devices' IPv4 settings: routing asks for them for every packet.
+    conf4: FxHashMap<Box<str>, DeviceConf>,
+    /// Those of `all`, by which a device's are overruled.
+    all4: DeviceConf,
+    /// Those of `default`, which a new device gets.
+    default4: DeviceConf,
 }
 
 const CONF4: &str = "net.ipv4.conf.";
@@ -33,23 +124,26 @@ impl Sysctls {
         number(self.text(key)?)
     }
 
-    /// The number of a device's IPv4 setting.
-    fn conf4(&self, dev: &str, name: &str) -> Option<i64> {
-        if dev.contains(['/', ' ']) {
-            return self.number(&format!("{CONF4}{dev}.{name}"));
+    /// A device's IPv4 settings.
+    fn conf4(&self, dev: &str) -> Option<&DeviceConf> {
+        match dev {
+            "all" => Some(&self.all4),
+            "default" => Some(&self.default4),
+            _ => self.conf4.get(dev),
         }
-        self.conf4.get(name)?.get(dev).copied()
     }
 
     /// Sets a key.
     pub fn set(&mut self, key: &str, value: &str) {
         let key = normal(key);
-        if let Some((dev, name)) = key.strip_prefix(CONF4).and_then(|k| k.rsplit_once('.')) {
-            let devices = self.conf4.entry(name.into()).or_default();
-            match number(value) {
-                Some(n) => devices.insert(dev.into(), n),
-                None => devices.remove(dev),
+        let conf = key.strip_prefix(CONF4).and_then(|k| k.rsplit_once('.'));
+        if let Some((dev, conf)) = conf.and_then(|(dev, name)| Some((dev, Conf4::from_name(name)?))) {
+            let of = match dev {
+                "all" => &mut self.all4,
+                "default" => &mut self.default4,
+                _ => self.conf4.entry(dev.into()).or_default(),
             };
+            of[conf as usize] = number(value);
         }
         self.values.insert(key.into(), value.trim().into());
     }
@@ -61,7 +155,7 @@ impl Sysctls {
     pub fn write(&mut self, key: &str, value: &str) -> Result<(), String> {
         let key = normal(key);
         if !is_known(&key) {
-            let near = KNOWN.iter().min_by_key(|k| strsim::levenshtein(k, &key)).copied().unwrap_or("");
+            let near = known().min_by_key(|k| strsim::levenshtein(k, &key)).unwrap_or_default();
             return Err(format!("no packet's way depends on a sysctl `{key}`; one that it may depend on is `{near}`"));
         }
         if value.trim().parse::<i64>().is_err() {
@@ -87,28 +181,28 @@ impl Sysctls {
     }
 }
 
-/// The sysctls that the lookups and the walk read; `*` stands for a device, `all` or `default`.
+/// The sysctls that the lookups and the walk read, besides those of [`Conf4`]; `*` stands for a device, `all` or `default`.
 const KNOWN: &[&str] = &[
     "net.ipv4.ip_forward",
-    "net.ipv4.conf.*.forwarding",
-    "net.ipv4.conf.*.rp_filter",
-    "net.ipv4.conf.*.route_localnet",
-    "net.ipv4.conf.*.accept_local",
-    "net.ipv4.conf.*.src_valid_mark",
-    "net.ipv4.conf.*.bc_forwarding",
-    "net.ipv4.conf.*.send_redirects",
     "net.ipv6.conf.*.forwarding",
     "net.bridge.bridge-nf-call-iptables",
     "net.bridge.bridge-nf-call-ip6tables",
+    "net.netfilter.nf_conntrack_checksum",
     "net.netfilter.nf_conntrack_tcp_loose",
 ];
 
+/// All of them.
+fn known() -> impl Iterator<Item = String> {
+    let of_devices = Conf4::ALL.into_iter().map(|c| format!("{CONF4}*.{}", c.name()));
+    KNOWN.iter().map(ToString::to_string).chain(of_devices)
+}
+
 fn is_known(key: &str) -> bool {
-    KNOWN.iter().any(|known| match known.split_once('*') {
+    known().any(|known| match known.split_once('*') {
         Some((before, after)) => {
             key.strip_prefix(before).and_then(|k| k.strip_suffix(after)).is_some_and(|d| !d.is_empty())
         }
-        None => *known == key,
+        None => known == key,
     })
 }
 
@@ -185,9 +279,13 @@ impl Host {
     }
 
     /// A sysctl's value, or `default`, which then is an assumption.
-    pub fn sysctl_or(&self, key: &str, default: i64, assumed: &mut Vec<Assumed>) -> i64 {
-        self.sysctl(key).unwrap_or_else(|| {
-            let note = Assumed::Sysctl { key: key.to_owned(), value: default };
+    pub fn sysctl_or(&self, key: SysctlKey, default: i64, assumed: &mut Vec<Assumed>) -> i64 {
+        let given = match key {
+            SysctlKey::Plain(key) => self.sysctl(key),
+            SysctlKey::Device(dev, conf) => self.given4(&dev, conf),
+        };
+        given.unwrap_or_else(|| {
+            let note = Assumed::Sysctl { key, value: default };
             if !assumed.contains(&note) {
                 assumed.push(note);
             }
@@ -201,41 +299,40 @@ impl Host {
     /// else most probably forwards, and the assumption is listed.
     pub fn forwards(&self, dev: &str, family: Family, assumed: &mut Vec<Assumed>) -> bool {
         let v4 = family == Family::V4;
-        let (all, old) = if v4 {
-            ("net.ipv4.conf.all.forwarding", "net.ipv4.ip_forward")
-        } else {
-            ("net.ipv6.conf.all.forwarding", "net.ipv6.conf.all.forwarding")
-        };
-        let own = v4.then(|| self.given4(dev, "forwarding")).flatten();
-        let given = own.or_else(|| self.sysctl(all)).or_else(|| self.sysctl(old));
-        given.unwrap_or_else(|| self.sysctl_or(old, 1, assumed)) > 0
+        let all = if v4 { "net.ipv4.ip_forward" } else { "net.ipv6.conf.all.forwarding" };
+        let given = |dev| self.given4(dev, Conf4::Forwarding).filter(|_| v4);
+        let own = given(dev).or_else(|| given("all"));
+        own.unwrap_or_else(|| self.sysctl_or(SysctlKey::Plain(all), 1, assumed)) > 0
     }
 
-    fn given4(&self, dev: &str, name: &str) -> Option<i64> {
-        self.parts.sysctls.as_ref()?.conf4(dev, name)
+    fn given4(&self, dev: &str, conf: Conf4) -> Option<i64> {
+        self.parts.sysctls.as_ref()?.conf4(dev)?[conf as usize]
     }
 
     /// An IPv4 setting of a device, combined with that of `all` as the kernel does.
-    pub(super) fn conf4(&self, dev: &str, name: &str, how: Combine, assumed: &mut Vec<Assumed>) -> i64 {
-        let default = i64::from(name == "send_redirects");
-        let get = |of: &str| self.given4(of, name);
-        let (all, own) = (get("all"), get(dev));
+    pub(super) fn conf4(&self, dev: &str, conf: Conf4, how: Combine, assumed: &mut Vec<Assumed>) -> i64 {
+        let default = conf.default();
+        let get = |of: &str| self.given4(of, conf);
         let decided = |v: i64| match how {
             Combine::Or => v > 0,
             Combine::And => v == 0,
             Combine::Max => false,
         };
-        if let Some(v) = all.filter(|v| decided(*v)).or_else(|| own.filter(|v| decided(*v))) {
+        let all = get("all");
+        if let Some(v) = all.filter(|v| decided(*v)) {
             return v;
         }
-        let mut value = |of: &str, given: Option<i64>, default| {
-            given.unwrap_or_else(|| self.sysctl_or(&format!("net.ipv4.conf.{of}.{name}"), default, assumed))
-        };
-        let all = value("all", all, default);
-        // A device that is not known has what new devices get.
-        let of = if dev.is_empty() { "default" } else { dev };
-        let own =
-            value(of, own.or_else(|| get("default").filter(|_| dev.is_empty())), get("default").unwrap_or(default));
+        let own = get(dev);
+        if let Some(v) = own.filter(|v| decided(*v)) {
+            return v;
+        }
+        let mut value = |of: &str, default| self.sysctl_or(SysctlKey::device(of, conf), default, assumed);
+        let all = all.unwrap_or_else(|| value("all", default));
+        let own = own.unwrap_or_else(|| match get("default") {
+            // A device that is not known has what new devices get.
+            Some(given) if dev.is_empty() => given,
+            given => value(if dev.is_empty() { "default" } else { dev }, given.unwrap_or(default)),
+        });
         match how {
             Combine::Or => i64::from(all > 0 || own > 0),
             Combine::And => i64::from(all > 0 && own > 0),
@@ -245,7 +342,7 @@ impl Host {
 
     /// Whether addresses in 127/8 are routed by the device.
     pub fn route_localnet(&self, dev: &str, assumed: &mut Vec<Assumed>) -> bool {
-        self.conf4(dev, "route_localnet", Combine::Or, assumed) > 0
+        self.conf4(dev, Conf4::RouteLocalnet, Combine::Or, assumed) > 0
     }
 
     /// Whether bridged packets of a family pass the IP hooks; 1 is what a loaded `br_netfilter` starts with.
@@ -254,6 +351,13 @@ impl Host {
             Family::V4 => "net.bridge.bridge-nf-call-iptables",
             Family::V6 => "net.bridge.bridge-nf-call-ip6tables",
         };
-        self.sysctl_or(key, 1, assumed) > 0
+        self.sysctl_or(SysctlKey::Plain(key), 1, assumed) > 0
+    }
+
+    /// Whether a device takes IPv4 packets that bring their route (RFC 791 source routes): `all` and the device have to.
+    pub fn accepts_source_routes(&self, dev: &str, assumed: &mut Vec<Assumed>) -> bool {
+        let mut is_on =
+            |of, default| self.sysctl_or(SysctlKey::device(of, Conf4::AcceptSourceRoute), default, assumed) != 0;
+        is_on("all", 0) && is_on(dev, 1)
     }
 }

@@ -237,7 +237,10 @@ fn what_is_not_told_is_unknown() {
     let mut assumed = Vec::new();
     let _ = assuming.input_route(&query(packet[1]), &mut assumed);
     assert!(assumed.contains(&Assumed::Local(ip("8.8.8.8"), false)), "{assumed:?}");
-    assert!(assumed.contains(&Assumed::Sysctl { key: "net.ipv4.ip_forward".into(), value: 1 }), "{assumed:?}");
+    assert!(
+        assumed.contains(&Assumed::Sysctl { key: SysctlKey::Plain("net.ipv4.ip_forward"), value: 1 }),
+        "{assumed:?}"
+    );
 }
 
 /// Without rules of its own a host keeps `local` and `main` in one table: a longer prefix in `main` wins.

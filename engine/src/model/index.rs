@@ -1,4 +1,5 @@
-//! The decision index: which rules of a long chain can match a packet at all, for walks of many packets.
+//! The decision index: what walks of many packets look up instead of working it out for each: which rules of a long chain
+//! can match a packet at all, and what each hook runs.
 //!
 //! A rule is filed under one exact value that it wants of a field (`daddr 10.96.0.10`, `dport 31002`), if its first run of
 //! tests holds such a comparison; the others are generic. A rule that is passed over would have ended, without an effect
@@ -6,7 +7,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{ChainId, Expr, Model, Op, Test, ones};
+use super::{ChainId, Expr, HookKey, HookPlan, Model, Op, Test, ones};
 use crate::field::{Field, Show, Value};
 use crate::packet::{Got, Packet};
 
@@ -16,9 +17,10 @@ const WORTH_IT: usize = 8;
 /// Fields that a rule is filed under, the best first.
 const KEYS: [Field; 5] = [Field::Daddr, Field::Saddr, Field::Dport, Field::Oif, Field::Iif];
 
-/// The index of a model's long chains.
+/// The index of a model's long chains, and the plans of its hooks.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
+    plans: FxHashMap<HookKey, HookPlan>,
     /// For each chain the place of its index, if it has one.
     places: Vec<Option<u32>>,
     chains: Vec<ChainIndex>,
@@ -43,7 +45,7 @@ struct ChainIndex {
 impl Index {
     /// Indexes all long chains.
     pub fn new(model: &Model) -> Self {
-        let mut index = Index::default();
+        let mut index = Index { plans: HookPlan::all(model).collect(), ..Index::default() };
         for (i, chain) in model.chains.iter().enumerate() {
             let long = chain.rules.len() >= WORTH_IT;
             index.places.push(long.then_some(index.chains.len() as u32));
@@ -52,6 +54,11 @@ impl Index {
             }
         }
         index
+    }
+
+    /// The plan of a hook, if it was made.
+    pub fn plan(&self, key: HookKey) -> Option<&HookPlan> {
+        self.plans.get(&key)
     }
 
     /// The next position from `from` on whose rule may match; `None`: no further one does. A chain without an index

@@ -7,6 +7,7 @@ mod build;
 mod chain;
 mod edit;
 mod expr;
+mod hooks;
 mod index;
 mod rule;
 mod set;
@@ -15,6 +16,7 @@ mod show_effect;
 mod test;
 mod values;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use nettrace_grammar::{Name, Names};
@@ -23,6 +25,7 @@ pub use build::Draft;
 pub use chain::*;
 pub use edit::{Checkpoint, Edit, Undo};
 pub use expr::*;
+pub use hooks::{Entry, HookKey, HookPlan, is_mixed};
 pub use index::Index;
 pub use rule::*;
 pub use set::*;
@@ -172,6 +175,12 @@ impl Model {
     /// The table of a chain.
     pub fn table_of(&self, chain: ChainId) -> &Table {
         self.table(self.chain(chain).table)
+    }
+
+    /// What a hook runs.
+    pub fn plan(&self, key: HookKey) -> Cow<'_, HookPlan> {
+        let kept = self.index.as_ref().and_then(|index| index.plan(key));
+        kept.map_or_else(|| Cow::Owned(HookPlan::new(self, key)), Cow::Borrowed)
     }
 
     /// The position of a rule in its chain, from 1; `None` when no chain holds it (it was removed by an edit).

@@ -52,7 +52,7 @@ impl Model {
 
     fn show_device(&self, device: ExprId, family: Value) -> String {
         match self.expr(device) {
-            Expr::Const(v) if v > u128::from(u32::MAX) => crate::field::device_name(v),
+            Expr::Const(v) if v > u128::from(u32::MAX) => crate::field::device_name(v).to_string(),
             _ => self.show_expr(device, family),
         }
     }

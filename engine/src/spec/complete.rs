@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::{PacketSpec, ProtoName};
 use crate::World;
@@ -25,7 +26,16 @@ pub struct Start {
     /// is made with.
     pub own: Option<Value>,
     /// The defaults that were filled in.
-    pub assumptions: Vec<Assumption>,
+    pub assumptions: Arc<[Assumption]>,
+}
+
+impl Start {
+    /// Adds what was taken for granted elsewhere, as in loading.
+    pub fn also_assume(&mut self, more: &[Assumption]) {
+        if !more.is_empty() {
+            self.assumptions = self.assumptions.iter().chain(more).cloned().collect();
+        }
+    }
 }
 
 /// A described packet that makes no sense.
@@ -55,7 +65,7 @@ pub fn complete(spec: &PacketSpec, world: World) -> Result<Start, SpecError> {
     c.rest()?;
     let ct_state = c.ct_state()?;
     let own = c.packet.value(if local { Field::Saddr } else { Field::Daddr });
-    Ok(Start { packet: c.packet, local, ct_state, own, assumptions: c.assumptions })
+    Ok(Start { packet: c.packet, local, ct_state, own, assumptions: c.assumptions.into() })
 }
 
 struct Completer<'a> {

@@ -3,6 +3,8 @@
 //!
 //! Left out: what a program really answers. A SYN is taken to be accepted, a request answered.
 
+use std::sync::Arc;
+
 use super::Start;
 use crate::World;
 use crate::field::{Field, Value, ct_state, device_name};
@@ -19,7 +21,7 @@ pub fn reply_to(world: World, trace: &Trace) -> Option<Start> {
         let mut packet = (**packet).clone();
         packet.set(Field::CtState, ct_state::INVALID);
         let about = Some(ct_state::RELATED);
-        return Some(Start { packet, local: true, ct_state: about, own: None, assumptions: Vec::new() });
+        return Some(Start { packet, local: true, ct_state: about, own: None, assumptions: Arc::default() });
     }
     let last = trace.last_packet();
     let mut packet = mirrored(&last);
@@ -43,7 +45,7 @@ pub fn reply_to(world: World, trace: &Trace) -> Option<Start> {
         }
         _ => return None,
     };
-    Some(Start { packet, local, ct_state: None, own: None, assumptions: Vec::new() })
+    Some(Start { packet, local, ct_state: None, own: None, assumptions: Arc::default() })
 }
 
 /// Addresses, ports and flags of the answer; no device, no mark, no connection.

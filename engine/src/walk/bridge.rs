@@ -4,13 +4,12 @@
 //! Left out: VLAN filtering, flooding (a flooded frame takes one unknown port here), frames that are not IP.
 
 use super::Machine;
-use super::hooks::{Entry, HookKey, entries};
 use super::path::stack_drop;
 use super::route::Input;
 use crate::fact::Fact;
 use crate::field::{Field, Value, device, device_name, to_address};
 use crate::host::{Family, Mac, PortLookup};
-use crate::model::Hook;
+use crate::model::{Entry, Hook, HookKey};
 use crate::packet::Got;
 use crate::trace::{Cause, Decision, Event, Fate, Step};
 
@@ -32,7 +31,7 @@ impl Machine<'_> {
         let family = if self.packet.family() == 10 { Family::V6 } else { Family::V4 };
         let mut assumed = Vec::new();
         let filtered = self.world.host.bridge_nf_call(family, &mut assumed);
-        self.note_assumed(&assumed);
+        self.note_assumed(assumed);
         if self.packet.value(Field::EtherDaddr).is_some_and(|m| m >> 40 & 1 == 1) {
             return self.group_frame(filtered);
         }
@@ -95,8 +94,8 @@ impl Machine<'_> {
             return if ip { self.run_hook(hook) } else { Ok(()) };
         }
         let key = HookKey { bridge: true, ..self.key(hook, 0) };
-        let list = entries(self.world.model, key);
-        for part in list.chunk_by(|a, b| matches!((a, b), (Entry::Chain(_), Entry::Chain(_)))) {
+        let plan = self.world.model.plan(key);
+        for part in plan.entries.chunk_by(|a, b| matches!((a, b), (Entry::Chain(_), Entry::Chain(_)))) {
             match part {
                 [Entry::Chain(_), ..] => self.bridge_chains(hook, part)?,
                 [Entry::Netfilter] if ip => self.run_hook(hook)?,

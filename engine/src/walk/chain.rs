@@ -28,17 +28,39 @@ pub(super) enum RuleEnd {
 }
 
 /// A chain that runs, and where.
-#[derive(Clone, Copy)]
-struct Frame {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame {
     chain: ChainId,
     next: u32,
+}
+
+/// A rule that runs, and where it stands.
+#[derive(Clone, Copy)]
+struct Place {
+    rule: RuleId,
+    /// The base chain that runs.
+    base: ChainId,
+    /// In its chain, from 0.
+    index: u32,
+    /// The first rule since the last event of this chain.
+    from: u32,
+    /// How many jumps deep.
+    depth: u16,
 }
 
 impl Machine<'_> {
     /// Runs a base chain.
     pub(super) fn run_base(&mut self, base: ChainId) -> ChainEnd {
         self.events.push(Event::Enter(base));
-        let mut stack: Vec<Frame> = Vec::new();
+        let mut stack = std::mem::take(&mut self.callers);
+        stack.clear();
+        let end = self.run_chains(base, &mut stack);
+        self.callers = stack;
+        end
+    }
+
+    /// Runs a base chain and what it calls; the stack holds the callers.
+    fn run_chains(&mut self, base: ChainId, stack: &mut Vec<Frame>) -> ChainEnd {
         let mut here = Frame { chain: base, next: 0 };
         let mut from = 0;
         loop {
@@ -66,10 +88,9 @@ impl Machine<'_> {
             if self.steps > limits::RULES || self.events.len() > limits::EVENTS {
                 return ChainEnd::End(Self::undetermined("the walk is longer than its bound; is there a loop?"));
             }
-            if self.ends_at_once(rule) {
-                continue;
-            }
-            let verdict = match self.run_rule(rule, here.next - 1, from, stack.len() as u16, base) {
+            let Some(held) = self.held_at_once(rule) else { continue };
+            let place = Place { rule, base, index: here.next - 1, from, depth: stack.len() as u16 };
+            let verdict = match self.run_rule(place, held) {
                 RuleEnd::Miss => continue,
                 RuleEnd::End(fate) => return ChainEnd::End(fate),
                 RuleEnd::Matched(verdict) => verdict,
@@ -128,28 +149,36 @@ impl Machine<'_> {
         }
         let rest = rules.get(from as usize..).unwrap_or(&[]);
         let left = limits::RULES.saturating_sub(self.steps).min(rest.len() as u64) as usize;
-        let passed = rest[..left].iter().take_while(|r| self.ends_at_once(**r)).count();
+        let passed = rest[..left].iter().take_while(|r| self.held_at_once(**r).is_none()).count();
         self.steps += passed as u64;
         passed as u32
     }
 
-    /// Whether a comparison in a rule's first run of tests fails for certain: then the rule did nothing and asked nothing.
-    fn ends_at_once(&self, rule: RuleId) -> bool {
+    /// How many ops at a rule's beginning hold by the packet alone; `None` when one of them fails: then the rule did
+    /// nothing and asked nothing.
+    fn held_at_once(&self, rule: RuleId) -> Option<usize> {
         let model = self.world.model;
-        for op in model.rule_ops(rule) {
-            let Op::Test(test) = op else { return false };
-            match eval::fails(model, &self.packet, *test) {
+        let ops = model.rule_ops(rule);
+        for (at, op) in ops.iter().enumerate() {
+            let fails = match op {
                 // A lookup's counters move even where a test behind it fails.
-                None => return false,
-                Some(true) => return true,
+                Op::Test(test) => eval::fails(model, &self.packet, *test),
+                Op::Need(_) if self.packet.is_later_fragment() => Some(true),
+                Op::Need(header) if !self.is_short_for(*header) => Some(false),
+                _ => None,
+            };
+            match fails {
+                None => return Some(at),
+                Some(true) => return None,
                 Some(false) => {}
             }
         }
-        false
+        Some(ops.len())
     }
 
-    /// Runs a rule's ops and writes the match down at its dialect's moment.
-    fn run_rule(&mut self, rule: RuleId, index: u32, from: u32, depth: u16, base: ChainId) -> RuleEnd {
+    /// Runs a rule's ops behind those that hold already, and writes the match down at its dialect's moment.
+    fn run_rule(&mut self, place: Place, held: usize) -> RuleEnd {
+        let Place { rule, base, index, from, depth } = place;
         // Tells random draws apart; the same with and without an index.
         self.evaluation = self.events.len() as u32;
         self.index = index;
@@ -158,10 +187,9 @@ impl Machine<'_> {
         let ops = &model.ops[r.ops.range()];
         let legacy = model.table_of(base).dialect == Dialect::Legacy;
         let event = |verdict| Event::Rule { rule, index, from, verdict, depth };
-        let (matches, target) =
-            if legacy { ops.split_at(usize::from(r.matches).min(ops.len())) } else { (ops, &ops[..0]) };
-        let site = r.ops.start;
-        let mut verdict = match self.run_ops(rule, base, matches, site) {
+        let matches = if legacy { usize::from(r.matches).min(ops.len()) } else { ops.len() };
+        let held = held.min(matches);
+        let mut verdict = match self.run_ops(rule, base, &ops[held..matches], r.ops.start + held as u32) {
             RuleEnd::Matched(v) => v,
             RuleEnd::End(fate @ Fate::Stolen { .. }) => {
                 self.events.push(event(Verdict::Stolen));
@@ -170,9 +198,9 @@ impl Machine<'_> {
             other => return other,
         };
         let at = self.events.len();
+        self.events.push(event(verdict));
         if legacy {
-            self.events.push(event(verdict));
-            match self.run_ops(rule, base, target, site + matches.len() as u32) {
+            match self.run_ops(rule, base, &ops[matches..], r.ops.start + matches as u32) {
                 RuleEnd::Matched(v) => verdict = v,
                 RuleEnd::Miss => {}
                 RuleEnd::End(fate) => {
@@ -181,8 +209,6 @@ impl Machine<'_> {
                 }
             }
             self.set_verdict(at, verdict);
-        } else {
-            self.events.push(event(verdict));
         }
         RuleEnd::Matched(verdict)
     }

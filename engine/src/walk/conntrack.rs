@@ -4,6 +4,7 @@
 
 use super::{Machine, tuple, window};
 use crate::field::{Field, Value, ct_state, ct_status, device};
+use crate::host::SysctlKey;
 use crate::model::RuleId;
 use crate::packet::Got;
 use crate::state::{Conn, TcpState, Tuple};
@@ -79,36 +80,36 @@ enum Next {
 
 /// The state tables of `nf_conntrack_proto_tcp.c`, [direction][class][state].
 fn tcp_next(reply: bool, flags: Value, state: TcpState) -> Next {
-    const ORIGINAL: [[&str; 10]; 6] = [
-        ["SS", "SS", "IG", "IG", "IG", "IG", "IG", "SS", "SS", "S2"],
-        ["IV", "IV", "SR", "IV", "IV", "IV", "IV", "IV", "IV", "SR"],
-        ["IV", "IV", "FW", "FW", "LA", "LA", "LA", "TW", "CL", "IV"],
-        ["ES", "IV", "ES", "ES", "CW", "CW", "TW", "TW", "CL", "IV"],
-        ["IV", "CL", "CL", "CL", "CL", "CL", "CL", "CL", "CL", "CL"],
-        ["IV", "IV", "IV", "IV", "IV", "IV", "IV", "IV", "IV", "IV"],
+    use TcpState::*;
+    const IV: Next = Next::Invalid;
+    const IG: Next = Next::Ignore;
+    const SS: Next = Next::To(SynSent);
+    const SR: Next = Next::To(SynRecv);
+    const ES: Next = Next::To(Established);
+    const FW: Next = Next::To(FinWait);
+    const CW: Next = Next::To(CloseWait);
+    const LA: Next = Next::To(LastAck);
+    const TW: Next = Next::To(TimeWait);
+    const CL: Next = Next::To(Close);
+    const S2: Next = Next::To(SynSent2);
+    const ORIGINAL: [[Next; 10]; 6] = [
+        [SS, SS, IG, IG, IG, IG, IG, SS, SS, S2],
+        [IV, IV, SR, IV, IV, IV, IV, IV, IV, SR],
+        [IV, IV, FW, FW, LA, LA, LA, TW, CL, IV],
+        [ES, IV, ES, ES, CW, CW, TW, TW, CL, IV],
+        [IV, CL, CL, CL, CL, CL, CL, CL, CL, CL],
+        [IV, IV, IV, IV, IV, IV, IV, IV, IV, IV],
     ];
-    const REPLY: [[&str; 10]; 6] = [
-        ["IV", "S2", "IV", "IV", "IV", "IV", "IV", "SS", "IV", "S2"],
-        ["IV", "SR", "IG", "IG", "IG", "IG", "IG", "IG", "IG", "SR"],
-        ["IV", "IV", "FW", "FW", "LA", "LA", "LA", "TW", "CL", "IV"],
-        ["IV", "IG", "SR", "ES", "CW", "CW", "TW", "TW", "CL", "IG"],
-        ["IV", "CL", "CL", "CL", "CL", "CL", "CL", "CL", "CL", "CL"],
-        ["IV", "IV", "IV", "IV", "IV", "IV", "IV", "IV", "IV", "IV"],
+    const REPLY: [[Next; 10]; 6] = [
+        [IV, S2, IV, IV, IV, IV, IV, SS, IV, S2],
+        [IV, SR, IG, IG, IG, IG, IG, IG, IG, SR],
+        [IV, IV, FW, FW, LA, LA, LA, TW, CL, IV],
+        [IV, IG, SR, ES, CW, CW, TW, TW, CL, IG],
+        [IV, CL, CL, CL, CL, CL, CL, CL, CL, CL],
+        [IV, IV, IV, IV, IV, IV, IV, IV, IV, IV],
     ];
     let table = if reply { &REPLY } else { &ORIGINAL };
-    match table[tcp_index(flags)][state as usize] {
-        "IG" => Next::Ignore,
-        "SS" => Next::To(TcpState::SynSent),
-        "SR" => Next::To(TcpState::SynRecv),
-        "ES" => Next::To(TcpState::Established),
-        "FW" => Next::To(TcpState::FinWait),
-        "CW" => Next::To(TcpState::CloseWait),
-        "LA" => Next::To(TcpState::LastAck),
-        "TW" => Next::To(TcpState::TimeWait),
-        "CL" => Next::To(TcpState::Close),
-        "S2" => Next::To(TcpState::SynSent2),
-        _ => Next::Invalid,
-    }
+    table[tcp_index(flags)][state as usize]
 }
 
 /// A UDP conversation that goes on for longer than this is a stream, which makes it ASSURED.
@@ -128,7 +129,7 @@ impl Machine<'_> {
         }
         if self.given_ct == Some(ct_state::RELATED) {
             self.attach_related();
-            return self.sync_ct(Cause::Step(Step::Conntrack));
+            return self.show_connection(Cause::Step(Step::Conntrack));
         }
         match self.classify() {
             Class::Invalid(why) => self.note(Step::Conntrack, format!("INVALID: {why}")),
@@ -136,7 +137,7 @@ impl Machine<'_> {
             Class::Error => self.track_error(),
             Class::Track => self.look_up(),
         }
-        self.sync_ct(Cause::Step(Step::Conntrack));
+        self.show_connection(Cause::Step(Step::Conntrack));
     }
 
     /// The checks that come before the table.
@@ -334,17 +335,12 @@ impl Machine<'_> {
         true
     }
 
-    /// Brings the packet's connection fields up to date.
-    pub(super) fn sync_ct(&mut self, by: Cause) {
-        let Some(a) = self.attached.clone() else { return };
+    /// Shows the connection in the packet's fields.
+    pub(super) fn show_connection(&mut self, by: Cause) {
+        let Some(a) = self.attached.take() else { return };
         let c = &a.conn;
-        let helper = if c.helper == 0 { Got::Absent } else { Got::Value(c.helper) };
-        let put = [
-            (Field::CtState, a.state),
-            (Field::CtStatus, c.status),
+        let fixed = [
             (Field::CtDir, a.reply.into()),
-            (Field::CtMark, c.mark.into()),
-            (Field::CtLabel, c.label),
             (Field::CtZone, c.zone.into()),
             (Field::CtL3Proto, c.orig.family.into()),
             (Field::CtProto, c.orig.proto.into()),
@@ -352,29 +348,47 @@ impl Machine<'_> {
             (Field::CtOrigDst, c.orig.daddr),
             (Field::CtOrigSport, c.orig.sport.into()),
             (Field::CtOrigDport, c.orig.dport.into()),
-            (Field::CtReplSrc, c.reply.saddr),
-            (Field::CtReplDst, c.reply.daddr),
-            (Field::CtReplSport, c.reply.sport.into()),
-            (Field::CtReplDport, c.reply.dport.into()),
             (Field::CtOrigPackets, c.packets[0].into()),
             (Field::CtOrigBytes, c.bytes[0].into()),
             (Field::CtReplPackets, c.packets[1].into()),
             (Field::CtReplBytes, c.bytes[1].into()),
         ];
-        for (field, value) in put {
+        for (field, value) in fixed {
             self.set(field, value, by);
         }
-        self.write(Field::CtHelper, helper, by);
+        self.write(Field::CtId, Got::Unknown, by);
+        self.attached = Some(a);
+        self.sync_ct(by);
+    }
+
+    /// Brings those of the packet's connection fields up to date that rules, NAT and the confirmation change.
+    pub(super) fn sync_ct(&mut self, by: Cause) {
+        let Some(a) = self.attached.take() else { return };
+        let c = &a.conn;
+        let changing = [
+            (Field::CtState, a.state),
+            (Field::CtStatus, c.status),
+            (Field::CtMark, c.mark.into()),
+            (Field::CtLabel, c.label),
+            (Field::CtReplSrc, c.reply.saddr),
+            (Field::CtReplDst, c.reply.daddr),
+            (Field::CtReplSport, c.reply.sport.into()),
+            (Field::CtReplDport, c.reply.dport.into()),
+        ];
+        for (field, value) in changing {
+            self.set(field, value, by);
+        }
+        self.write(Field::CtHelper, if c.helper == 0 { Got::Absent } else { Got::Value(c.helper) }, by);
         let expires = if a.id.is_some() { Got::Value(timeout(c)) } else { Got::Absent };
         self.write(Field::CtExpiration, expires, by);
-        self.write(Field::CtId, Got::Unknown, by);
+        self.attached = Some(a);
     }
 
     /// A sysctl, with the kernel's default as a listed assumption.
-    pub(super) fn sysctl(&mut self, key: &str, default: i64) -> i64 {
+    pub(super) fn sysctl(&mut self, key: &'static str, default: i64) -> i64 {
         let mut assumed = Vec::new();
-        let value = self.world.host.sysctl_or(key, default, &mut assumed);
-        self.note_assumed(&assumed);
+        let value = self.world.host.sysctl_or(SysctlKey::Plain(key), default, &mut assumed);
+        self.note_assumed(assumed);
         value
     }
 }

@@ -1,13 +1,11 @@
 //! Ops that are neither tests nor writes nor verdicts.
 
-use std::borrow::Cow;
-
 use super::Machine;
 use super::chain::RuleEnd;
 use crate::eval::Hit;
-use crate::fact::{Assumption, Fact};
+use crate::fact::{Fact, Taken};
 use crate::field::Field;
-use crate::host::{Assumed, Family};
+use crate::host::Assumed;
 use crate::model::*;
 use crate::trace::Cause;
 
@@ -119,42 +117,9 @@ impl Machine<'_> {
     }
 
     /// What was taken for granted about the host becomes listed assumptions.
-    pub(super) fn note_assumed(&mut self, list: &[Assumed]) {
-        for a in list {
-            let (fact, value, why, flag): (Cow<str>, Cow<str>, _, Cow<str>) = match a {
-                Assumed::Sysctl { key, value } => (
-                    key.clone().into(),
-                    number(*value),
-                    "no sysctl was given",
-                    format!("--sysctl {key}={}", i64::from(*value == 0)).into(),
-                ),
-                Assumed::DefaultRules(family) => (
-                    if *family == Family::V4 { "IPv4 policy rules" } else { "IPv6 policy rules" }.into(),
-                    "local, main, default".into(),
-                    "no `ip rule` was given",
-                    "give `ip rule`".into(),
-                ),
-                // Asked for as a fact, which is listed itself.
-                Assumed::Local(addr, local) => (
-                    format!("is {addr} an address of this host").into(),
-                    if *local { "yes" } else { "no" }.into(),
-                    "no `ip addr` was given",
-                    crate::fact::pin(&format!("local:{addr}"), if *local { "no" } else { "yes" }).into(),
-                ),
-                Assumed::NotJoined(group, dev) => {
-                    (format!("group {group} on {dev}").into(), "not joined".into(), "`ip maddr` is no input", "".into())
-                }
-            };
-            self.assume(Assumption { fact, value, why: why.into(), flag });
+    pub(super) fn note_assumed(&mut self, list: Vec<Assumed>) {
+        for assumed in list {
+            self.assume(Taken::Host(assumed));
         }
-    }
-}
-
-/// A number in words; the most common ones are texts already.
-fn number(value: i64) -> Cow<'static, str> {
-    match value {
-        0 => "0".into(),
-        1 => "1".into(),
-        other => other.to_string().into(),
     }
 }

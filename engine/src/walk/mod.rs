@@ -8,7 +8,6 @@ mod bridge;
 mod chain;
 mod conntrack;
 mod effects;
-pub mod hooks;
 mod ipset;
 mod nat;
 mod ops;
@@ -25,9 +24,9 @@ use std::borrow::Cow;
 
 use crate::World;
 use crate::eval::{self, Facts, View};
-use crate::fact::{Assumption, Chooser, Fact};
+use crate::fact::{Chooser, Fact, Taken};
 use crate::field::{Field, Value};
-use crate::model::{Hook, RuleId};
+use crate::model::{self, Hook, RuleId};
 use crate::packet::{Got, Packet};
 use crate::spec::Start;
 use crate::state::State;
@@ -36,7 +35,7 @@ use crate::trace::{Cause, Event, Fate, Step, Trace};
 use conntrack::Attached;
 
 /// As many events as most walks write.
-const EVENTS: usize = 64;
+const EVENTS: usize = 128;
 
 /// Walks one packet.
 pub fn walk(world: World, start: &Start, state: &mut State, ask: &mut dyn Chooser) -> Trace {
@@ -47,7 +46,7 @@ pub fn walk(world: World, start: &Start, state: &mut State, ask: &mut dyn Choose
         ask,
         facts: Facts::default(),
         events: Vec::with_capacity(EVENTS),
-        assumptions: start.assumptions.clone(),
+        taken: Vec::new(),
         attached: None,
         template: conntrack::Template::default(),
         frame: None,
@@ -61,13 +60,14 @@ pub fn walk(world: World, start: &Start, state: &mut State, ask: &mut dyn Choose
         way: route::Way::default(),
         sets_count: ipset::any_counts(world.model),
         own_end: start.own,
-        mixed: hooks::is_mixed(world.model),
+        mixed: model::is_mixed(world.model),
+        callers: Vec::new(),
     };
     let fate = m.travel();
     m.store_connection();
     m.events.push(Event::Fate(fate));
     m.ask.spent(m.steps, m.events.len() as u64);
-    Trace { start: start.packet.clone(), events: m.events, assumptions: m.assumptions }
+    Trace { start: start.packet.clone(), events: m.events, given: start.assumptions.clone(), taken: m.taken }
 }
 
 /// The state of one walk.
@@ -78,7 +78,7 @@ struct Machine<'a> {
     ask: &'a mut dyn Chooser,
     facts: Facts,
     events: Vec<Event>,
-    assumptions: Vec<Assumption>,
+    taken: Vec<Taken>,
     /// The packet's connection.
     attached: Option<Attached>,
     /// What `CT` targets said before conntrack saw the packet.
@@ -107,6 +107,8 @@ struct Machine<'a> {
     own_end: Option<Value>,
     /// The order of legacy tables and nft's chains has to be asked for.
     mixed: bool,
+    /// The callers of the chain that runs; kept for the next base chain.
+    callers: Vec<chain::Frame>,
 }
 
 impl Machine<'_> {
@@ -144,12 +146,12 @@ impl Machine<'_> {
         if let Some(known) = self.facts.get(&fact) {
             return known;
         }
-        let key = fact.key(self.world.model);
-        let given = self.ask.given(&key);
+        let model = self.world.model;
+        let given = self.ask.given(&fact.key(model));
         let (pinned, typed) = (given.is_some(), given.and_then(|text| Some((fact.typed(text)?, text.to_string()))));
         let (value, label, assumed) = match typed {
             Some((value, label)) => (value, label.into(), false),
-            None => self.chosen(&fact, &key, pinned),
+            None => self.chosen(&fact, pinned),
         };
         self.facts.put(fact.clone(), value);
         self.events.push(Event::Answer { fact, value, label, assumed });
@@ -157,33 +159,35 @@ impl Machine<'_> {
     }
 
     /// One of a fact's listed answers; a declared one that nobody asked for is listed as an assumption.
-    fn chosen(&mut self, fact: &Fact, key: &str, given: bool) -> (Value, Cow<'static, str>, bool) {
+    fn chosen(&mut self, fact: &Fact, given: bool) -> (Value, Cow<'static, str>, bool) {
+        let model = self.world.model;
         let mut options = options::of(self.world, &self.packet, fact);
         if matches!(fact, Fact::IsLocal(_, addr) if Some(*addr) == self.own_end) {
             options = options.or_assume(1, "no `ip addr` was given: the packet's own end counts as this host");
         }
-        let index = self.ask.choose(key, &options).min(options.choices.len().saturating_sub(1));
+        let index = self.ask.choose(&fact.key(model), &options).min(options.choices.len().saturating_sub(1));
         let Some(choice) = options.choices.get(index) else { return (0, Cow::Borrowed(""), false) };
         let declared = options.default.as_ref().filter(|d| d.index == index && !given);
         if let Some(d) = declared {
-            self.assume(Assumption {
-                fact: fact.question(self.world.model, self.packet.family()).into(),
-                value: choice.label.clone(),
-                why: d.why.into(),
-                flag: fact.flag(key, &options, index).into(),
+            self.assume(Taken::Answer {
+                fact: fact.clone(),
+                family: self.packet.family(),
+                answer: choice.label.clone(),
+                other: options.choices.get(usize::from(index == 0)).map(|c| c.label.clone()),
+                why: d.why,
             });
         }
         (choice.value, choice.label.clone(), declared.is_some())
     }
 
-    fn assume(&mut self, assumption: Assumption) {
-        if !self.assumptions.contains(&assumption) {
-            self.assumptions.push(assumption);
+    fn assume(&mut self, taken: Taken) {
+        if !self.taken.contains(&taken) {
+            self.taken.push(taken);
         }
     }
 
     /// The value of an expression, asking for what is open; `None` when absent.
-    fn value(&mut self, site: u32, expr: crate::model::ExprId) -> Option<Value> {
+    fn value(&mut self, site: u32, expr: model::ExprId) -> Option<Value> {
         loop {
             match eval::value(self.view(site), expr) {
                 eval::Eval::Value(v) => return Some(v),

@@ -5,12 +5,11 @@
 
 use super::Machine;
 use super::chain::{ChainEnd, RuleEnd};
-use super::hooks::{HookKey, nat_chains};
 use super::options::OTHER_DEVICE;
 use crate::eval::{jhash2, scale, words6};
 use crate::fact::Fact;
 use crate::field::{Field, Value, address, ct_state, ct_status, device, device_name, to_address};
-use crate::model::{Hook, Nat, NatKind, RuleId, Verdict};
+use crate::model::{ChainId, Hook, Nat, NatKind, RuleId, Verdict};
 use crate::packet::Got;
 use crate::state::Tuple;
 use crate::trace::{Cause, Event, Fate, Step};
@@ -54,7 +53,7 @@ impl Manip {
 
 impl Machine<'_> {
     /// The NAT core's slot in the hook that runs.
-    pub(super) fn nat_core(&mut self, key: HookKey) -> Option<Fate> {
+    pub(super) fn nat_core(&mut self, chains: &[ChainId]) -> Option<Fate> {
         let manip = Manip::at(self.hook);
         let attached = self.attached.as_ref()?;
         if attached.error {
@@ -63,7 +62,7 @@ impl Machine<'_> {
         }
         let first = attached.state & (ct_state::NEW | ct_state::RELATED) != 0;
         if first && attached.conn.status & manip.done() == 0 {
-            if let Some(fate) = self.ask_chains(key, manip) {
+            if let Some(fate) = self.ask_chains(chains, manip) {
                 return Some(fate);
             }
         } else if self.left_by_another_device() {
@@ -84,9 +83,9 @@ impl Machine<'_> {
     }
 
     /// Runs the nat chains until one sets up a mapping; without one the connection stays as it is.
-    fn ask_chains(&mut self, key: HookKey, manip: Manip) -> Option<Fate> {
-        for chain in nat_chains(self.world.model, key) {
-            if let ChainEnd::End(fate) = self.run_base(chain) {
+    fn ask_chains(&mut self, chains: &[ChainId], manip: Manip) -> Option<Fate> {
+        for chain in chains {
+            if let ChainEnd::End(fate) = self.run_base(*chain) {
                 return Some(fate);
             }
             if self.attached.as_ref().is_some_and(|a| a.conn.status & manip.done() != 0) {
@@ -176,7 +175,7 @@ impl Machine<'_> {
         let hop = self.way.nexthop.map_or(dst, |h| to_address(h, family));
         let mut assumed = Vec::new();
         let found = self.world.host.masquerade_address(&device_name(oif), dst, hop, &mut assumed);
-        self.note_assumed(&assumed);
+        self.note_assumed(assumed);
         let addr = match found {
             Ok(addr) => address(addr),
             Err(_) => self.own_address("masquerade-address"),
@@ -198,10 +197,10 @@ impl Machine<'_> {
     fn redirect_address(&mut self) -> Option<Value> {
         let dst = to_address(self.packet.or_zero(Field::Daddr), self.packet.family());
         let iif = device_name(self.known(Field::Iif));
-        if self.hook != Hook::Output && (iif.is_empty() || iif == OTHER_DEVICE) {
+        if self.hook != Hook::Output && (iif.is_empty() || *iif == *OTHER_DEVICE) {
             return Some(self.own_address("redirect-address"));
         }
-        let iif = (self.hook != Hook::Output).then_some(iif.as_str());
+        let iif = (self.hook != Hook::Output).then_some(&*iif);
         match self.world.host.redirect_address(iif, dst) {
             Ok(found) => found.map(address),
             Err(_) => Some(self.own_address("redirect-address")),

@@ -33,7 +33,7 @@ impl Machine<'_> {
                     if self.packet.is_later_fragment() {
                         return RuleEnd::Miss;
                     }
-                    if self.packet.value(Field::ThLength).is_some_and(|l| l < header.length().into()) {
+                    if self.is_short_for(header) {
                         return RuleEnd::End(self.dropped(rule, base, true));
                     }
                 }
@@ -60,6 +60,11 @@ impl Machine<'_> {
             i += 1;
         }
         RuleEnd::Matched(Verdict::Continue)
+    }
+
+    /// Whether the packet ends inside of this header: then a match that needs it drops the packet.
+    pub(super) fn is_short_for(&self, header: Header) -> bool {
+        self.packet.value(Field::ThLength).is_some_and(|l| l < header.length().into())
     }
 
     /// The counting expression of a test (`numgen inc mod 3 0`).

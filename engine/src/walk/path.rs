@@ -4,12 +4,11 @@
 
 use super::Machine;
 use super::chain::ChainEnd;
-use super::hooks::{Entry, HookKey, entries};
 use super::options::OTHER_DEVICE;
 use super::route::Input;
 use crate::fact::Fact;
-use crate::field::{Field, Value, ct_state, device};
-use crate::model::{ChainId, ChainKind, Hook};
+use crate::field::{Field, Value, ct_state, device, device_name};
+use crate::model::{ChainId, ChainKind, Entry, Hook, HookKey};
 use crate::packet::{Got, Packet};
 use crate::trace::{Cause, Decision, Event, Fate, Step};
 
@@ -174,7 +173,7 @@ impl Machine<'_> {
         self.events.push(Event::Fate(copy.clone().unwrap_or_else(|f| f)));
         self.note(Step::LoopedCopy, "the original goes on");
         self.restore(&original);
-        self.sync_ct(Cause::Step(Step::LoopedCopy));
+        self.show_connection(Cause::Step(Step::LoopedCopy));
         if self.way.oif == Some(device(LOOPBACK)) {
             return copy;
         }
@@ -229,13 +228,13 @@ impl Machine<'_> {
     pub(super) fn run_hook(&mut self, hook: Hook) -> Result<(), Fate> {
         self.hook = hook;
         self.events.push(Event::Hook(hook));
-        let key = self.key(hook, 0);
-        for entry in entries(self.world.model, key) {
+        let plan = self.world.model.plan(self.key(hook, 0));
+        for entry in &plan.entries {
             match entry {
-                Entry::Chain(chain) => self.base_chain(chain)?,
+                Entry::Chain(chain) => self.base_chain(*chain)?,
                 Entry::Defrag => self.defragment()?,
                 Entry::Conntrack => self.track(),
-                Entry::Nat => self.nat_slot(key)?,
+                Entry::Nat => self.nat_slot(&plan.nat)?,
                 Entry::Confirm => self.confirm(),
                 Entry::Netfilter => {}
             }
@@ -262,9 +261,8 @@ impl Machine<'_> {
 
     /// The chains of a device.
     fn netdev(&mut self, hook: Hook, device: Value) -> Result<(), Fate> {
-        let key = self.key(hook, device);
-        let list = entries(self.world.model, key);
-        if list.is_empty() {
+        let plan = self.world.model.plan(self.key(hook, device));
+        if plan.entries.is_empty() {
             return Ok(());
         }
         self.hook = hook;
@@ -278,9 +276,9 @@ impl Machine<'_> {
             self.set(Field::Iif, 0, by);
             self.set(Field::Oif, device, by);
         }
-        for entry in list {
+        for entry in &plan.entries {
             if let Entry::Chain(chain) = entry {
-                self.base_chain(chain)?;
+                self.base_chain(*chain)?;
             }
         }
         self.events.push(Event::HookEnd(hook));
@@ -292,21 +290,21 @@ impl Machine<'_> {
 
     /// A filter or route chain; a route chain of OUTPUT that changed the packet makes it routed again.
     pub(super) fn base_chain(&mut self, chain: ChainId) -> Result<(), Fate> {
-        let routes = self.world.model.chain(chain).base.as_ref().is_some_and(|b| b.kind == ChainKind::Route);
-        let marks = [Field::Saddr, Field::Daddr, Field::Mark, Field::Tos];
-        let before = marks.map(|f| self.packet.get(f));
+        let routes = || self.world.model.chain(chain).base.as_ref().is_some_and(|b| b.kind == ChainKind::Route);
+        let marks = |packet: &Packet| [Field::Saddr, Field::Daddr, Field::Mark, Field::Tos].map(|f| packet.get(f));
+        let before = (self.hook == Hook::Output && routes()).then(|| marks(&self.packet));
         if let ChainEnd::End(fate) = self.run_base(chain) {
             return Err(fate);
         }
-        if routes && self.hook == Hook::Output && before != marks.map(|f| self.packet.get(f)) {
-            self.reroute()?;
+        match before {
+            Some(before) if before != marks(&self.packet) => self.reroute(),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    fn nat_slot(&mut self, key: HookKey) -> Result<(), Fate> {
+    fn nat_slot(&mut self, chains: &[ChainId]) -> Result<(), Fate> {
         let before = self.packet.get(Field::Daddr);
-        if let Some(fate) = self.nat_core(key) {
+        if let Some(fate) = self.nat_core(chains) {
             return Err(fate);
         }
         let changed = before != self.packet.get(Field::Daddr);
@@ -349,9 +347,10 @@ impl Machine<'_> {
     }
 
     fn accepts_source_routes(&mut self) -> bool {
-        let device = crate::field::device_name(self.known(Field::Iif));
-        self.sysctl("net.ipv4.conf.all.accept_source_route", 0) != 0
-            && self.sysctl(&format!("net.ipv4.conf.{device}.accept_source_route"), 1) != 0
+        let mut assumed = Vec::new();
+        let accepts = self.world.host.accepts_source_routes(&device_name(self.known(Field::Iif)), &mut assumed);
+        self.note_assumed(assumed);
+        accepts
     }
 
     fn is_fragment(&self) -> bool {

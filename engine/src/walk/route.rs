@@ -4,7 +4,7 @@ use super::Machine;
 use super::options::OTHER_DEVICE;
 use crate::eval::Asker;
 use crate::fact::Fact;
-use crate::field::{Field, Value, address, device, device_name};
+use crate::field::{DeviceName, Field, Value, address, device, device_name};
 use crate::host::{Assumed, DropReason, Host, InputRoute, Known, Missing, OutputKind, OutputRoute, Way as HostWay};
 use crate::packet::Got;
 use crate::trace::{Cause, Decision, Event, Step};
@@ -50,7 +50,8 @@ impl<'a> Machine<'a> {
                     asked.push(Assumed::Local(ip, own));
                 }
                 found => {
-                    self.note_assumed(assumed.get(asked.len()..).unwrap_or(&[]));
+                    assumed.drain(..asked.len().min(assumed.len()));
+                    self.note_assumed(assumed);
                     return found;
                 }
             }
@@ -58,11 +59,11 @@ impl<'a> Machine<'a> {
     }
 
     /// The incoming device as routing knows it: none while the inputs do not tell.
-    fn known_iif(&mut self) -> String {
+    fn known_iif(&mut self) -> DeviceName {
         let rules = self.world.host.parts();
         let by_rule = rules.rules4.iter().chain(&rules.rules6).flatten().any(|r| r.iif.is_some());
         let iif = if by_rule { self.field(Field::Iif).unwrap_or(0) } else { self.known(Field::Iif) };
-        if iif == device(OTHER_DEVICE) { String::new() } else { device_name(iif) }
+        if iif == device(OTHER_DEVICE) { DeviceName::default() } else { device_name(iif) }
     }
 
     /// Routes an arriving packet as PREROUTING left it.

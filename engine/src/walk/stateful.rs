@@ -4,7 +4,7 @@
 
 use super::Machine;
 use crate::eval::{self, Eval};
-use crate::fact::{Assumption, Options};
+use crate::fact::{Assumption, Options, Taken};
 use crate::field::Value;
 use crate::model::*;
 use crate::state::{Cell, StateKey};
@@ -42,18 +42,17 @@ impl Machine<'_> {
         let Some((name, words, fresh)) = state_words(kind) else { return held };
         let chain = self.world.model.chain_name(self.world.model.rule(rule).chain);
         let number = self.index + 1;
-        let key = format!("{name}:{chain}:{number}");
         let options = Options::yes_no().or_assume(held.into(), fresh);
-        let given = self.ask.given(&key).is_some();
-        let taken = self.ask.choose(&key, &options) == 0;
+        let given = self.ask.given(&format_args!("{name}:{chain}:{number}")).is_some();
+        let taken = self.ask.choose(&format_args!("{name}:{chain}:{number}"), &options) == 0;
         if !given {
             let (value, other) = if held { ("yes", "no") } else { ("no", "yes") };
-            self.assume(Assumption {
+            self.assume(Taken::Told(Assumption {
                 fact: format!("does the {words} of {chain} rule {number} match").into(),
                 value: value.into(),
                 why: fresh.into(),
-                flag: crate::fact::pin(&key, other).into(),
-            });
+                flag: crate::fact::pin(&format_args!("{name}:{chain}:{number}"), other).into(),
+            }));
         }
         taken
     }

@@ -184,7 +184,7 @@ impl Desk {
         let host = Arc::new(Host::new(on.parts.clone()));
         let world = World { model: &on.model, host: &host };
         let mut start = spec::complete(described, world).map_err(|e| e.to_string())?;
-        start.assumptions.extend(self.assumptions.iter().cloned());
+        start.also_assume(&self.assumptions);
         let mut state = self.state.clone();
         state.now = described.at_ms.unwrap_or(0);
         if let Some(conns) = spec::connections(described) {

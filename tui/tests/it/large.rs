@@ -89,7 +89,7 @@ pub fn state(size: (u16, u16)) -> State {
     events.push(Event::Policy { chain, from, verdict: Verdict::Accept });
     events.push(Event::HookEnd(Hook::Prerouting));
     events.push(Event::Fate(Fate::Out { oif: None, also_local: false }));
-    let trace = Trace { start, events, assumptions: Vec::new() };
+    let trace = Trace { start, events, given: std::sync::Arc::default(), taken: Vec::new() };
     let way = Way { trace, odds: None, summary: "leaves".to_string(), skipped: Vec::new() };
     let session = Session {
         title: "large".to_string(),

@@ -224,7 +224,8 @@ fn finish(s: Story, other: Vec<Event>) -> Session {
         why: "no ip addr was given".into(),
         flag: "--assume local:172.16.4.21=no".into(),
     };
-    let trace = |events| Trace { start: s.start.clone(), events, assumptions: vec![assumption.clone()] };
+    let trace =
+        |events| Trace { start: s.start.clone(), events, given: [assumption.clone()].into(), taken: Vec::new() };
     let traces = vec![trace(s.events.clone()), trace(other)];
     let way = |(i, summary): (usize, &str)| Way {
         trace: traces[i].clone(),

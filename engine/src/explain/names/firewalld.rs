@@ -99,7 +99,7 @@ fn zone_of(labels: &Labels, device: &str) -> Option<String> {
     let chain = model.chains.iter().find(|c| c.name == name)?;
     let rule = chain.rules.iter().find(|r| {
         let wanted = labels.wanted_device(**r);
-        wanted.is_none_or(|d| device_name(d) == device) && labels.jump(**r).is_some() && !labels.asks_source(**r)
+        wanted.is_none_or(|d| *device_name(d) == *device) && labels.jump(**r).is_some() && !labels.asks_source(**r)
     })?;
     Some(labels.name(labels.jump(*rule)?).strip_prefix("filter_IN_")?.to_string())
 }

@@ -101,7 +101,7 @@ fn owners(labels: &Labels, trace: &Trace, packet: &Packet, rule: Option<RuleId>)
         }
     }
     let family = packet.family();
-    let device = |f| packet.value(f).filter(|v| *v != 0).map(device_name);
+    let device = |f| packet.value(f).filter(|v| *v != 0).map(|v| device_name(v).to_string());
     let wish = Wish {
         hook: trace.hook_at(trace.events.len().saturating_sub(1)).unwrap_or(Hook::Input),
         proto: protocol_name(packet.or_zero(Field::Proto)),

@@ -151,7 +151,9 @@ fn traffic(ground: Ground, traces: &[Trace]) -> Option<Traffic> {
         .iter()
         .flat_map(|t| &t.events)
         .filter_map(|e| match e {
-            Event::Write { field: Field::Oif, new, .. } => new.value().filter(|v| *v != 0).map(device_name),
+            Event::Write { field: Field::Oif, new, .. } => {
+                new.value().filter(|v| *v != 0).map(|v| device_name(v).to_string())
+            }
             _ => None,
         })
         .collect();

@@ -42,7 +42,7 @@ fn devices(trace: &Trace) -> Vec<String> {
         .filter_map(|f| trace.start.value(f))
         .chain(written)
         .filter(|v| *v != 0)
-        .map(device_name)
+        .map(|v| device_name(v).to_string())
         .collect();
     let mut seen = rustc_hash::FxHashSet::default();
     out.retain(|d| seen.insert(d.clone()));

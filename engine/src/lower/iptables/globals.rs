@@ -1,12 +1,10 @@
-//! iptables' own options, and a memory for what words were found to be or may have meant.
+//! iptables' own options, and a memory for what words were found to be.
 //!
 //! `-s`, `--source` and `--src` are one option; `-w` takes a number or none.
 
 use rustc_hash::FxHashMap;
 
 use crate::model::Family;
-
-use super::suggest::Hints;
 
 /// iptables' own options: short, long, long again, how many words belong to them.
 pub const GLOBALS: &[(&str, &str, &str, Global, u8)] = &[
@@ -87,8 +85,6 @@ pub struct Cache<'t> {
     family: Option<Family>,
     /// For each kind of word, the places of the words that were asked for.
     places: [FxHashMap<&'t str, Option<u8>>; 3],
-    /// Hints for words that were found to be nothing.
-    pub hints: Hints,
 }
 
 /// A kind of word in a [`Cache`].
@@ -112,8 +108,7 @@ impl<'t> Cache<'t> {
     /// Extensions differ between families; what was found for the other one is forgotten.
     pub fn of_family(&mut self, family: Family) -> &mut Self {
         if self.family != Some(family) {
-            self.family = Some(family);
-            self.places = Default::default();
+            *self = Cache { family: Some(family), ..Cache::default() };
         }
         self
     }

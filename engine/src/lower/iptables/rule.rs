@@ -12,7 +12,8 @@ use super::builtin::{self, Network};
 use super::cx::{Bad, Cx};
 use super::globals::Global;
 use super::registry::Kind;
-use super::tables::{Lowerer, Place, chain_names};
+use super::suggest::did_you_mean;
+use super::tables::{Lowerer, Place};
 use super::words::{Builtin, Jump, Parsed};
 use super::{registry, values};
 
@@ -102,8 +103,8 @@ impl Lowerer<'_, '_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Draft {
         let jump = parsed.jump.map(|j| (j, Self::target(&j)));
-        let misspelt = jump.filter(|(_, target)| *target == Target::Unknown);
-        let hint = misspelt.and_then(|(jump, _)| self.target_hint(jump.name, place));
+        let unknown = jump.is_some_and(|(_, t)| t == Target::Unknown);
+        let names = if unknown { self.chain_names(place) } else { Vec::new() };
         let counters = line.counters.and_then(|c| self.tree.counters(c));
         let mut cx = self.cx(place);
         builtins(&mut cx, &parsed.builtin, nets, diagnostics);
@@ -122,7 +123,7 @@ impl Lowerer<'_, '_> {
             Some((_, Target::Extension)) => extensions(&mut cx, parsed, Kind::Target, diagnostics),
             Some((jump, Target::Unknown)) => {
                 let text = parsed.unknown_target.clone();
-                diagnostics.push(Diagnostic { help: hint, ..unknown_target(&mut cx, &jump, text) });
+                diagnostics.push(unknown_target(&mut cx, &jump, text, &names));
             }
             None => {}
         }
@@ -130,10 +131,9 @@ impl Lowerer<'_, '_> {
         cx.draft
     }
 
-    /// What a jump to nowhere may have meant: a target, or a chain of the table.
-    fn target_hint(&mut self, name: &str, place: Place) -> Option<String> {
-        let targets = registry::TARGETS.iter().map(|e| e.name).chain(["ACCEPT", "DROP", "RETURN", "QUEUE"]);
-        self.cache.hints.did_you_mean(name, targets.chain(chain_names(self.model, place.table)))
+    fn chain_names(&self, place: Place) -> Vec<String> {
+        let chains = self.model.chains.iter().filter(|c| c.table == place.table);
+        chains.map(|c| self.model.name(c.name).to_owned()).collect()
     }
 
     fn target(jump: &Jump<'_>) -> Target {
@@ -166,13 +166,17 @@ fn opaque(model: &mut Model, text: &str) -> Test {
     Test::Not(model.push_test(test))
 }
 
-fn unknown_target(cx: &mut Cx<'_>, jump: &Jump<'_>, text: Option<String>) -> Diagnostic {
+fn unknown_target(cx: &mut Cx<'_>, jump: &Jump<'_>, text: Option<String>, names: &[String]) -> Diagnostic {
     let name = jump.name.escape_debug();
     let text = text.unwrap_or_else(|| format!("{} {name}", if jump.goto { "-g" } else { "-j" }));
     let text = cx.model.push_text(text);
     cx.draft.ops.push(Op::Opaque(text));
     let message = format!("`{name}` is neither a chain of this table nor a target that is known");
-    Diagnostic::error("NT110", jump.span, message).label("taken as unknown: it may continue, accept or drop")
+    let mut diagnostic =
+        Diagnostic::error("NT110", jump.span, message).label("taken as unknown: it may continue, accept or drop");
+    let targets = registry::TARGETS.iter().map(|e| e.name).chain(["ACCEPT", "DROP", "RETURN", "QUEUE"]);
+    diagnostic.help = did_you_mean(jump.name, targets.chain(names.iter().map(String::as_str)));
+    diagnostic
 }
 
 fn builtins(cx: &mut Cx<'_>, given: &[Builtin<'_>], nets: [Option<Network>; 2], diagnostics: &mut Vec<Diagnostic>) {

@@ -29,7 +29,7 @@ pub struct Lowerer<'t, 'm> {
     /// Tables that this tree opened before.
     opened: Vec<TableId>,
     pub(super) parsed: Parsed<'t>,
-    pub(super) cache: Cache<'t>,
+    cache: Cache<'t>,
     /// Room for a rule's words.
     words: Vec<Word<'t>>,
     /// Room for the rules of a line.
@@ -227,7 +227,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
         if builtin_chains(name).is_empty() {
             let message = format!("there is no table `{}`", name.escape_debug());
             let mut diagnostic = Diagnostic::error("NT109", span, message);
-            diagnostic.help = self.cache.hints.did_you_mean(name, TABLES.iter().map(|t| t.0));
+            diagnostic.help = super::suggest::did_you_mean(name, TABLES.iter().map(|t| t.0));
             self.diagnostics.push(diagnostic);
             return None;
         }
@@ -305,7 +305,8 @@ impl<'t, 'm> Lowerer<'t, 'm> {
         let Some(chain) = self.chain_of_rule(table, name) else {
             let message = format!("there is no chain `{}` in this table", name.escape_debug());
             let mut diagnostic = Diagnostic::error("NT109", span, message);
-            diagnostic.help = self.cache.hints.did_you_mean(name, chain_names(self.model, table));
+            let names = self.model.chains.iter().filter(|c| c.table == table).map(|c| self.model.name(c.name));
+            diagnostic.help = super::suggest::did_you_mean(name, names);
             return self.diagnostics.push(diagnostic);
         };
         let place = Place { table, chain, family };
@@ -380,11 +381,6 @@ impl<'t, 'm> Lowerer<'t, 'm> {
         let chain = |name: &str| model.find_chain(place.table, name).map(|chain| (chain, own.contains(&chain)));
         words::read(&self.words, place.family, &chain, &mut self.cache, &mut self.parsed);
     }
-}
-
-/// The chains of a table by their names, those of other tables as empty ones.
-pub(super) fn chain_names(model: &Model, table: TableId) -> impl Iterator<Item = &str> {
-    model.chains.iter().map(move |c| if c.table == table { model.name(c.name) } else { "" })
 }
 
 type Builtin = (&'static str, Hook, i32);

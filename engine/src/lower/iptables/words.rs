@@ -11,6 +11,7 @@ use crate::model::{ChainId, Family};
 use super::args::{Arg, Load};
 use super::globals::{Cache, GLOBAL, GLOBALS, Global, MATCH, TARGET, global};
 use super::registry::{self, Extension, Opt, find_match};
+use super::suggest::did_you_mean;
 use super::values;
 
 /// A built-in condition that was given.
@@ -299,7 +300,7 @@ impl<'t> Reader<'t, '_> {
                 let mut diagnostic =
                     Diagnostic::warning("NT102", span, format!("match `{}` is not known", name.escape_debug()))
                         .label("taken as a condition that may hold or not");
-                diagnostic.help = self.cache.hints.did_you_mean(name, names);
+                diagnostic.help = did_you_mean(name, names);
                 self.out.diagnostics.push(diagnostic);
                 self.skip_options();
                 let text = self.join(from, self.at);
@@ -384,7 +385,7 @@ impl<'t> Reader<'t, '_> {
         let mut diagnostic = Diagnostic::error("NT101", self.span(from, self.at), message);
         let options = self.out.loads.iter().flat_map(|l| l.ext.options).flat_map(|o| [o.name, o.alias]);
         let globals = GLOBALS.iter().flat_map(|g| [g.1, g.2]);
-        diagnostic.help = self.cache.hints.did_you_mean(name, options.chain(globals));
+        diagnostic.help = did_you_mean(name, options.chain(globals));
         self.out.diagnostics.push(diagnostic);
         while self.words.get(self.at).is_some_and(|w| matches!(w.kind, WordKind::Plain | WordKind::Quoted)) {
             self.at += 1;

@@ -5,8 +5,8 @@
 
 use std::cmp::Reverse;
 
+use super::{BaseChain, ChainId, ChainKind, Dialect, Family, Hook, Model};
 use crate::field::Value;
-use crate::model::{BaseChain, ChainId, ChainKind, Dialect, Family, Hook, Model};
 
 /// Something that a hook runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +25,17 @@ pub enum Entry {
     Netfilter,
 }
 
-/// What decides the list of a hook.
-#[derive(Clone, Copy, Debug)]
+/// What a hook runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HookPlan {
+    /// Base chains and built-in steps, in order.
+    pub entries: Vec<Entry>,
+    /// The NAT chains, in the order in which the NAT core asks them.
+    pub nat: Vec<ChainId>,
+}
+
+/// What decides the plan of a hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HookKey {
     /// The hook.
     pub hook: Hook,
@@ -71,8 +80,32 @@ fn chains(model: &Model, key: HookKey) -> impl Iterator<Item = (ChainId, &BaseCh
     })
 }
 
+impl HookPlan {
+    /// The plan of a hook.
+    pub fn new(model: &Model, key: HookKey) -> Self {
+        HookPlan { entries: entries(model, key), nat: nat_chains(model, key) }
+    }
+
+    /// The plans of all hooks that walks of IP packets meet.
+    pub fn all(model: &Model) -> impl Iterator<Item = (HookKey, HookPlan)> {
+        let hooks = model.bases.iter().filter_map(|id| model.chain(*id).base.as_ref());
+        let devices = hooks.flat_map(|b| b.devices.iter().map(|device| (b.hook, *device)));
+        let mut at: Vec<(Hook, Value)> = HOOKS.map(|hook| (hook, 0)).into_iter().chain(devices).collect();
+        at.sort_unstable();
+        at.dedup();
+        let keys = at.into_iter().flat_map(|(hook, device)| {
+            let families = [2, 10].into_iter().flat_map(|family| [(family, false), (family, true)]);
+            families.map(move |(family, nft_later)| HookKey { hook, family, device, nft_later, bridge: false })
+        });
+        keys.map(|key| (key, HookPlan::new(model, key)))
+    }
+}
+
+/// The hooks of the IP layer.
+const HOOKS: [Hook; 5] = [Hook::Prerouting, Hook::Input, Hook::Forward, Hook::Output, Hook::Postrouting];
+
 /// The NAT chains of a hook in the order in which the NAT core asks them.
-pub fn nat_chains(model: &Model, key: HookKey) -> Vec<ChainId> {
+fn nat_chains(model: &Model, key: HookKey) -> Vec<ChainId> {
     let mut list: Vec<_> = chains(model, key)
         .filter(|(_, b)| b.kind == ChainKind::Nat)
         .map(|(id, b)| (b.priority, Reverse(order(model, id, b, key.nft_later)), id))
@@ -92,17 +125,16 @@ pub fn is_mixed(model: &Model) -> bool {
 
 /// When the NAT core came on for a family: with its first nat chain, at whatever hook.
 fn nat_since(model: &Model, key: HookKey) -> Option<(bool, u32)> {
-    const HOOKS: [Hook; 4] = [Hook::Prerouting, Hook::Input, Hook::Output, Hook::Postrouting];
     let bases = model.bases.iter().filter_map(|id| Some((*id, model.chain(*id).base.as_ref()?)));
     bases
-        .filter(|(_, b)| b.kind == ChainKind::Nat && HOOKS.contains(&b.hook))
+        .filter(|(_, b)| b.kind == ChainKind::Nat && HOOKS.contains(&b.hook) && b.hook != Hook::Forward)
         .filter(|(id, b)| serves(model, *id, b, HookKey { hook: b.hook, ..key }))
         .map(|(id, b)| order(model, id, b, key.nft_later))
         .min()
 }
 
 /// Everything that a hook runs, in order.
-pub fn entries(model: &Model, key: HookKey) -> Vec<Entry> {
+fn entries(model: &Model, key: HookKey) -> Vec<Entry> {
     let mut list: Vec<Slot> = chains(model, key)
         .filter(|(_, b)| b.kind != ChainKind::Nat)
         .map(|(id, b)| (b.priority, Reverse(order(model, id, b, key.nft_later)), 0, Entry::Chain(id)))

@@ -1,0 +1,102 @@
+//! What a walk took for granted, and how it is told: which fact, what is assumed, why, and the flag that changes it.
+//!
+//! A walk notes it as it knows it ([`Taken`]); the words are made where somebody reads them ([`Assumption`]).
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::{Fact, pin};
+use crate::field::Value;
+use crate::host::{Assumed, Family};
+use crate::model::Model;
+
+/// Something that was not in the inputs and that the answer takes for granted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Assumption {
+    /// What it is about.
+    pub fact: Cow<'static, str>,
+    /// What is assumed.
+    pub value: Cow<'static, str>,
+    /// Why.
+    pub why: Cow<'static, str>,
+    /// The flag that changes it.
+    pub flag: Cow<'static, str>,
+}
+
+/// The same as the walk notes it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Taken {
+    /// A declared answer stood in for a fact that nobody told.
+    Answer {
+        /// The fact.
+        fact: Fact,
+        /// The packet's family: 2 or 10.
+        family: Value,
+        /// The answer.
+        answer: Cow<'static, str>,
+        /// Another answer.
+        other: Option<Cow<'static, str>>,
+        /// Why it is a sensible one.
+        why: &'static str,
+    },
+    /// Something about the host.
+    Host(Assumed),
+    /// In words already.
+    Told(Assumption),
+}
+
+impl Taken {
+    /// In words.
+    pub fn told(&self, model: &Model) -> Assumption {
+        match self {
+            Taken::Answer { fact, family, answer, other, why } => Assumption {
+                fact: fact.question(model, *family).into(),
+                value: answer.clone(),
+                why: (*why).into(),
+                flag: flag(fact, model, other.as_deref()).into(),
+            },
+            Taken::Host(assumed) => of_host(assumed),
+            Taken::Told(assumption) => assumption.clone(),
+        }
+    }
+}
+
+/// The flag that gives another answer.
+fn flag(fact: &Fact, model: &Model, other: Option<&str>) -> String {
+    let answer = match fact {
+        Fact::Other("payload") => return "payload_hex in --packet".to_string(),
+        Fact::Other("masquerade-address" | "redirect-address") => "192.0.2.1",
+        Fact::Other("nat-port") => "40001",
+        _ => other.unwrap_or("ask"),
+    };
+    pin(&fact.key(model), answer)
+}
+
+fn of_host(assumed: &Assumed) -> Assumption {
+    let (fact, value, why, flag): (_, Cow<str>, _, Cow<str>) = match assumed {
+        Assumed::Sysctl { key, value } => (
+            key.to_string().into(),
+            value.to_string().into(),
+            "no sysctl was given",
+            format!("--sysctl {key}={}", i64::from(*value == 0)).into(),
+        ),
+        Assumed::DefaultRules(family) => (
+            if *family == Family::V4 { "IPv4 policy rules" } else { "IPv6 policy rules" }.into(),
+            "local, main, default".into(),
+            "no `ip rule` was given",
+            "give `ip rule`".into(),
+        ),
+        // Asked for as a fact, which is listed itself.
+        Assumed::Local(addr, local) => (
+            format!("is {addr} an address of this host").into(),
+            if *local { "yes" } else { "no" }.into(),
+            "no `ip addr` was given",
+            pin(&format_args!("local:{addr}"), if *local { "no" } else { "yes" }).into(),
+        ),
+        Assumed::NotJoined(group, dev) => {
+            (format!("group {group} on {dev}").into(), "not joined".into(), "`ip maddr` is no input", "".into())
+        }
+    };
+    Assumption { fact, value, why: why.into(), flag }
+}
