@@ -1,7 +1,7 @@
 //! Packets a second through kube-proxy's chains, with full traces: rule by rule and by the decision index, in turns.
 //!
-//! Every packet is a new connection of a pod to a service's address and port, with addresses, routes and forwarding known,
-//! so that nothing has to be asked but which endpoint takes it; random choices fall by their odds.
+//! Every packet is a new connection of a pod to a service's address and port, with addresses, routes and sysctls known, so
+//! that nothing has to be asked but which endpoint takes it; random choices fall by their odds.
 
 use nettrace_engine::World;
 use nettrace_engine::fact::{Chooser, Options};
@@ -25,8 +25,16 @@ const ADDRESSES: &str = "1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 state UNKNOWN\n
                          3: cbr0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 state UP\n    inet 10.128.0.1/9 scope global cbr0\n";
 const ROUTES: &str =
     "default via 192.168.0.1 dev eth0\n192.168.0.0/24 dev eth0 scope link\n10.128.0.0/9 dev cbr0 scope link\n";
-const SYSCTLS: &str = "net.ipv4.ip_forward = 1\nnet.ipv4.conf.all.rp_filter = 0\nnet.ipv4.conf.default.rp_filter = 0\n\
-                       net.ipv4.conf.cbr0.rp_filter = 0\nnet.ipv4.conf.eth0.rp_filter = 0\nnet.ipv4.conf.lo.rp_filter = 0\n";
+/// What `sysctl -a` tells of the settings that a packet's way depends on; each device has the settings of `all`.
+const SYSCTLS: &str = "net.ipv4.ip_forward = 1\nnet.netfilter.nf_conntrack_tcp_loose = 1\n\
+                       net.netfilter.nf_conntrack_checksum = 1\n";
+const CONF: &str = "forwarding = 1\nrp_filter = 0\nroute_localnet = 0\naccept_local = 0\nsrc_valid_mark = 0\n\
+                    bc_forwarding = 0\nsend_redirects = 1\naccept_source_route = 0";
+
+fn sysctls() -> String {
+    let of = |device| CONF.lines().map(move |l| format!("net.ipv4.conf.{device}.{l}\n"));
+    SYSCTLS.to_string() + &["all", "default", "lo", "eth0", "cbr0"].into_iter().flat_map(of).collect::<String>()
+}
 
 /// The model of a dump.
 pub fn lowered(tree: &Tree) -> Model {
@@ -36,8 +44,8 @@ pub fn lowered(tree: &Tree) -> Model {
 }
 
 fn host() -> Host {
-    let (mut sources, mut parts) = (Sources::default(), Parts::default());
-    let dumps = [(Part::Addresses, ADDRESSES), (Part::Routes(Some(HostFamily::V4)), ROUTES), (Part::Sysctls, SYSCTLS)];
+    let (mut sources, mut parts, sysctls) = (Sources::default(), Parts::default(), sysctls());
+    let dumps = [(Part::Addresses, ADDRESSES), (Part::Routes(Some(HostFamily::V4)), ROUTES), (Part::Sysctls, &sysctls)];
     for (part, text) in dumps {
         let source = sources.add("host", text).expect("small texts fit the position space");
         parts.read(part, source);

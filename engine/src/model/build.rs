@@ -86,6 +86,10 @@ impl Model {
     pub fn add_rule(&mut self, chain: ChainId, draft: &Draft, span: Span) -> RuleId {
         let start = self.ops.len() as u32;
         self.ops.extend_from_slice(&draft.ops);
+        self.heads.push(match draft.ops.first() {
+            Some(Op::Test(test @ (Test::Masked { .. } | Test::Range { .. } | Test::Wide { .. }))) => *test,
+            _ => Test::Const(true),
+        });
         let counters = draft.counters.map(|c| {
             self.counters.push(c);
             CountersId(self.counters.len() as u32 - 1)

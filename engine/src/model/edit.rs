@@ -95,6 +95,7 @@ impl Model {
         let [rules, ops, tests, test_lists, exprs, expr_lists, values, wides, effects, lookups, programs, counters] =
             before.arenas;
         self.rules.truncate(rules);
+        self.heads.truncate(rules);
         self.ops.truncate(ops);
         self.tests.truncate(tests);
         self.test_lists.truncate(test_lists);

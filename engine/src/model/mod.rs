@@ -72,6 +72,9 @@ pub struct Model {
     pub bases: Vec<ChainId>,
     /// Rules. A rule that an edit removed stays here; chains say which are in force.
     pub rules: Vec<Rule>,
+    /// The first op of every rule where it compares a field with constants, else [`Test::Const`]: most rules of a long chain
+    /// end by it, and then nothing else of them is read.
+    pub heads: Vec<Test>,
     /// Ops of all rules.
     pub ops: Vec<Op>,
     /// Tests inside other tests.

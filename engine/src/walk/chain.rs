@@ -149,7 +149,9 @@ impl Machine<'_> {
         }
         let rest = rules.get(from as usize..).unwrap_or(&[]);
         let left = limits::RULES.saturating_sub(self.steps).min(rest.len() as u64) as usize;
-        let passed = rest[..left].iter().take_while(|r| self.held_at_once(**r).is_none()).count();
+        let model = self.world.model;
+        let head_fails = |r: RuleId| eval::fails(model, &self.packet, model.heads[r.0 as usize]) == Some(true);
+        let passed = rest[..left].iter().take_while(|r| head_fails(**r) || self.held_at_once(**r).is_none()).count();
         self.steps += passed as u64;
         passed as u32
     }
