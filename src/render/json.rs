@@ -3,19 +3,23 @@
 //! `{"schema":"nettrace.trace/1","packet":{…},"outcomes":[{"odds":0.5,"path":[…],"hooks":[…],"fate":{…},"far":{…}}]}`.
 //! The fields are documented in `docs/`. Everything is drawn from the trace.
 
+mod header;
+
 use nettrace_engine::World;
 use nettrace_engine::explain::names::Labels;
 use nettrace_engine::explain::way::{ChainStep, Change, HookPart, Pass, Way, What};
 use nettrace_engine::explain::whynot::{Inquiry, Miss};
 use nettrace_engine::explore::{Outcome, Outcomes};
 use nettrace_engine::fact::Assumption;
-use nettrace_engine::field::{Field, TCP_FLAGS, Value, device_name, protocol_name};
+use nettrace_engine::field::{Field, Value, device_name};
 use nettrace_engine::model::{ChainId, Model, RuleId, Verdict};
-use nettrace_engine::packet::{Got, Packet};
+use nettrace_engine::packet::Got;
 use nettrace_engine::trace::{By, Fate, Trace};
 use nettrace_grammar::Sources;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
+
+use header::Header;
 
 /// What the renderer reads besides the trace.
 #[derive(Clone, Copy)]
@@ -35,17 +39,17 @@ const SCHEMA: &str = "nettrace.trace/1";
 
 /// A whole answer.
 #[derive(Serialize)]
-pub struct Answer {
+pub struct Answer<'a> {
     schema: &'static str,
     /// Which host it is of, and which of its packets, where there are many.
     #[serde(skip_serializing_if = "Option::is_none")]
-    bundle: Option<String>,
+    bundle: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     number: Option<usize>,
-    packet: Json,
+    packet: Option<Header>,
     assumptions: Vec<Assumption>,
     complete: bool,
-    outcomes: Vec<OutcomeJson>,
+    outcomes: Vec<OutcomeJson<'a>>,
     /// What is said of rules beyond the way ([`super::reasons`]); `replay` has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     rules: Option<Json>,
@@ -56,32 +60,31 @@ pub fn error(bundle: &str, why: &str) -> String {
     json!({"schema": SCHEMA, "bundle": bundle, "error": why}).to_string()
 }
 
-impl Answer {
+impl<'a> Answer<'a> {
     /// The same with the host and the packet's number that it is of.
-    pub fn of(mut self, place: Option<(&str, usize)>) -> Self {
-        (self.bundle, self.number) = place.map(|(bundle, number)| (bundle.to_string(), number)).unzip();
-        self
+    pub fn of(self, place: Option<(&'a str, usize)>) -> Self {
+        let (bundle, number) = place.unzip();
+        Answer { bundle, number, ..self }
     }
 
     /// The same with what is said of rules.
-    pub fn with_reasons(mut self, reasons: Option<Json>) -> Self {
-        self.rules = reasons;
-        self
+    pub fn with_reasons(self, rules: Option<Json>) -> Self {
+        Answer { rules, ..self }
     }
 }
 
 #[derive(PartialEq, Serialize)]
-struct OutcomeJson {
+struct OutcomeJson<'a> {
     odds: Option<f64>,
     choices: Vec<ChoiceJson>,
     /// Other answers that lead to the same.
     #[serde(rename = "or", skip_serializing_if = "Vec::is_empty")]
     others: Vec<Vec<ChoiceJson>>,
-    path: Vec<Json>,
-    hooks: Vec<Json>,
+    path: Vec<PassJson<'a>>,
+    hooks: Vec<HookJson>,
     fate: Json,
-    far: Option<Json>,
-    replies: Vec<Json>,
+    far: Option<Header>,
+    replies: Vec<Header>,
 }
 
 #[derive(PartialEq, Serialize)]
@@ -89,11 +92,81 @@ struct ChoiceJson {
     reason: String,
     options: usize,
     took: String,
-    at: Option<Json>,
+    at: String,
+}
+
+/// A run of a base chain.
+#[derive(PartialEq, Serialize)]
+struct PassJson<'a> {
+    chain: &'a str,
+    entry: Header,
+    family: &'static str,
+    hook: &'static str,
+    prio: Option<i32>,
+    steps: Vec<StepJson<'a>>,
+    table: &'a str,
+}
+
+/// A step of such a run.
+#[derive(PartialEq, Serialize)]
+struct StepJson<'a> {
+    chain: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<ChangeJson>,
+    depth: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missed: Vec<MissJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missed_more: Option<usize>,
+    rule: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    verdict: String,
+}
+
+/// A rule that did not match.
+#[derive(PartialEq, Serialize)]
+struct MissJson<'a> {
+    /// The field of the condition that it failed at; `Some(None)`: the condition has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<Option<&'static str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    had: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+    rule: u32,
+    text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wanted: Option<String>,
+}
+
+/// A field that changed.
+#[derive(PartialEq, Serialize)]
+struct ChangeJson {
+    field: &'static str,
+    new: Option<String>,
+    old: Option<String>,
+}
+
+/// A hook that was passed.
+#[derive(PartialEq, Serialize)]
+struct HookJson {
+    entry: Header,
+    exit: Option<Header>,
+    hook: &'static str,
 }
 
 /// The answer for the traces of one packet.
-pub fn answer(texts: Texts, local: bool, outcomes: &Outcomes<Trace>) -> Answer {
+pub fn answer<'a>(texts: Texts<'a>, local: bool, outcomes: &Outcomes<Trace>) -> Answer<'a> {
     let mut assumptions: Vec<Assumption> = Vec::new();
     for a in outcomes.list.iter().flat_map(|o| o.result.assumptions(texts.model)) {
         if !assumptions.contains(&a) {
@@ -105,7 +178,7 @@ pub fn answer(texts: Texts, local: bool, outcomes: &Outcomes<Trace>) -> Answer {
         schema: SCHEMA,
         bundle: None,
         number: None,
-        packet: start.map_or(Json::Null, |p| start_packet(p, local)),
+        packet: start.map(|p| Header::of_start(p, local)),
         assumptions,
         complete: outcomes.complete,
         outcomes: merged(outcomes.list.iter().map(|o| outcome(texts, o))),
@@ -114,7 +187,7 @@ pub fn answer(texts: Texts, local: bool, outcomes: &Outcomes<Trace>) -> Answer {
 }
 
 /// Outcomes that differ only in answers that changed nothing are one.
-fn merged(all: impl Iterator<Item = OutcomeJson>) -> Vec<OutcomeJson> {
+fn merged<'a>(all: impl Iterator<Item = OutcomeJson<'a>>) -> Vec<OutcomeJson<'a>> {
     let mut list: Vec<OutcomeJson> = Vec::new();
     for one in all {
         let same = |o: &&mut OutcomeJson| {
@@ -138,7 +211,7 @@ fn merged(all: impl Iterator<Item = OutcomeJson>) -> Vec<OutcomeJson> {
     list
 }
 
-fn outcome(texts: Texts, outcome: &Outcome<Trace>) -> OutcomeJson {
+fn outcome<'a>(texts: Texts<'a>, outcome: &Outcome<Trace>) -> OutcomeJson<'a> {
     let trace = &outcome.result;
     let way = Way::of(texts.model, trace);
     let fate = trace.fate();
@@ -150,9 +223,9 @@ fn outcome(texts: Texts, outcome: &Outcome<Trace>) -> OutcomeJson {
         path: way.passes().map(|p| pass(texts, missed.as_ref(), p)).collect(),
         hooks: way.hooks().map(hook).collect(),
         far: matches!(fate, Fate::Out { .. } | Fate::Local { .. } | Fate::Bridged { .. })
-            .then(|| header(&trace.last_packet())),
+            .then(|| Header::of(&trace.last_packet())),
         fate: fate_json(texts, &fate),
-        replies: way.replies.iter().map(|(_, p)| header(p)).collect(),
+        replies: way.replies.iter().map(|(_, p)| Header::of(p)).collect(),
     }
 }
 
@@ -163,7 +236,7 @@ fn choices(texts: Texts, outcome: &Outcome<Trace>) -> Vec<ChoiceJson> {
         reason: question(key).unwrap_or_else(|| key.clone()),
         options: *options,
         took: took.clone(),
-        at: Some(json!(key)),
+        at: key.clone(),
     };
     outcome.choices.iter().map(one).collect()
 }
@@ -175,95 +248,93 @@ struct Missed<'a> {
 }
 
 impl Missed<'_> {
-    fn put(&self, texts: Texts, step: &ChainStep, out: &mut Map<String, Json>) {
+    fn before<'a>(&self, texts: Texts<'a>, step: &ChainStep) -> (Vec<MissJson<'a>>, Option<usize>) {
         let misses = self.inquiry.misses(step, self.most);
         let one = |miss: &Miss| {
-            let mut out = Map::new();
-            out.insert("rule".into(), json!(miss.number));
-            place(texts, miss.rule, &mut out);
-            if let Some(unmet) = &miss.failed {
-                out.insert("field".into(), json!(unmet.field.map(Field::name)));
-                out.insert("wanted".into(), json!(unmet.wanted));
-                out.insert("had".into(), json!(Some(&unmet.had).filter(|h| !h.is_empty())));
+            let Place { text, file, line } = Place::of(texts, miss.rule);
+            let failed = miss.failed.as_ref();
+            MissJson {
+                field: failed.map(|unmet| unmet.field.map(Field::name)),
+                file,
+                had: failed.map(|unmet| Some(unmet.had.clone()).filter(|h| !h.is_empty())),
+                line,
+                rule: miss.number,
+                text,
+                wanted: failed.map(|unmet| unmet.wanted.clone()),
             }
-            Json::Object(out)
         };
-        if !misses.list.is_empty() {
-            out.insert("missed".into(), misses.list.iter().map(one).collect());
-        }
-        if misses.more > 0 {
-            out.insert("missed_more".into(), json!(misses.more));
-        }
+        (misses.list.iter().map(one).collect(), Some(misses.more).filter(|n| *n > 0))
     }
 }
 
-fn pass(texts: Texts, missed: Option<&Missed>, pass: &Pass) -> Json {
+fn pass<'a>(texts: Texts<'a>, missed: Option<&Missed>, pass: &Pass) -> PassJson<'a> {
     let model = texts.model;
     let table = model.table_of(pass.base);
-    let prio = model.chain(pass.base).base.as_ref().map(|b| b.priority);
-    let steps: Vec<Json> = pass.steps.iter().filter_map(|s| step(texts, missed, s, pass.entry.family())).collect();
-    json!({
-        "family": table.family.name(),
-        "table": model.name(table.name),
-        "chain": model.chain_name(pass.base),
-        "hook": pass.hook.name(),
-        "prio": prio,
-        "entry": header(&pass.entry),
-        "steps": steps,
-    })
+    PassJson {
+        chain: model.chain_name(pass.base),
+        entry: Header::of(&pass.entry),
+        family: table.family.name(),
+        hook: pass.hook.name(),
+        prio: model.chain(pass.base).base.as_ref().map(|b| b.priority),
+        steps: pass.steps.iter().filter_map(|s| step(texts, missed, s, pass.entry.family())).collect(),
+        table: model.name(table.name),
+    }
 }
 
-fn step(texts: Texts, missed: Option<&Missed>, step: &ChainStep, family: Value) -> Option<Json> {
+fn step<'a>(texts: Texts<'a>, missed: Option<&Missed>, step: &ChainStep, family: Value) -> Option<StepJson<'a>> {
     let model = texts.model;
-    let (kind, rule, verdict) = match step.what {
+    let (kind, number, verdict) = match step.what {
         What::Rule { number, verdict, .. } => ("rule", Some(number), verdict_text(model, verdict)),
         What::Return => ("return", None, "return".to_string()),
         What::Policy { verdict } => ("policy", None, verdict_text(model, verdict)),
         What::Missed { .. } => return None,
     };
-    let mut out = Map::new();
-    out.insert("chain".into(), json!(model.chain_name(step.chain)));
-    out.insert("kind".into(), json!(kind));
-    out.insert("rule".into(), json!(rule));
-    out.insert("verdict".into(), json!(verdict));
-    out.insert("depth".into(), json!(step.depth));
-    if let What::Rule { rule, .. } = step.what {
-        place(texts, rule, &mut out);
-        if let Some(label) = texts.labels.rule(rule) {
-            out.insert("label".into(), json!(label));
-        }
-    }
-    if !step.changes.is_empty() {
-        let changes: Vec<Json> = step.changes.iter().map(|c| change(c, family)).collect();
-        out.insert("changes".into(), json!(changes));
-    }
-    if let Some(missed) = missed {
-        missed.put(texts, step, &mut out);
-    }
-    Some(Json::Object(out))
+    let rule = if let What::Rule { rule, .. } = step.what { Some(rule) } else { None };
+    let place = rule.map(|rule| Place::of(texts, rule));
+    let (missed, missed_more) = missed.map_or_else(Default::default, |m| m.before(texts, step));
+    Some(StepJson {
+        chain: model.chain_name(step.chain),
+        changes: step.changes.iter().map(|c| change(c, family)).collect(),
+        depth: step.depth,
+        file: place.and_then(|p| p.file),
+        kind,
+        label: rule.and_then(|rule| texts.labels.rule(rule)),
+        line: place.and_then(|p| p.line),
+        missed,
+        missed_more,
+        rule: number,
+        text: place.map(|p| p.text),
+        verdict,
+    })
 }
 
 /// Text, file and line of a rule.
-fn place(texts: Texts, rule: RuleId, out: &mut Map<String, Json>) {
-    let span = texts.model.rule(rule).span;
-    out.insert("text".into(), json!(texts.sources.text(span)));
-    if let Some(at) = texts.sources.locate(span) {
-        out.insert("file".into(), json!(at.name));
-        out.insert("line".into(), json!(at.line));
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    text: &'a str,
+    file: Option<&'a str>,
+    line: Option<u32>,
+}
+
+impl<'a> Place<'a> {
+    fn of(texts: Texts<'a>, rule: RuleId) -> Self {
+        let span = texts.model.rule(rule).span;
+        let (file, line) = texts.sources.locate(span).map(|at| (at.name, at.line)).unzip();
+        Place { text: texts.sources.text(span), file, line }
     }
 }
 
-fn change(change: &Change, family: Value) -> Json {
+fn change(change: &Change, family: Value) -> ChangeJson {
     let got = |g: Got| match g {
-        Got::Value(v) => json!(change.field.print(v, family)),
-        Got::Absent => Json::Null,
-        Got::Unknown => json!("unknown"),
+        Got::Value(v) => Some(change.field.print(v, family)),
+        Got::Absent => None,
+        Got::Unknown => Some("unknown".to_string()),
     };
-    json!({"field": change.field.name(), "old": got(change.old), "new": got(change.new)})
+    ChangeJson { field: change.field.name(), new: got(change.new), old: got(change.old) }
 }
 
-fn hook(part: &HookPart) -> Json {
-    json!({"hook": part.hook.name(), "entry": header(&part.entry), "exit": part.exit.as_ref().map(header)})
+fn hook(part: &HookPart) -> HookJson {
+    HookJson { entry: Header::of(&part.entry), exit: part.exit.as_ref().map(Header::of), hook: part.hook.name() }
 }
 
 /// A verdict as the kernel's trace names it: a queue's and a continue's too.
@@ -353,80 +424,4 @@ fn dropped_by(model: &Model, by: &By, out: &mut Map<String, Json>) {
             out.insert("by".into(), json!("policy"));
         }
     }
-}
-
-/// A packet's header as `expected/NN.json` shows it.
-pub fn header(packet: &Packet) -> Json {
-    let family = packet.family();
-    let mut out = Map::new();
-    let got = |field: Field| match packet.get(field) {
-        Got::Value(v) => Some(field.print(v, family)),
-        Got::Absent => None,
-        Got::Unknown => Some("unknown".to_string()),
-    };
-    let mut put = |key: &str, value: Json| out.insert(key.to_string(), value);
-    put("saddr", json!(got(Field::Saddr)));
-    put("daddr", json!(got(Field::Daddr)));
-    for (key, field) in [("tos", Field::Tos), ("ttl", Field::Ttl), ("len", Field::Length)] {
-        if let Some(v) = packet.value(field) {
-            put(key, number(v));
-        }
-    }
-    put("proto", packet.value(Field::Proto).map_or(Json::Null, proto));
-    for (key, field) in [
-        ("sport", Field::Sport),
-        ("dport", Field::Dport),
-        ("icmp_type", Field::IcmpType),
-        ("icmp_code", Field::IcmpCode),
-        ("icmp_id", Field::IcmpId),
-    ] {
-        if let Some(v) = packet.value(field) {
-            put(key, number(v));
-        }
-    }
-    if let Some(flags) = packet.value(Field::TcpFlags) {
-        put("tcp_flags", json!(flag_names(flags)));
-    }
-    put("mark", number(packet.or_zero(Field::Mark)));
-    let device = |field| packet.value(field).filter(|v| *v != 0).map(device_name);
-    put("iif", json!(device(Field::Iif)));
-    put("oif", json!(device(Field::Oif)));
-    if let Some(state) = got(Field::CtState) {
-        put("ct", json!(state.to_ascii_lowercase()));
-    }
-    if let Some(dir) = got(Field::CtDir) {
-        put("ctdir", json!(dir.to_ascii_lowercase()));
-    }
-    Json::Object(out)
-}
-
-/// The packet as walked, in the words of `packets/NN.json`.
-fn start_packet(packet: &Packet, local: bool) -> Json {
-    let Json::Object(mut out) = header(packet) else { return Json::Null };
-    out.remove("oif");
-    out.remove("ct");
-    out.remove("ctdir");
-    if let Some(len) = out.remove("len") {
-        out.insert("length".into(), len);
-    }
-    out.insert("family".into(), json!(Field::Family.print(packet.family(), 2)));
-    out.insert("origin".into(), json!(if local { "node" } else { "remote" }));
-    if let Some(port) = packet.value(Field::PhysIn) {
-        out.insert("physin".into(), json!(device_name(port)));
-    }
-    Json::Object(out)
-}
-
-/// Numbers of headers fit 64 bits.
-fn number(value: Value) -> Json {
-    json!(u64::try_from(value).unwrap_or(u64::MAX))
-}
-
-fn proto(value: Value) -> Json {
-    let name = protocol_name(value);
-    name.parse::<u64>().map_or_else(|_| json!(name), |n| json!(n))
-}
-
-fn flag_names(flags: Value) -> Vec<String> {
-    TCP_FLAGS.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, name)| name.to_ascii_lowercase()).collect()
 }
