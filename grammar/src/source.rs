@@ -141,8 +141,8 @@ impl Sources {
 
 /// Where the lines of a text begin.
 fn line_starts(text: &str) -> Vec<u32> {
-    let ends = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
-    std::iter::once(0).chain(ends.map(|(i, _)| i as u32 + 1)).collect()
+    let ends = memchr::memchr_iter(b'\n', text.as_bytes());
+    std::iter::once(0).chain(ends.map(|i| i as u32 + 1)).collect()
 }
 
 #[cfg(test)]
