@@ -1,7 +1,7 @@
 //! Facts fixed on the command line: `--assume 'in:web:10.0.0.9=yes'`, `--choose 2`.
 
-use std::cell::RefCell;
 use std::fmt::Display;
+use std::sync::{Mutex, PoisonError};
 
 use nettrace_engine::explore::Pins;
 use nettrace_engine::fact::{Chooser, Options};
@@ -11,7 +11,7 @@ use crate::load::Failure;
 use crate::output::{self, Screen};
 
 /// What the command line fixes.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Fixed {
     /// Facts by their key and their answer's label.
     pub pins: Pins,
@@ -20,9 +20,9 @@ pub struct Fixed {
     /// The ways of single random choices, from 0.
     single: Vec<(String, usize)>,
     /// What the walks asked for of all that is fixed.
-    asked: RefCell<Vec<String>>,
+    asked: Mutex<Vec<String>>,
     /// Answers that a fact does not have, each with those that it has.
-    misfits: RefCell<Vec<(String, Vec<String>)>>,
+    misfits: Mutex<Vec<(String, Vec<String>)>>,
 }
 
 impl Fixed {
@@ -46,6 +46,11 @@ impl Fixed {
         Ok(fixed)
     }
 
+    /// The same facts, for other walks: nothing was asked yet.
+    pub fn afresh(&self) -> Self {
+        Fixed { pins: self.pins.clone(), every: self.every, single: self.single.clone(), ..Fixed::default() }
+    }
+
     /// Whether nothing is fixed.
     fn is_empty(&self) -> bool {
         self.pins.is_empty() && self.single.is_empty() && self.every.is_none()
@@ -54,12 +59,12 @@ impl Fixed {
     /// Whether what is fixed was of use: an answer that a fact does not have is an error, a fact that no walk asked for
     /// is told as a note.
     pub fn check(&self, screen: &mut Screen) -> Result<(), Failure> {
-        if let Some((key, answers)) = self.misfits.borrow().first() {
+        if let Some((key, answers)) = locked(&self.misfits).first() {
             let value = self.pins.get(key).map_or("", String::as_str);
             let list = answers.iter().map(|a| format!("`{a}`")).collect::<Vec<_>>().join(", ");
             return Err(Failure::new(format!("--assume {key}={value}: the answers are {list}, or `ask`")));
         }
-        let asked = self.asked.borrow();
+        let asked = locked(&self.asked);
         let fixed = self.pins.keys().chain(self.single.iter().map(|s| &s.0));
         let mut unused: Vec<&String> = fixed.filter(|k| !asked.contains(k)).collect();
         unused.sort();
@@ -73,13 +78,16 @@ impl Fixed {
     /// Notes that a fact was asked for, and whether it has the answer that is fixed.
     fn asked(&self, key: &str, options: Option<&Options>) {
         let pin = self.pins.get(key);
-        if (pin.is_some() || self.single.iter().any(|s| s.0 == key)) && !self.asked.borrow().iter().any(|k| k == key) {
-            self.asked.borrow_mut().push(key.to_string());
+        if pin.is_some() || self.single.iter().any(|s| s.0 == key) {
+            let mut asked = locked(&self.asked);
+            if !asked.iter().any(|k| k == key) {
+                asked.push(key.to_string());
+            }
         }
         let (Some(pin), Some(options)) = (pin, options) else { return };
         if pin != "ask" && options.choices.iter().all(|c| c.label != *pin) {
             let answers = options.choices.iter().map(|c| c.label.to_string()).collect();
-            self.misfits.borrow_mut().push((key.to_string(), answers));
+            locked(&self.misfits).push((key.to_string(), answers));
         }
     }
 
@@ -89,6 +97,11 @@ impl Fixed {
         let way = single.or(self.every.filter(|_| chance))?;
         Some(way.min(options.choices.len().saturating_sub(1)))
     }
+}
+
+/// What the walks of several threads note; a note is complete whatever became of a thread.
+fn locked<T>(notes: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    notes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Answers random choices as fixed, and hands everything else on.

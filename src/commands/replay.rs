@@ -4,13 +4,16 @@
 //! together again.
 //!
 //! A packet of step 1 (or without a step) meets a fresh connection table and fresh rule state; a later step of the same
-//! flow goes on with both.
+//! flow goes on with both. Flows know nothing of each other, so they are shared among threads; the lines stay in order.
 
 use std::borrow::Cow;
+use std::ops::Range;
+use std::panic::resume_unwind;
 
 use nettrace_engine::World;
 use nettrace_engine::explain::names::Labels;
 use nettrace_engine::explore::{Outcome, Outcomes, explore};
+use nettrace_engine::field::Value;
 use nettrace_engine::limits;
 use nettrace_engine::spec::{self, PacketSpec, Start};
 use nettrace_engine::state::State;
@@ -26,6 +29,9 @@ use crate::render::json::{self, Texts};
 
 /// From so many packets on, indexing the chains pays.
 const INDEX_FROM: usize = 50;
+
+/// So many packets are a thread's share at least, before the answers are written.
+const SHARE: usize = 256;
 
 /// Runs it.
 pub fn run(args: &ReplayArgs, screen: &mut Screen) -> Result<(), Failure> {
@@ -75,34 +81,99 @@ fn host(
     let labels = Labels::build(&loaded.model);
     let texts = Texts { model: &loaded.model, sources: &loaded.sources, labels: &labels, misses: None };
     let fixed = Fixed::read(&args.facts)?;
-    let mut flows = Flows { flow: None, fresh: loaded.state.clone(), state: loaded.state.clone() };
     let world = World { model: &loaded.model, host: &host };
-    let mut own = None;
-    for (n, packet) in (1..).zip(packets) {
-        let fail = |e: &dyn std::fmt::Display| Failure::new(format!("packet {n}: {e}"));
-        let mut start = spec::complete(packet, world).map_err(|e| fail(&e))?;
-        // Without addresses, a flow's first packet says which one is this host's.
-        if packet.step.unwrap_or(1) <= 1 {
-            own = start.own;
+    let teller = Teller { world, texts, fresh: &loaded.state, fixed: &fixed, bundle };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    for round in shares(packets).chunks(threads) {
+        let told: Vec<Told> = match round {
+            [only] => vec![teller.tell(packets, only.clone())],
+            _ => std::thread::scope(|scope| {
+                let tell = |share: Range<usize>| scope.spawn(move || teller.tell(packets, share));
+                let running: Vec<_> = round.iter().cloned().map(tell).collect();
+                running.into_iter().map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+            }),
+        };
+        for one in told {
+            screen.json(&one.lines)?;
+            one.end?;
         }
-        start.own = own;
-        let outcomes = flows.walk(world, packet, &start, &fixed);
-        let answer = json::answer(texts, start.local, &outcomes).of(bundle.map(|b| (b, n)));
-        let line = serde_json::to_string(&answer).map_err(|e| fail(&e))?;
-        screen.json(&(line + "\n"))?;
     }
     fixed.check(screen)
 }
 
+/// The packets in shares of whole flows, each for one thread at a time.
+fn shares(packets: &[PacketSpec]) -> Vec<Range<usize>> {
+    let mut shares: Vec<Range<usize>> = Vec::new();
+    for (i, packet) in packets.iter().enumerate() {
+        match shares.last_mut() {
+            Some(share) if share.len() < SHARE || packet.step.unwrap_or(1) > 1 => share.end = i + 1,
+            _ => shares.push(i..i + 1),
+        }
+    }
+    shares
+}
+
+/// Answers for packets of one host; several threads do at once.
+#[derive(Clone, Copy)]
+struct Teller<'a> {
+    world: World<'a>,
+    texts: Texts<'a>,
+    /// As dumped.
+    fresh: &'a State,
+    fixed: &'a Fixed,
+    bundle: Option<&'a str>,
+}
+
+/// What was told of a share of the packets.
+struct Told {
+    lines: String,
+    /// Why it ends before the last packet.
+    end: Result<(), Failure>,
+}
+
+impl Teller<'_> {
+    /// The lines of these packets, which begin with a flow.
+    fn tell(&self, packets: &[PacketSpec], share: Range<usize>) -> Told {
+        let mut lines = String::new();
+        let mut flows = Flows { flow: None, fresh: self.fresh, state: self.fresh.clone() };
+        let mut own = None;
+        for i in share {
+            match self.line(&packets[i], i + 1, &mut flows, &mut own) {
+                Ok(line) => lines = lines + &line + "\n",
+                Err(why) => return Told { lines, end: Err(Failure::new(format!("packet {}: {why}", i + 1))) },
+            }
+        }
+        Told { lines, end: Ok(()) }
+    }
+
+    fn line(
+        &self,
+        packet: &PacketSpec,
+        number: usize,
+        flows: &mut Flows,
+        own: &mut Option<Value>,
+    ) -> Result<String, String> {
+        let mut start = spec::complete(packet, self.world).map_err(|e| e.to_string())?;
+        // Without addresses, a flow's first packet says which one is this host's.
+        if packet.step.unwrap_or(1) <= 1 {
+            *own = start.own;
+        }
+        start.own = *own;
+        let outcomes = flows.walk(self.world, packet, &start, self.fixed);
+        let answer = json::answer(self.texts, start.local, &outcomes).of(self.bundle.map(|b| (b, number)));
+        serde_json::to_string(&answer).map_err(|e| e.to_string())
+    }
+}
+
 /// The state that a flow's packets share.
-struct Flows {
+struct Flows<'a> {
     flow: Option<u32>,
     /// As dumped.
-    fresh: State,
+    fresh: &'a State,
     state: State,
 }
 
-impl Flows {
+impl Flows<'_> {
     /// Walks a packet in all ways; the most likely one's state is what the next packet of the flow meets.
     fn walk(&mut self, world: World, packet: &PacketSpec, start: &Start, fixed: &Fixed) -> Outcomes<Trace> {
         if packet.step.unwrap_or(1) <= 1 || packet.flow != self.flow {

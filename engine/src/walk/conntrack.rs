@@ -337,7 +337,7 @@ impl Machine<'_> {
 
     /// Shows the connection in the packet's fields.
     pub(super) fn show_connection(&mut self, by: Cause) {
-        let Some(a) = self.attached.take() else { return };
+        let Some(a) = &self.attached else { return };
         let c = &a.conn;
         let fixed = [
             (Field::CtDir, a.reply.into()),
@@ -357,13 +357,12 @@ impl Machine<'_> {
             self.set(field, value, by);
         }
         self.write(Field::CtId, Got::Unknown, by);
-        self.attached = Some(a);
         self.sync_ct(by);
     }
 
     /// Brings those of the packet's connection fields up to date that rules, NAT and the confirmation change.
     pub(super) fn sync_ct(&mut self, by: Cause) {
-        let Some(a) = self.attached.take() else { return };
+        let Some(a) = &self.attached else { return };
         let c = &a.conn;
         let changing = [
             (Field::CtState, a.state),
@@ -375,13 +374,13 @@ impl Machine<'_> {
             (Field::CtReplSport, c.reply.sport.into()),
             (Field::CtReplDport, c.reply.dport.into()),
         ];
+        let helper = if c.helper == 0 { Got::Absent } else { Got::Value(c.helper) };
+        let expires = if a.id.is_some() { Got::Value(timeout(c)) } else { Got::Absent };
         for (field, value) in changing {
             self.set(field, value, by);
         }
-        self.write(Field::CtHelper, if c.helper == 0 { Got::Absent } else { Got::Value(c.helper) }, by);
-        let expires = if a.id.is_some() { Got::Value(timeout(c)) } else { Got::Absent };
+        self.write(Field::CtHelper, helper, by);
         self.write(Field::CtExpiration, expires, by);
-        self.attached = Some(a);
     }
 
     /// A sysctl, with the kernel's default as a listed assumption.

@@ -159,7 +159,7 @@ impl Desk {
     /// Walks for a request.
     pub fn session(&self, request: &Request) -> Result<Session, String> {
         let described = self.packet(request)?;
-        let mut fixed = self.fixed.clone();
+        let mut fixed = self.fixed.afresh();
         fixed.pins.extend(request.pins.iter().cloned());
         let parts = self.parts.clone();
         let plain = Scenery { model: Arc::clone(&self.model), parts, sources: Arc::clone(&self.sources) };
