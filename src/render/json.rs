@@ -19,7 +19,7 @@ use nettrace_grammar::Sources;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
-use header::Header;
+use header::{Header, OrNull};
 
 /// What the renderer reads besides the trace.
 #[derive(Clone, Copy)]
@@ -134,13 +134,13 @@ struct StepJson<'a> {
 /// A rule that did not match.
 #[derive(PartialEq, Serialize)]
 struct MissJson<'a> {
-    /// The field of the condition that it failed at; `Some(None)`: the condition has none.
+    /// The field of the condition that it failed at, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<Option<&'static str>>,
+    field: Option<OrNull<&'static str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    had: Option<Option<String>>,
+    had: Option<OrNull<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u32>,
     rule: u32,
@@ -254,9 +254,9 @@ impl Missed<'_> {
             let Place { text, file, line } = Place::of(texts, miss.rule);
             let failed = miss.failed.as_ref();
             MissJson {
-                field: failed.map(|unmet| unmet.field.map(Field::name)),
+                field: failed.map(|unmet| OrNull(unmet.field.map(Field::name))),
                 file,
-                had: failed.map(|unmet| Some(unmet.had.clone()).filter(|h| !h.is_empty())),
+                had: failed.map(|unmet| OrNull(Some(unmet.had.clone()).filter(|h| !h.is_empty()))),
                 line,
                 rule: miss.number,
                 text,

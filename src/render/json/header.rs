@@ -32,9 +32,8 @@ pub struct Header {
     #[serde(skip_serializing_if = "Option::is_none")]
     length: Option<u64>,
     mark: u64,
-    /// `Some(None)`: there is none, and that is said.
     #[serde(skip_serializing_if = "Option::is_none")]
-    oif: Option<Option<DeviceName>>,
+    oif: Option<OrNull<DeviceName>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     origin: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,6 +49,11 @@ pub struct Header {
     #[serde(skip_serializing_if = "Option::is_none")]
     ttl: Option<u64>,
 }
+
+/// A value, or `null`: there is none, and that is said.
+#[derive(PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct OrNull<T>(pub Option<T>);
 
 /// A value, or that the inputs don't tell.
 #[derive(PartialEq)]
@@ -105,7 +109,7 @@ impl Header {
             len: number(Field::Length),
             length: None,
             mark: number(Field::Mark).unwrap_or(0),
-            oif: Some(device(Field::Oif)),
+            oif: Some(OrNull(device(Field::Oif))),
             origin: None,
             physin: None,
             proto: packet.value(Field::Proto).map(proto),
