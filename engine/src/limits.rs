@@ -50,9 +50,11 @@ pub const ALL_RULES: u64 = 200_000_000;
 /// Events that all ways of a packet write together; stands for memory.
 pub const ALL_EVENTS: u64 = 4_000_000;
 
+/// Bytes from which on an HTML page leaves out the ways and steps that are left.
+pub const PAGE_BYTES: usize = 16 << 20;
 /// Ways of a packet that an HTML page shows.
 pub const PAGE_WAYS: usize = 24;
-/// Steps of one way that an HTML page shows.
+/// Steps of one way that an HTML page shows, and rules that did not match before one.
 pub const PAGE_STEPS: usize = 2_000;
 
 /// A limit as people read of it.
@@ -153,6 +155,12 @@ pub const ALL: &[Limit] = &[
     limit("CHAINS", CHAINS as u64, "chains that `nettrace chains` draws", "the others are left out"),
     limit("PACKETS", PACKETS as u64, "packets of one replay", "status 2: \"N packets are more than 1000000\""),
     limit(
+        "PAGE_BYTES",
+        PAGE_BYTES as u64,
+        "bytes from which on an HTML page is not made longer",
+        "as for PAGE_WAYS and PAGE_STEPS",
+    ),
+    limit(
         "PAGE_WAYS",
         PAGE_WAYS as u64,
         "ways of a packet on an HTML page",
@@ -161,7 +169,7 @@ pub const ALL: &[Limit] = &[
     limit(
         "PAGE_STEPS",
         PAGE_STEPS as u64,
-        "steps of one way on an HTML page",
+        "steps of one way on an HTML page, and rules that did not match before one",
         "\"… and N more steps, which a page cannot show\"",
     ),
 ];

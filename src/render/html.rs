@@ -204,10 +204,22 @@ impl Sheet<'_> {
 
     fn ways(&self, h: &mut Html) {
         let endings = &self.part.answer.endings;
+        let (ways, drawn) = h.aside(|h| self.drawn(h, endings));
         if self.several() {
-            self.links(h, endings);
+            self.links(h, &endings[..drawn]);
         }
+        h.put(&ways);
+        if drawn < endings.len() {
+            h.leaf("p.note", &format!("… and {} more ways, which a page cannot show", endings.len() - drawn));
+        }
+    }
+
+    /// Draws the ways; how many.
+    fn drawn(&self, h: &mut Html, endings: &[Ending]) -> usize {
         for (n, ending) in (1..).zip(endings).take(PAGE_WAYS) {
+            if h.full() {
+                return n - 1;
+            }
             let Some(outcome) = self.part.outcomes.list.get(ending.outcome) else { continue };
             let id = format!("{}w{n}", self.id);
             let drawn = Drawn {
@@ -225,9 +237,7 @@ impl Sheet<'_> {
                 drawn.draw(h);
             });
         }
-        if endings.len() > PAGE_WAYS {
-            h.leaf("p.note", &format!("… and {} more ways, which a page cannot show", endings.len() - PAGE_WAYS));
-        }
+        endings.len().min(PAGE_WAYS)
     }
 
     /// `Way 2 of 3, 33.3 %: FORWARDED to …, if 10.0.0.9 is in set web`.
@@ -241,7 +251,7 @@ impl Sheet<'_> {
 
     fn links(&self, h: &mut Html, endings: &[Ending]) {
         h.with("nav.tabs", &[("aria-label", "Ways of the packet")], |h| {
-            for (n, ending) in (1..).zip(endings).take(PAGE_WAYS) {
+            for (n, ending) in (1..).zip(endings) {
                 h.with("a", &[("href", &format!("#{}w{n}", self.id))], |h| {
                     let odds = ending.odds.map(|p| format!("{:.1} % ", p * 100.0)).unwrap_or_default();
                     h.leaf(&toned("b", tone(&self.part.answer, ending)), &odds);

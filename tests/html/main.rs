@@ -108,7 +108,7 @@ fn a_page_has_its_limits() {
     let dump = |rules: String| format!("*mangle\n:PREROUTING ACCEPT [0:0]\n{rules}COMMIT\n");
     let rules = |most: usize, rule: fn(usize) -> String| (1..=most).map(rule).collect::<Vec<_>>().concat();
     let steps = rules(limits::PAGE_STEPS + 10, |i| format!("-A PREROUTING -j MARK --set-mark {i}\n"));
-    let long = page(&["-", "--dst", "192.0.2.1"], &dump(steps));
+    let long = page(&["-", "--dst", "192.0.2.1"], &dump(steps.clone()));
     assert_eq!(long.matches("<li class=\"step ").count(), limits::PAGE_STEPS);
     assert!(long.contains("more steps, which a page cannot show"));
     let chances = rules(limits::PAGE_WAYS + 6, |i| {
@@ -117,9 +117,13 @@ fn a_page_has_its_limits() {
             "-A PREROUTING -p tcp {draw} -j TOS --set-tos 0x{i:02x}/0xff\n-A PREROUTING -m tos --tos 0x{i:02x} -j ACCEPT\n"
         )
     });
-    let many = page(&["-", "--dst", "192.0.2.1"], &dump(chances));
+    let many = page(&["-", "--dst", "192.0.2.1"], &dump(chances.clone()));
     assert_eq!(many.matches("<section class=\"way\"").count(), limits::PAGE_WAYS);
     assert!(many.contains("more ways, which a page cannot show"));
+    let both = page(&["-", "--dst", "192.0.2.1", "--all"], &dump(chances + &steps));
+    assert!(both.len() < limits::PAGE_BYTES + (1 << 20), "{} bytes", both.len());
+    let left = |what: &str| both.matches(&format!("more {what}, which a page cannot show")).count();
+    assert!(left("ways") == 1 && left("steps") >= 1);
 }
 
 /// The values before and behind the step shown; one where it did not change.

@@ -3,6 +3,8 @@
 //! `h.leaf("p.where", "nat <x>")` gives `<p class="where">nat &lt;x&gt;</p>`. Control characters and characters that
 //! reorder text are made visible, as on a terminal. Left out: what a page says.
 
+use nettrace_engine::limits::PAGE_BYTES;
+
 use crate::output::safe;
 
 /// Elements that have no end tag.
@@ -60,6 +62,23 @@ impl Html {
     /// Something of our own that is HTML already: the style, the script, the document's first line.
     pub fn own(&mut self, text: &'static str) {
         self.0.push_str(text);
+    }
+
+    /// What `inside` draws, to be put in later; until then it counts as not there.
+    pub fn aside<T>(&mut self, inside: impl FnOnce(&mut Html) -> T) -> (Html, T) {
+        let at = self.0.len();
+        let told = inside(self);
+        (Html(self.0.split_off(at)), told)
+    }
+
+    /// Puts in what was drawn before.
+    pub fn put(&mut self, part: &Html) {
+        self.0.push_str(&part.0);
+    }
+
+    /// Whether the document is as long as it may become: what can be left out is left out.
+    pub fn full(&self) -> bool {
+        self.0.len() >= PAGE_BYTES
     }
 
     /// The document.

@@ -42,8 +42,9 @@ impl Drawn<'_> {
         let entries = path(self.scene, self.answer, self.ending, self.trace);
         bar(h);
         h.el("div.panes", |h| {
-            self.path(h, &entries);
-            self.steps(h, &entries);
+            let (steps, drawn) = h.aside(|h| self.steps(h, &entries));
+            self.path(h, &entries, drawn);
+            h.put(&steps);
         });
     }
 
@@ -51,7 +52,8 @@ impl Drawn<'_> {
         format!("{}s{n}", self.id)
     }
 
-    fn path(&self, h: &mut Html, entries: &[Entry]) {
+    /// Links to the steps that were drawn.
+    fn path(&self, h: &mut Html, entries: &[Entry], drawn: usize) {
         h.with("nav", &[("aria-label", "The way of the packet")], |h| {
             h.el("ol.path", |h| {
                 let mut n = 0;
@@ -59,7 +61,7 @@ impl Drawn<'_> {
                     match entry {
                         Entry::Table(table) => h.leaf("li.table", table),
                         Entry::Quiet(said) => h.leaf("li.quiet", said),
-                        Entry::Step(_) if n == PAGE_STEPS => {}
+                        Entry::Step(_) if n == drawn => {}
                         Entry::Step(step) => {
                             n += 1;
                             link(h, step, &format!("#{}", self.step_id(n)));
@@ -75,15 +77,18 @@ impl Drawn<'_> {
         });
     }
 
-    fn steps(&self, h: &mut Html, entries: &[Entry]) {
+    /// Draws the steps; how many.
+    fn steps(&self, h: &mut Html, entries: &[Entry]) -> usize {
         let all = entries.iter().filter_map(|e| match e {
             Entry::Step(step) => Some(step),
             _ => None,
         });
-        let left = all.clone().count().saturating_sub(PAGE_STEPS);
         let mut done: Vec<Cited> = Vec::new();
         h.el("ol.steps", |h| {
-            for (i, step) in all.take(PAGE_STEPS).enumerate() {
+            for (i, step) in all.clone().take(PAGE_STEPS).enumerate() {
+                if h.full() {
+                    break;
+                }
                 let id = self.step_id(i + 1);
                 let from = done.last().map_or(0, |s| s.until);
                 let until = step.until.max(from);
@@ -92,9 +97,11 @@ impl Drawn<'_> {
                 done.push(Cited { link: format!("#{id}"), name: format!("{} {}", i + 1, step.name), until });
             }
         });
+        let left = all.count() - done.len();
         if left > 0 {
             h.leaf("p.note", &format!("… and {} more steps, which a page cannot show", thousands(left)));
         }
+        done.len()
     }
 
     fn step(&self, h: &mut Html, step: &Step, id: &str, moment: &Moment) {
@@ -172,7 +179,7 @@ impl Drawn<'_> {
             h.el("table", |h| {
                 head(h, &["rule", "wanted", "had", "where"]);
                 h.el("tbody", |h| {
-                    for miss in &misses.list {
+                    for miss in misses.list.iter().take(PAGE_STEPS) {
                         h.el("tr", |h| {
                             let (wanted, had) = match &miss.failed {
                                 Some(unmet) => (unmet.wanted.as_str(), unmet.had.as_str()),
@@ -187,8 +194,11 @@ impl Drawn<'_> {
                     }
                 });
             });
-            if misses.more > 0 {
-                h.leaf("p.note", &format!("and {} more (--all)", thousands(misses.more)));
+            let left = misses.list.len().saturating_sub(PAGE_STEPS);
+            match misses.more {
+                _ if left > 0 => h.leaf("p.note", &format!("… and {} more, which a page cannot show", thousands(left))),
+                0 => {}
+                more => h.leaf("p.note", &format!("and {} more (--all)", thousands(more))),
             }
         });
     }
