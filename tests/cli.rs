@@ -57,6 +57,9 @@ fn what_cannot_be_answered_ends_with_status_2_and_one_sentence() {
     fails("explain --dport 1 --packets hello", "", "not a packet of a conversation");
     fails("replay samples/nodeport-drop/iptables-save", "", "no packets");
     fails("chains --from NOPE", "", "no chain NOPE");
+    fails("explain --dport 1 --why-not filter/NOPE#1", "", "no chain `filter/NOPE`");
+    fails("explain - --dport 1 --why-not INPUT#2", DUMP, "the chain has one rule");
+    fails("explain - --dport 1 --why-not nonsense", DUMP, "give it as filter/INPUT#1");
     check("explain --dport 99999", "", 2, &["--dport"]);
     check("nonsense", "", 2, &["nonsense"]);
 }
@@ -138,6 +141,17 @@ fn named_files_and_standard_input_are_told_by_their_content() {
     check("explain - --dport 22 --dst 192.0.2.1 --short", nft, 0, &["DROPPED in f INPUT, by input #1"]);
     // The named file replaces the folder's.
     check("explain samples/nodeport-drop - --dport 22 --short", DUMP, 0, &["by INPUT #1 (<stdin>:3)"]);
+}
+
+#[test]
+fn the_rules_of_a_family_say_nothing_of_the_other_ones_packets() {
+    let none = "IPv6 rules none (give `ip6tables-save`)";
+    check("explain - --dport 22 --dst fd00::1", DUMP, 0, &["DELIVERED", none]);
+    let nft = "table inet f { chain input { type filter hook input priority 0; tcp dport 22 drop; } }\n";
+    for (line, dump) in [("explain - --dport 22 --dst 192.0.2.1", DUMP), ("explain - --dport 22 --dst fd00::1", nft)] {
+        let (_, out, _) = nettrace(&line.split(' ').collect::<Vec<_>>(), dump);
+        assert!(out.contains("DROPPED") && !out.contains("rules none"), "{out}");
+    }
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn bad_input_says_what_was_expected() {
         (["--with", "ip addr add 1.2.3.4/24 dev nope"], "there is no device nope"),
         (["--with", "sysctl -w net.ipv4.ip_forwrd=0"], "`net.ipv4.ip_forward`"),
         (["--with", "reboot"], "iptables, ip6tables, nft, ipset, ip route, ip rule, ip addr, sysctl"),
-        (["--without", "nat/NOPE#1"], "give it as filter/INPUT#1, as its text, or as FILE:LINE"),
+        (["--without", "nat/NOPE#1"], "there is no chain `nat/NOPE` in these inputs"),
     ] {
         check(&args, &[expect]);
     }

@@ -48,13 +48,25 @@ pub fn apply(loaded: &mut Loaded, args: &WhatIfArgs, screen: &mut Screen) -> Res
 pub fn one_rule(loaded: &Loaded, cited: &str) -> Result<nettrace_engine::model::RuleId, Failure> {
     match rules::find(&loaded.model, &loaded.sources, cited)[..] {
         [rule] => Ok(rule),
-        [] => {
-            let help = "give it as filter/INPUT#1, as its text, or as FILE:LINE";
-            Err(Failure::new(format!("there is no rule `{cited}` in these inputs; {help}")))
-        }
+        [] => Err(Failure::new(no_rule(loaded, cited))),
         [first, ..] => {
             let name = nettrace_engine::explain::whynot::rule_name(&loaded.model, first);
             Err(Failure::new(format!("`{cited}` means several rules; give it as {name} or as FILE:LINE")))
         }
+    }
+}
+
+/// Why a citation means nothing: its chain is not there, or has fewer rules.
+fn no_rule(loaded: &Loaded, cited: &str) -> String {
+    let numbered = cited.rsplit_once('#').filter(|(chain, n)| !chain.starts_with('-') && n.parse::<usize>().is_ok());
+    let Some((chain, _)) = numbered else {
+        let help = "give it as filter/INPUT#1, as its text, or as FILE:LINE";
+        return format!("there is no rule `{cited}` in these inputs; {help}");
+    };
+    match rules::chains(&loaded.model, chain).first().map(|c| loaded.model.chain(*c).rules.len()) {
+        None => format!("there is no chain `{chain}` in these inputs; `nettrace chains` lists them"),
+        Some(0) => format!("there is no rule `{cited}`: the chain is empty"),
+        Some(1) => format!("there is no rule `{cited}`: the chain has one rule"),
+        Some(n) => format!("there is no rule `{cited}`: the chain has {n} rules, from #1"),
     }
 }

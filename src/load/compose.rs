@@ -13,7 +13,7 @@ use nettrace_grammar::{Diagnostic, Source, Sources, ipset, iptables};
 use super::files::{Found, Input};
 use super::kinds::Kind;
 use super::text;
-use super::{Failure, Loaded, backend_name};
+use super::{Failure, Granted, Loaded, backend_name};
 use crate::cli::Backend;
 
 /// Reads all that was found.
@@ -45,7 +45,21 @@ pub fn compose(mut found: Found, backend: Option<Backend>) -> Result<Loaded, Fai
         c.read(input, source);
     }
     let Composer { model, parts, state, diagnostics, assumptions, .. } = c;
-    Ok(Loaded { sources, model, parts, state, diagnostics, assumptions, sample: found.sample, found })
+    let granted = Granted { always: assumptions, missing: missing(&found) };
+    Ok(Loaded { sources, model, parts, state, diagnostics, granted, sample: found.sample, found })
+}
+
+/// The family whose rules are not among the inputs, with what is assumed of it: iptables prints one family, nft both.
+fn missing(found: &Found) -> Option<(Family, Assumption)> {
+    let given = |kinds: &[Kind]| found.inputs.iter().any(|i| kinds.contains(&i.kind));
+    let (family, fact, command) = match (given(&[Kind::Iptables]), given(&[Kind::Ip6tables])) {
+        _ if given(&[Kind::Nft, Kind::NftJson]) => return None,
+        (true, false) => (Family::Ip6, "IPv6 rules", "ip6tables-save"),
+        (false, true) => (Family::Ip, "IPv4 rules", "iptables-save"),
+        _ => return None,
+    };
+    let (why, flag) = (format!("no `{command}` was given"), format!("give `{command}`"));
+    Some((family, Assumption { fact: fact.into(), value: "none".into(), why: why.into(), flag: flag.into() }))
 }
 
 /// The backend that a recorded case names.

@@ -16,7 +16,8 @@ use std::path::PathBuf;
 
 use nettrace_engine::fact::Assumption;
 use nettrace_engine::host::Parts;
-use nettrace_engine::model::Model;
+use nettrace_engine::model::{Family, Model};
+use nettrace_engine::packet::Packet;
 use nettrace_engine::state::State;
 use nettrace_grammar::{Diagnostic, Sources};
 
@@ -63,11 +64,29 @@ pub struct Loaded {
     /// What was wrong with the inputs.
     pub diagnostics: Vec<Diagnostic>,
     /// What was taken for granted while reading.
-    pub assumptions: Vec<Assumption>,
+    pub granted: Granted,
     /// The built-in sample was used.
     pub sample: bool,
     /// What was read, for `-v`.
     pub found: Found,
+}
+
+/// What is taken for granted of the inputs.
+#[derive(Clone, Debug, Default)]
+pub struct Granted {
+    /// Of all packets.
+    always: Vec<Assumption>,
+    /// Of the packets of a family whose rules were not given.
+    missing: Option<(Family, Assumption)>,
+}
+
+impl Granted {
+    /// For this packet.
+    pub fn of(&self, packet: &Packet) -> Vec<Assumption> {
+        let family = if packet.family() == 10 { Family::Ip6 } else { Family::Ip };
+        let missing = self.missing.iter().filter(|(f, _)| *f == family).map(|(_, missing)| missing);
+        self.always.iter().chain(missing).cloned().collect()
+    }
 }
 
 /// Reads all inputs; warnings that concern no place in a file come with the found files.

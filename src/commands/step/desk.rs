@@ -9,7 +9,6 @@ use clap::Parser;
 use nettrace_engine::World;
 use nettrace_engine::explain::answer::{self, Answer, Detail};
 use nettrace_engine::explore::{Outcome, Outcomes};
-use nettrace_engine::fact::Assumption;
 use nettrace_engine::field::Field;
 use nettrace_engine::host::{Host, Parts};
 use nettrace_engine::model::{Edit, Hook, Model, RuleId};
@@ -22,7 +21,7 @@ use super::words::Told;
 use crate::cli::{FactArgs, TalkArgs};
 use crate::commands::conversation;
 use crate::commands::facts::Fixed;
-use crate::load::{Failure, Loaded};
+use crate::load::{Failure, Granted, Loaded};
 use crate::output::Paint;
 use crate::packet_args::PacketArgs;
 use crate::render::text::{Scene, off_why, one_line};
@@ -44,7 +43,7 @@ pub struct Desk {
     parts: Parts,
     sources: Arc<Sources>,
     state: nettrace_engine::state::State,
-    assumptions: Vec<Assumption>,
+    granted: Granted,
     fixed: Fixed,
     /// A packet file of the command line: what the form does not say is taken from it.
     base: PacketSpec,
@@ -91,7 +90,7 @@ impl Desk {
             parts,
             sources: Arc::new(loaded.sources),
             state: loaded.state,
-            assumptions: loaded.assumptions,
+            granted: loaded.granted,
             fixed: Fixed::read(facts)?,
             base,
             talk: TalkArgs::default(),
@@ -184,7 +183,7 @@ impl Desk {
         let host = Arc::new(Host::new(on.parts.clone()));
         let world = World { model: &on.model, host: &host };
         let mut start = spec::complete(described, world).map_err(|e| e.to_string())?;
-        start.also_assume(&self.assumptions);
+        start.also_assume(&self.granted.of(&start.packet));
         let mut state = self.state.clone();
         state.now = described.at_ms.unwrap_or(0);
         if let Some(conns) = spec::connections(described) {
