@@ -158,6 +158,8 @@ fields! {
     VlanId "vlan id" 12 Dec;
     /// VLAN priority of a tagged frame.
     VlanPcp "vlan pcp" 3 Dec;
+    /// Drop eligible indicator of a tagged frame.
+    VlanDei "vlan dei" 1 Bool;
     /// 0 host (unicast), 1 broadcast, 2 multicast, 3 other host.
     PktType "pkttype" 8 PktType;
     /// Incoming device; the empty name when there is none.
@@ -312,6 +314,7 @@ impl Field {
                 | PktType
                 | Iif
                 | Oif
+                | SdifName
                 | IifIndex
                 | OifIndex
                 | Mark

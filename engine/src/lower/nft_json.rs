@@ -209,6 +209,7 @@ fn statement(value: &Value) -> String {
             format!("ct count {over}{}", part("val"))
         }
         "ct helper" | "ct timeout" | "ct expectation" => format!("{kind} set {}", named(body)),
+        "secmark" => format!("meta secmark set {}", named(body)),
         "snat" | "dnat" | "masquerade" | "redirect" => nat(kind, body),
         "tproxy" => format!("tproxy {} to {}", text(body, "family"), target(body)),
         "reject" => reject(body),
@@ -402,11 +403,21 @@ fn expr(value: &Value) -> String {
 
 fn word(s: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '/' | '@' | '*');
-    if !s.starts_with(['/', '-', '.']) && !s.is_empty() && s.chars().all(plain) {
+    // With a colon it is an address, a class or a time, or a text such as a system's version.
+    let literal =
+        |s: &str| !s.contains(':') || s.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, ':' | '.' | '/'));
+    if !s.starts_with(['/', '-', '.']) && !s.is_empty() && s.chars().all(plain) && literal(s) {
         s.to_owned()
     } else {
         format!("\"{s}\"")
     }
+}
+
+/// `80-90`; names keep their distance, for a dash belongs to them: `request - reply`.
+fn range(list: &[Value]) -> String {
+    let named =
+        |v: &Value| v.as_str().is_some_and(|s| s.starts_with(|c: char| c.is_ascii_alphabetic()) && !s.contains(':'));
+    joined(list, if list.iter().any(named) { " - " } else { "-" })
 }
 
 /// An operand of an operator: lists are flags joined by `|`.
@@ -441,17 +452,18 @@ fn composed(kind: &str, body: &Value, whole: &Map<String, Value>) -> String {
         "concat" => list.iter().map(expr).collect::<Vec<_>>().join(" . "),
         "set" => elements(body.as_array().map_or(std::slice::from_ref(body), Vec::as_slice)),
         "map" => format!("{} map {}", part("key"), part("data")),
-        "range" => joined(list, "-"),
+        "range" => range(list),
         "prefix" => format!("{}/{}", part("addr"), part("len")),
         "elem" => element(body),
         "payload" => match body.get("base").and_then(Value::as_str) {
             Some(base) => format!("@{base},{},{}", part("offset"), part("len")),
-            None => format!("{} {}", text(body, "protocol"), text(body, "field")),
+            None => selector(&[text(body, "tunnel"), text(body, "protocol"), text(body, "field")]),
         },
         "meta" => format!("meta {}", text(body, "key")),
         "ct" => selector(&["ct", text(body, "dir"), text(body, "family"), text(body, "key")]),
         "rt" => selector(&["rt", text(body, "family"), text(body, "key")]),
-        "socket" => format!("socket {}", text(body, "key")),
+        "socket" => format!("socket {}{}", text(body, "key"), optional("level")),
+        "tunnel" => format!("tunnel {}", text(body, "key")),
         "fib" => {
             let flags = words(body.get("flags")).replace(',', " . ");
             let result = match text(body, "result") {

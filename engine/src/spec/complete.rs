@@ -204,7 +204,9 @@ impl Completer<'_> {
     }
 
     fn devices(&mut self) -> Result<(), SpecError> {
-        for field in [Field::Iif, Field::Oif, Field::Mark, Field::Priority, Field::NfTrace, Field::PktType] {
+        for field in
+            [Field::Iif, Field::Oif, Field::SdifName, Field::Mark, Field::Priority, Field::NfTrace, Field::PktType]
+        {
             self.set(field, 0u8);
         }
         for field in [Field::Ipsec, Field::IpsecReqid, Field::IpsecSpi, Field::OsfName] {

@@ -64,7 +64,16 @@ fn mirrored(p: &Packet) -> Packet {
     ] {
         out.put(to, p.get(from));
     }
-    let zero = [Field::Iif, Field::Oif, Field::Mark, Field::Priority, Field::NfTrace, Field::PktType, Field::Tos];
+    let zero = [
+        Field::Iif,
+        Field::Oif,
+        Field::SdifName,
+        Field::Mark,
+        Field::Priority,
+        Field::NfTrace,
+        Field::PktType,
+        Field::Tos,
+    ];
     for field in zero.into_iter().chain([Field::FragOffset, Field::ExtHeaders, Field::FlowLabel]) {
         out.set(field, 0);
     }

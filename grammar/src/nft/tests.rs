@@ -57,6 +57,10 @@ fn typed_commands() {
         "list ruleset",
         "add counter ip t c1",
         "add rule ip id length tcp dport 1 accept",
+        "define low = -10",
+        "reset rules ip t c",
+        "monitor trace",
+        "describe tcp flags",
     ];
     for text in same {
         check(text, "");
@@ -119,6 +123,10 @@ fn words_are_values_or_keywords_by_their_place() {
     rule("dnat 10.0.0.1:80", "dnat to 10.0.0.1:80");
     rule("tcp dport vmap { 25:accept, 26:drop }", "tcp dport vmap { 25 : accept, 26 : drop }");
     rule("mark and 0xff eq 1", "mark and 0xff == 1");
+    rule("tcp flags not syn", "tcp flags ! syn");
+    rule("dnat ::99", "dnat to ::99");
+    // A rule of which nft shows nothing but its handle.
+    check("table ip t {\n\tchain c { # handle 1\n\t\t # handle 2\n\t\taccept # handle 3\n\t}\n}", "");
 }
 
 #[test]

@@ -222,8 +222,11 @@ impl<'s, 'n> Tokens<'s, 'n> {
     fn comment(&mut self) -> Option<Tok> {
         let text = self.lex.slice();
         if let Some(n) = text.strip_prefix("# handle ").and_then(|n| n.trim_end().parse().ok()) {
-            let here =
-                self.last == Tok::BlockOpen || !self.start && matches!(self.place(), Place::Chain(_) | Place::Top);
+            let here = match self.place() {
+                Place::Top => !self.start,
+                Place::Chain(_) => true,
+                _ => self.last == Tok::BlockOpen,
+            };
             return here.then_some(Tok::Handle(n));
         }
         if text.starts_with("# Warning: ") && self.start && self.place() == Place::Top {
@@ -329,14 +332,27 @@ impl<'s, 'n> Tokens<'s, 'n> {
         }
     }
 
-    /// What the language leaves out before a terminal: `to` in `dnat 10.0.0.1`, and the xt expression that iptables-nft's
-    /// tables show as nothing but a second blank.
+    /// What the language leaves out before a terminal: `to` in `dnat 10.0.0.1`, the xt expression that iptables-nft's tables
+    /// show as nothing but a second blank, and a rule of which nothing but its handle is shown.
     fn left_out(&mut self, tok: Tok, start: usize) -> Option<Tok> {
         if let Tok::Keyword(k) = self.last
             && matches!(self.names.get(k), "dnat" | "snat")
-            && matches!(tok, Tok::Ip4(_) | Tok::Selector(_) | Tok::Var(_) | Tok::LBracket | Tok::Jhash | Tok::Colon)
         {
-            return Some(Tok::To(To::To));
+            let address = match tok {
+                Tok::Word(name) => self.names.get(name).contains(':'),
+                _ => matches!(
+                    tok,
+                    Tok::Ip4(_) | Tok::Selector(_) | Tok::Var(_) | Tok::LBracket | Tok::Jhash | Tok::Colon
+                ),
+            };
+            if address {
+                return Some(Tok::To(To::To));
+            }
+        }
+        if let (Tok::Handle(_), Tok::Sep, Place::Chain(_)) = (tok, self.last, self.place())
+            && self.start
+        {
+            return Some(Tok::Keyword(self.vocabulary.empty));
         }
         let statement = matches!(tok, Tok::Selector(_) | Tok::Keyword(_) | Tok::Verdict(_) | Tok::Jump(_));
         if !statement || self.operand || !matches!(self.place(), Place::Chain(_)) {

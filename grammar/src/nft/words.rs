@@ -107,6 +107,7 @@ const CLASSES: &[(Class, &[&str])] = &[
     (Class::Jhash, &["jhash"]),
     (Class::Rel(Rel::Eq), &["eq"]),
     (Class::Rel(Rel::Ne), &["ne"]),
+    (Class::Rel(Rel::Not), &["not"]),
     (Class::Rel(Rel::LtWord), &["lt"]),
     (Class::Rel(Rel::GtWord), &["gt"]),
     (Class::Rel(Rel::Le), &["le"]),
@@ -429,20 +430,6 @@ pub(super) fn is_family(word: &str) -> bool {
 pub(super) fn is_verb(word: &str) -> bool {
     matches!(
         word,
-        "add"
-            | "create"
-            | "insert"
-            | "replace"
-            | "delete"
-            | "destroy"
-            | "flush"
-            | "list"
-            | "rename"
-            | "reset"
-            | "describe"
-            | "monitor"
-            | "import"
-            | "export"
-            | "get"
+        "add" | "create" | "insert" | "replace" | "delete" | "destroy" | "flush" | "list" | "rename" | "reset" | "get"
     )
 }

@@ -92,9 +92,19 @@ impl<'a> Cx<'a> {
         self.tree.names.get(name)
     }
 
-    /// The row of a selector.
+    /// The row of a selector. In a table of one family `ct original saddr`, as JSON has it, is that family's address.
     pub(super) fn row(&mut self, name: Name) -> Option<&'static Row> {
         let text = self.text(name);
+        let family = match self.family {
+            Family::Ip => "ip",
+            Family::Ip6 => "ip6",
+            _ => "",
+        };
+        if !family.is_empty()
+            && let ["ct", dir, side @ ("saddr" | "daddr")] = text.split(' ').collect::<Vec<_>>()[..]
+        {
+            return fields::row(&format!("ct {dir} {family} {side}"));
+        }
         *self.rows.entry(name).or_insert_with(|| fields::row(text))
     }
 

@@ -55,16 +55,24 @@ impl Cx<'_> {
                 Shape::Field(if offset == 0 { Field::Sport } else { Field::Dport })
             }
             Source::Bytes(base, offset, bits) => Shape::Expr(self.model.push_expr(Expr::Bytes { base, offset, bits })),
-            Source::Sum(a, b) => {
-                let (a, b) = (self.model.field_expr(a), self.model.field_expr(b));
-                Shape::Expr(self.model.bin_expr(BinOp::Add, a, b))
+            Source::Sum(a, b) => Shape::Expr(self.sum(&[a, b])),
+            Source::Average(bytes, packets) => {
+                let (bytes, packets) = (self.sum(bytes), self.sum(packets));
+                Shape::Expr(self.model.bin_expr(BinOp::Div, bytes, packets))
             }
         };
         let bits = match row.source {
             Source::Field(f) | Source::Sum(f, _) => f.bits(),
+            Source::Average(..) => 64,
             Source::Part(_, _, bits) | Source::Bytes(_, _, bits) => bits,
         };
         Operand { shape, kind: row.kind, bits }
+    }
+
+    fn sum(&mut self, fields: &[Field]) -> ExprId {
+        let exprs: Vec<ExprId> = fields.iter().map(|f| self.model.field_expr(*f)).collect();
+        let add = |a, b| self.model.bin_expr(BinOp::Add, a, b);
+        exprs.into_iter().reduce(add).unwrap_or_else(|| self.model.const_expr(0))
     }
 
     /// The tests that nft puts in front (semantics.md 9.2).
@@ -80,6 +88,9 @@ impl Cx<'_> {
         }
         if let Some(proto) = needs.proto {
             self.need(Field::Proto, proto.into());
+        }
+        if needs.arp && self.family != Family::Arp {
+            self.need(Field::EtherType, 0x0806);
         }
         if needs.route {
             let realm = self.model.field_expr(Field::Realm);
@@ -131,6 +142,28 @@ impl Cx<'_> {
         }
     }
 
+    /// The parts of a key as expressions. What a set's type tells lets constants stand among them: `ip saddr . "lo" @s`.
+    fn key_parts(&mut self, id: WrittenId, set: Option<SetId>) -> Option<(Vec<Kind>, Vec<ExprId>)> {
+        let Written::Concat(run) = self.tree.expr(id) else {
+            let one = self.operand(id)?;
+            return Some((vec![one.kind], vec![self.expr(one.shape)]));
+        };
+        let declared = set.and_then(|s| self.types.get(&s)).map(|t| t.key.clone()).unwrap_or_default();
+        let mut parts = (Vec::new(), Vec::new());
+        for (i, part) in run.of(&self.tree.lists).iter().enumerate() {
+            let (kind, expr) = if let Some(one) = self.operand(*part) {
+                (one.kind, self.expr(one.shape))
+            } else {
+                let kind = *declared.get(i)?;
+                let value = self.constant(kind, *part)?;
+                (kind, self.model.const_expr(value))
+            };
+            parts.0.push(kind);
+            parts.1.push(expr);
+        }
+        Some(parts)
+    }
+
     /// The parts of a key: one operand, or a concatenation's.
     pub(super) fn operands(&mut self, id: WrittenId) -> Option<Vec<Operand>> {
         match self.tree.expr(id) {
@@ -141,17 +174,18 @@ impl Cx<'_> {
 
     /// `key map { … }`: a lookup in an anonymous or named map.
     pub(super) fn lookup(&mut self, key: WrittenId, map: WrittenId, data: &DataKind) -> Option<LookupId> {
-        let parts = self.operands(key)?;
         let map = self.resolve(map);
-        let set = match self.tree.expr(map) {
-            Written::Set(run) => {
-                let kinds: Vec<Kind> = parts.iter().map(|p| p.kind).collect();
-                self.anonymous_set(&kinds, data, run)
-            }
-            Written::SetRef(name) => self.set_named(name)?,
+        let named = match self.tree.expr(map) {
+            Written::SetRef(name) => Some(self.set_named(name)?),
+            _ => None,
+        };
+        let (kinds, parts) = self.key_parts(key, named)?;
+        let set = match (named, self.tree.expr(map)) {
+            (Some(set), _) => set,
+            (None, Written::Set(run)) => self.anonymous_set(&kinds, data, run),
             _ => return None,
         };
-        let key = LookupKey::Exprs(parts.iter().map(|p| self.expr(p.shape)).collect());
+        let key = LookupKey::Exprs(parts);
         Some(self.model.push_lookup(Lookup { set, key }))
     }
 

@@ -18,6 +18,8 @@ pub enum Source {
     Bytes(Base, u32, u32),
     /// The sum of two fields: `ct packets` of both directions.
     Sum(Field, Field),
+    /// The sum of the first fields through the sum of the second: bytes a packet.
+    Average(&'static [Field], &'static [Field]),
 }
 
 /// What must hold before the value is read.
@@ -35,6 +37,8 @@ pub struct Needs {
     pub ct: bool,
     /// A route: the packet was routed already.
     pub route: bool,
+    /// An ARP packet.
+    pub arp: bool,
 }
 
 /// A selector.
@@ -50,13 +54,15 @@ pub struct Row {
     pub needs: Needs,
 }
 
-const NONE: Needs = Needs { proto: None, family: None, ether: false, ct_family: None, ct: false, route: false };
+const NONE: Needs =
+    Needs { proto: None, family: None, ether: false, ct_family: None, ct: false, route: false, arp: false };
 const CT: Needs = Needs { ct: true, ..NONE };
 const CT4: Needs = Needs { ct: true, ct_family: Some(2), ..NONE };
 const CT6: Needs = Needs { ct: true, ct_family: Some(10), ..NONE };
 const IP: Needs = Needs { family: Some(2), ..NONE };
 const IP6: Needs = Needs { family: Some(10), ..NONE };
 const ROUTE: Needs = Needs { route: true, ..NONE };
+const ARP: Needs = Needs { arp: true, ..NONE };
 const ETHER: Needs = Needs { ether: true, ..NONE };
 const ICMP: Needs = Needs { family: Some(2), proto: Some(1), ..NONE };
 const IGMP: Needs = Needs { family: Some(2), proto: Some(2), ..NONE };
@@ -124,6 +130,7 @@ rows! {
     "meta hour" f(Hour), Hour, NONE;
     "meta ipsec" f(Ipsec), Bool, NONE;
     "meta secpath" f(Ipsec), Bool, NONE;
+    "meta sdif" f(SdifName), Ifindex, NONE;
     "meta sdifname" f(SdifName), Ifname, NONE;
     "meta secmark" f(Secmark), Int, NONE;
     "ct state" f(CtState), CtState, CT;
@@ -137,10 +144,12 @@ rows! {
     "ct id" f(CtId), Int, CT;
     "ct l3proto" f(CtL3Proto), NfProto, CT;
     "ct protocol" f(CtProto), Proto, CT;
-    "ct bytes" Source::Sum(CtOrigBytes, CtReplBytes), Int, CT;
-    "ct packets" Source::Sum(CtOrigPackets, CtReplPackets), Int, CT;
-    "ct original bytes" f(CtOrigBytes), Int, CT;
-    "ct original packets" f(CtOrigPackets), Int, CT;
+    "ct bytes" Source::Sum(CtOrigBytes, CtReplBytes), Wide, CT;
+    "ct packets" Source::Sum(CtOrigPackets, CtReplPackets), Wide, CT;
+    "ct avgpkt" Source::Average(&[CtOrigBytes, CtReplBytes], &[CtOrigPackets, CtReplPackets]), Wide, CT;
+    "ct original bytes" f(CtOrigBytes), Wide, CT;
+    "ct original packets" f(CtOrigPackets), Wide, CT;
+    "ct original avgpkt" Source::Average(&[CtOrigBytes], &[CtOrigPackets]), Wide, CT;
     "ct original l3proto" f(CtL3Proto), NfProto, CT;
     "ct original protocol" f(CtProto), Proto, CT;
     "ct original ip saddr" f(CtOrigSrc), Ip4, CT4;
@@ -152,8 +161,9 @@ rows! {
     "ct original proto-src" f(CtOrigSport), Port, CT;
     "ct original proto-dst" f(CtOrigDport), Port, CT;
     "ct original zone" f(CtZone), Int, CT;
-    "ct reply bytes" f(CtReplBytes), Int, CT;
-    "ct reply packets" f(CtReplPackets), Int, CT;
+    "ct reply bytes" f(CtReplBytes), Wide, CT;
+    "ct reply packets" f(CtReplPackets), Wide, CT;
+    "ct reply avgpkt" Source::Average(&[CtReplBytes], &[CtReplPackets]), Wide, CT;
     "ct reply l3proto" f(CtL3Proto), NfProto, CT;
     "ct reply protocol" f(CtProto), Proto, CT;
     "ct reply ip saddr" f(CtReplSrc), Ip4, CT4;
@@ -179,8 +189,16 @@ rows! {
     "ether type" ll(96, 16), EtherType, ETHER;
     "vlan id" f(VlanId), Int, ETHER;
     "vlan pcp" f(VlanPcp), Int, ETHER;
+    "vlan dei" f(VlanDei), Int, ETHER;
+    "vlan cfi" f(VlanDei), Int, ETHER;
     "vlan type" f(EtherType), EtherType, ETHER;
+    "arp htype" nh(0, 16), IfType, ARP;
+    "arp ptype" nh(16, 16), EtherType, ARP;
+    "arp hlen" nh(32, 8), Int, ARP;
+    "arp plen" nh(40, 8), Int, ARP;
     "arp operation" f(ArpOp), ArpOp, NONE;
+    "arp saddr ether" nh(64, 48), Mac, ARP;
+    "arp daddr ether" nh(144, 48), Mac, ARP;
     "arp saddr ip" f(ArpSaddr), Ip4, NONE;
     "arp daddr ip" f(ArpDaddr), Ip4, NONE;
     "ip version" nh(0, 4), Int, IP;
@@ -211,7 +229,7 @@ rows! {
     "icmp sequence" f(IcmpSeq), Int, ICMP;
     "icmp gateway" th(32, 32), Int, ICMP;
     "icmp mtu" th(48, 16), Int, ICMP;
-    "igmp type" th(0, 8), Int, IGMP;
+    "igmp type" th(0, 8), IgmpType, IGMP;
     "igmp mrt" th(8, 8), Int, IGMP;
     "igmp checksum" th(16, 16), Int, IGMP;
     "igmp group" th(32, 32), Ip4, IGMP;
@@ -261,6 +279,13 @@ rows! {
     "comp nexthdr" th(0, 8), Proto, l4(108);
     "comp flags" th(8, 8), Int, l4(108);
     "comp cpi" f(Cpi), Int, l4(108);
+    "vxlan flags" th(64, 8), Int, l4(17);
+    "vxlan vni" th(96, 24), Int, l4(17);
+    "geneve type" th(80, 16), EtherType, l4(17);
+    "geneve vni" th(96, 24), Int, l4(17);
+    "gre flags" th(0, 5), Int, l4(47);
+    "gre version" th(13, 3), Int, l4(47);
+    "gre protocol" th(16, 16), EtherType, l4(47);
     "th sport" th(0, 16), Port, NONE;
     "th dport" th(16, 16), Port, NONE;
 }

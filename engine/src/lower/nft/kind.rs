@@ -12,8 +12,10 @@ use crate::model::ones;
 /// How the words of a value are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// A number.
+    /// A number of up to 32 bits.
     Int,
+    /// A number of any width.
+    Wide,
     /// An IPv4 address.
     Ip4,
     /// An IPv6 address.
@@ -40,6 +42,12 @@ pub enum Kind {
     CtDir,
     /// Labels, by number.
     CtLabel,
+    /// IGMP type.
+    IgmpType,
+    /// Type of a mobility header.
+    MhType,
+    /// Subtype of a multipath TCP option.
+    MptcpSubtype,
     /// ICMP type.
     IcmpType,
     /// ICMP code.
@@ -97,7 +105,7 @@ impl Kind {
     /// Width of its values in bits.
     pub fn bits(self) -> u32 {
         match self {
-            Kind::Ip6 | Kind::Ifname | Kind::Name | Kind::CtLabel | Kind::Any => 128,
+            Kind::Ip6 | Kind::Ifname | Kind::Name | Kind::CtLabel | Kind::Wide | Kind::Any => 128,
             Kind::Clock => 64,
             Kind::Mac => 48,
             Kind::Port | Kind::EtherType | Kind::ArpOp => 16,
@@ -140,6 +148,8 @@ impl Kind {
             "nf_proto" => Kind::NfProto,
             "ether_type" => Kind::EtherType,
             "arp_op" => Kind::ArpOp,
+            "igmp_type" => Kind::IgmpType,
+            "mh_type" => Kind::MhType,
             "dccp_pkttype" => Kind::DccpType,
             "classid" => Kind::ClassId,
             "uid" | "gid" => Kind::User,

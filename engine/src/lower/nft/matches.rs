@@ -1,6 +1,6 @@
 //! Comparisons: `tcp dport { 22, 80-90 }`, `ct state established,related`, `ip saddr != @s`, `tcp flags syn / fin,syn`.
 
-use nettrace_grammar::nft::tree::{Expr as Written, ExprId as WrittenId, Rel};
+use nettrace_grammar::nft::tree::{self, Expr as Written, ExprId as WrittenId, Rel};
 
 use super::cx::{Cx, DataKind, has_ports};
 use super::expr::{Operand, Shape};
@@ -20,13 +20,17 @@ impl Cx<'_> {
             self.test(Test::Lookup { neg, lookup });
             return Some(());
         }
+        if let Some(test) = self.random_chance(lhs, op, rhs) {
+            self.test(test);
+            return Some(());
+        }
         let mut left = self.operand(lhs)?;
         if let Some(test) = self.existence(&left, op, rhs) {
             self.test(test);
             return Some(());
         }
         if left.kind == Kind::Ifindex {
-            left = self.by_index(left, rhs);
+            left = self.by_index(left, rhs)?;
         }
         let test = match self.plain(&left, op, rhs) {
             Some(test) => test,
@@ -35,6 +39,27 @@ impl Cx<'_> {
         self.note(&left, test);
         self.test(test);
         Some(())
+    }
+
+    /// `meta random < 1000`, `meta random & 7 == 0`: a chance, whose odds are the share of the numbers that fit.
+    fn random_chance(&mut self, lhs: WrittenId, op: Rel, rhs: WrittenId) -> Option<Test> {
+        let (selector, top) = match self.tree.expr(lhs) {
+            Written::Bin(tree::BinOp::And, _, a, mask) => (a, self.constant(Kind::Int, mask)?),
+            _ => (lhs, ones(32)),
+        };
+        let Written::Sel(name) = self.tree.expr(selector) else { return None };
+        let low_bits = top & (top + 1) == 0;
+        if self.text(name) != "meta random" || !low_bits {
+            return None;
+        }
+        let values = self.values(Kind::Int, rhs)?;
+        let values = match op {
+            Rel::Implicit | Rel::Eq | Rel::Ne | Rel::Not => values,
+            _ => ordered(op, values.single()?, top),
+        };
+        let fit = |(lo, hi): &(Value, Value)| (top + 1).min(hi + 1).saturating_sub(*lo);
+        let share = values.ranges().iter().map(fit).sum::<Value>() * (1 << 31) / (top + 1);
+        Some(Test::Chance { neg: matches!(op, Rel::Ne | Rel::Not), odds: u32::try_from(share).ok()? })
     }
 
     /// Elements with statements or comments need a set of their own; plain ones are a set of values.
@@ -62,7 +87,7 @@ impl Cx<'_> {
     /// `… exists`, `… missing`.
     fn existence(&mut self, left: &Operand, op: Rel, rhs: WrittenId) -> Option<Test> {
         let wanted = self.asks_existence(rhs)? != matches!(op, Rel::Ne | Rel::Not);
-        match left.shape {
+        match self.presence(left.shape, rhs) {
             Shape::Exists(e) if wanted => Some(Test::Exists(e)),
             Shape::Exists(e) => Some(self.model.not(Test::Exists(e))),
             Shape::Expr(e) if left.kind == Kind::Ifindex || left.kind == Kind::Ifname => {
@@ -84,8 +109,19 @@ impl Cx<'_> {
         }
     }
 
+    /// JSON has `tcp option 255 missing` as if its first byte were `missing`.
+    fn presence(&mut self, shape: Shape, rhs: WrittenId) -> Shape {
+        if let Shape::Expr(e) = shape
+            && let Expr::TcpOption { kind, offset: 0, bits: 8 } = self.model.expr(e)
+            && matches!(self.tree.expr(rhs), Written::Word(_))
+        {
+            return Shape::Exists(self.model.push_expr(Expr::TcpOption { kind, offset: 0, bits: 0 }));
+        }
+        shape
+    }
+
     /// `iif "eth0"` is compared by name, `iif 2` by index.
-    fn by_index(&mut self, left: Operand, rhs: WrittenId) -> Operand {
+    fn by_index(&mut self, left: Operand, rhs: WrittenId) -> Option<Operand> {
         let first = match self.tree.expr(rhs) {
             Written::Set(run) => run.of(&self.tree.elements).first().map_or(rhs, |e| e.key),
             _ => rhs,
@@ -94,6 +130,7 @@ impl Cx<'_> {
         let shape = match left.shape {
             Shape::Field(Field::Iif) if numbers => Shape::Field(Field::IifIndex),
             Shape::Field(Field::Oif) if numbers => Shape::Field(Field::OifIndex),
+            Shape::Field(Field::SdifName) if numbers => return None,
             Shape::Expr(e) if !numbers => match self.model.expr(e) {
                 Expr::Fib(fib) => {
                     Shape::Expr(self.model.push_expr(Expr::Fib(Fib { result: FibResult::OifName, ..fib })))
@@ -103,7 +140,7 @@ impl Cx<'_> {
             other => other,
         };
         let (kind, bits) = if numbers { (Kind::Int, 32) } else { (Kind::Ifname, 128) };
-        Operand { shape, kind, bits }
+        Some(Operand { shape, kind, bits })
     }
 
     /// A comparison with constants.

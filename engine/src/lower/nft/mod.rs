@@ -4,6 +4,7 @@
 //! that condition or statement: an opaque test, or an opaque op. Also lowers into a model that has rules already, which is
 //! how typed commands change a ruleset. Left out: meta data of sets that no packet can notice.
 
+mod asked;
 mod cx;
 mod expr;
 mod fields;

@@ -4,7 +4,7 @@ use super::kind::Kind;
 use crate::field::{PROTOCOLS, Value};
 use crate::lower::iptables::names::SERVICES;
 
-type Names = &'static [(&'static str, u16)];
+type Names = &'static [(&'static str, u32)];
 
 const ICMP_TYPES: Names = &[
     ("echo-reply", 0),
@@ -33,6 +33,42 @@ const ICMP_CODES: Names = &[
     ("net-prohibited", 9),
     ("host-prohibited", 10),
     ("admin-prohibited", 13),
+];
+
+const IGMP_TYPES: Names = &[
+    ("membership-query", 0x11),
+    ("membership-report-v1", 0x12),
+    ("membership-report-v2", 0x16),
+    ("leave-group", 0x17),
+    ("membership-report-v3", 0x22),
+];
+
+const MH_TYPES: Names = &[
+    ("binding-refresh-request", 0),
+    ("home-test-init", 1),
+    ("careof-test-init", 2),
+    ("home-test", 3),
+    ("careof-test", 4),
+    ("binding-update", 5),
+    ("binding-acknowledgement", 6),
+    ("binding-error", 7),
+    ("fast-binding-update", 8),
+    ("fast-binding-acknowledgement", 9),
+    ("fast-binding-advertisement", 10),
+    ("experimental-mobility-header", 11),
+    ("home-agent-switch-message", 12),
+];
+
+const MPTCP_SUBTYPES: Names = &[
+    ("mp-capable", 0),
+    ("mp-join", 1),
+    ("dss", 2),
+    ("add-addr", 3),
+    ("remove-addr", 4),
+    ("mp-prio", 5),
+    ("mp-fail", 6),
+    ("mp-fastclose", 7),
+    ("mp-tcprst", 8),
 ];
 
 const ICMP6_TYPES: Names = &[
@@ -148,6 +184,9 @@ const ETHER_TYPES: Names =
 
 fn table(kind: Kind) -> Names {
     match kind {
+        Kind::IgmpType => IGMP_TYPES,
+        Kind::MhType => MH_TYPES,
+        Kind::MptcpSubtype => MPTCP_SUBTYPES,
         Kind::IcmpType => ICMP_TYPES,
         Kind::IcmpCode => ICMP_CODES,
         Kind::Icmp6Type => ICMP6_TYPES,
@@ -165,7 +204,7 @@ fn table(kind: Kind) -> Names {
         Kind::NfProto => &[("ipv4", 2), ("ip", 2), ("ipv6", 10), ("ip6", 10)],
         Kind::CtDir => &[("original", 0), ("reply", 1)],
         Kind::Bool => &[("exists", 1), ("missing", 0)],
-        Kind::ClassId => &[("none", 0)],
+        Kind::ClassId => &[("none", 0), ("root", 0xffff_ffff)],
         Kind::Group => &[("default", 0), ("cosmos", 0)],
         Kind::User => &[("root", 0)],
         _ => &[],
@@ -177,12 +216,52 @@ pub fn symbol(kind: Kind, name: &str) -> Option<Value> {
     table(kind).iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| (*v).into())
 }
 
+/// Protocols beside [`PROTOCOLS`] that `/etc/protocols` names, from which a listing takes its words, and second names.
+const OTHER_PROTOCOLS: Names = &[
+    ("hopopt", 0),
+    ("ggp", 3),
+    ("st", 5),
+    ("egp", 8),
+    ("igp", 9),
+    ("pup", 12),
+    ("hmp", 20),
+    ("xns-idp", 22),
+    ("rdp", 27),
+    ("iso-tp4", 29),
+    ("xtp", 36),
+    ("ddp", 37),
+    ("idpr-cmtp", 38),
+    ("idrp", 45),
+    ("rsvp", 46),
+    ("skip", 57),
+    ("ipv6-icmp", 58),
+    ("rspf", 73),
+    ("vmtp", 81),
+    ("eigrp", 88),
+    ("ospf", 89),
+    ("ospfigp", 89),
+    ("ax.25", 93),
+    ("ipip", 94),
+    ("etherip", 97),
+    ("encap", 98),
+    ("comp", 108),
+    ("l2tp", 115),
+    ("isis", 124),
+    ("fc", 133),
+    ("mobility-header", 135),
+    ("mpls-in-ip", 137),
+    ("manet", 138),
+    ("hip", 139),
+    ("shim6", 140),
+    ("wesp", 141),
+    ("rohc", 142),
+    ("ethernet", 143),
+];
+
 /// The number of a layer 4 protocol.
 pub fn protocol(name: &str) -> Option<Value> {
-    if name == "ipv6-icmp" {
-        return Some(58);
-    }
-    PROTOCOLS.iter().find(|(_, n)| *n == name).map(|(v, _)| (*v).into())
+    let common = PROTOCOLS.iter().find(|(_, n)| *n == name).map(|(v, _)| (*v).into());
+    common.or_else(|| OTHER_PROTOCOLS.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).into()))
 }
 
 /// The port of a service.

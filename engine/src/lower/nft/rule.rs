@@ -41,6 +41,11 @@ impl Cx<'_> {
         }
         self.draft.ops.truncate(before);
         self.known.truncate(known);
+        if self.asked(stmt).is_some() {
+            return;
+        }
+        self.draft.ops.truncate(before);
+        self.known.truncate(known);
         if condition && !matches!(stmt.kind, StmtKind::Vmap { .. }) {
             self.opaque_test(stmt);
         } else {

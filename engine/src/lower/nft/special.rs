@@ -1,8 +1,7 @@
 //! Selectors with arguments: `fib daddr . iif type`, `numgen inc mod 3`, `tcp option maxseg size`, `@th,16,16`, `jhash …`.
 //!
 //! Each head has one line in [`SPECIAL`]. The name of an `osf` fingerprint and an IPsec policy's request id are fields that no
-//! dump tells, and asked for. Left out: sockets' control groups, packets in tunnels, `osf version`, IPsec addresses: conditions
-//! on them stay opaque.
+//! dump tells, and asked for. Left out: selectors that are asked for with their whole condition ([`super::asked`]).
 
 use nettrace_grammar::nft::tree::{Expr as Written, Run};
 
@@ -37,7 +36,9 @@ pub(super) const SPECIAL: &[Special] = &[
     Special { head: "frag", form: "FIELD", read: ext_header },
     Special { head: "dst", form: "FIELD", read: ext_header },
     Special { head: "mh", form: "FIELD", read: ext_header },
-    Special { head: "srh", form: "FIELD", read: ext_header },
+    Special { head: "srh", form: "FIELD | sid[N]", read: ext_header },
+    Special { head: "rt0", form: "addr[N]", read: ext_header },
+    Special { head: "meta", form: "random", read: random },
 ];
 
 impl Cx<'_> {
@@ -68,7 +69,11 @@ impl Cx<'_> {
         let (offset, bits): (u32, u32) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
         let fits = (1..=128).contains(&bits) && offset <= 1 << 20;
         // What stands there the text does not tell: a listing shows addresses among the numbers.
-        let kind = if bits == 128 { Kind::Ip6 } else { Kind::Int };
+        let kind = match bits {
+            128 => Kind::Ip6,
+            33.. => Kind::Wide,
+            _ => Kind::Int,
+        };
         fits.then(|| self.operand_of(Expr::Bytes { base, offset, bits }, kind, bits))
     }
 
@@ -137,6 +142,12 @@ fn numgen(cx: &mut Cx, words: &[&str]) -> Option<Operand> {
     Some(cx.operand_of(Expr::Numgen { random, modulus, offset }, Kind::Int, 32))
 }
 
+/// `meta random` where it is not compared with numbers, which is a chance with its odds ([`Cx::random_chance`]).
+fn random(cx: &mut Cx, words: &[&str]) -> Option<Operand> {
+    (words == ["meta", "random"]).then_some(())?;
+    Some(cx.operand_of(Expr::Numgen { random: true, modulus: u32::MAX, offset: 0 }, Kind::Int, 32))
+}
+
 fn symhash(cx: &mut Cx, words: &[&str]) -> Option<Operand> {
     let modulus = option(words, "mod")?.max(1);
     let offset = option(words, "offset").unwrap_or(0);
@@ -193,9 +204,13 @@ const EXT_HEADERS: &[Layout] = &[
 
 const CHUNKS: &[Layout] = &[
     ("data", 0, &[("tsn", 32, 32), ("stream", 64, 16), ("ssn", 80, 16), ("ppid", 96, 32)]),
-    ("init", 1, &[("init-tag", 32, 32), ("a-rwnd", 64, 32)]),
-    ("init-ack", 2, &[("init-tag", 32, 32), ("a-rwnd", 64, 32)]),
-    ("sack", 3, &[("cum-tsn-ack", 32, 32), ("a-rwnd", 64, 32)]),
+    ("init", 1, INIT),
+    ("init-ack", 2, INIT),
+    (
+        "sack",
+        3,
+        &[("cum-tsn-ack", 32, 32), ("a-rwnd", 64, 32), ("num-gap-ack-blocks", 96, 16), ("num-dup-tsns", 112, 16)],
+    ),
     ("heartbeat", 4, &[]),
     ("heartbeat-ack", 5, &[]),
     ("abort", 6, &[]),
@@ -207,9 +222,17 @@ const CHUNKS: &[Layout] = &[
     ("ecne", 12, &[("lowest-tsn", 32, 32)]),
     ("cwr", 13, &[("lowest-tsn", 32, 32)]),
     ("shutdown-complete", 14, &[]),
-    ("asconf-ack", 128, &[]),
+    ("asconf-ack", 128, &[("seqno", 32, 32)]),
     ("forward-tsn", 192, &[("new-cum-tsn", 32, 32)]),
     ("asconf", 193, &[("seqno", 32, 32)]),
+];
+
+const INIT: &[(&str, u16, u16)] = &[
+    ("init-tag", 32, 32),
+    ("a-rwnd", 64, 32),
+    ("num-outbound-streams", 96, 16),
+    ("num-inbound-streams", 112, 16),
+    ("initial-tsn", 128, 32),
 ];
 
 /// The layout of a name (or its number), and the place of a field; without a field the whole thing's existence.
@@ -244,7 +267,9 @@ fn tcp_option(cx: &mut Cx, words: &[&str]) -> Option<Operand> {
     }
     let common = [("kind", 0, 8), ("length", 8, 8)];
     let (kind, offset, bits) = layout(TCP_OPTIONS, name, field.first().copied(), &common)?;
-    Some(cx.part_of(Expr::TcpOption { kind, offset, bits }, bits))
+    let operand = cx.part_of(Expr::TcpOption { kind, offset, bits }, bits);
+    let subtype = field == ["subtype"];
+    Some(if subtype { Operand { kind: Kind::MptcpSubtype, ..operand } } else { operand })
 }
 
 fn ip_option(cx: &mut Cx, words: &[&str]) -> Option<Operand> {
@@ -262,14 +287,11 @@ fn sctp_chunk(cx: &mut Cx, words: &[&str]) -> Option<Operand> {
     Some(cx.part_of(Expr::SctpChunk { kind, offset, bits }, bits))
 }
 
-/// Only the SYN of a TCP connection has a fingerprint.
 fn osf(cx: &mut Cx, words: &[&str]) -> Option<Operand> {
     if words.last() != Some(&"name") {
         return None;
     }
-    cx.need(Field::Proto, 6);
-    let syn = cx.model.masked_test(Field::TcpFlags, false, 2, 2);
-    cx.test(syn);
+    cx.need_syn();
     Some(Operand { shape: Shape::Field(Field::OsfName), kind: Kind::Name, bits: 128 })
 }
 
@@ -292,11 +314,25 @@ fn ext_header_exists(cx: &mut Cx, words: &[&str]) -> Option<Operand> {
 
 fn ext_header(cx: &mut Cx, words: &[&str]) -> Option<Operand> {
     let common = [("nexthdr", 0, 8), ("hdrlength", 8, 8)];
-    let (kind, offset, bits) = layout(EXT_HEADERS, words[0], words.get(1).copied(), &common)?;
+    let field = words.get(1).copied();
+    let (kind, offset, bits) = match field.and_then(address_of_route) {
+        Some(offset) => (43, offset, 128),
+        None => layout(EXT_HEADERS, words[0], field, &common)?,
+    };
     cx.need_family(10);
-    let mut operand = cx.part_of(Expr::ExtHeader { kind, offset, bits }, bits);
-    if words.get(1) == Some(&"nexthdr") {
-        operand.kind = Kind::Proto;
-    }
-    Some(operand)
+    let operand = cx.part_of(Expr::ExtHeader { kind, offset, bits }, bits);
+    let kind = match field {
+        Some("nexthdr") => Kind::Proto,
+        Some("type") if words[0] == "mh" => Kind::MhType,
+        _ if bits == 128 => Kind::Ip6,
+        _ => operand.kind,
+    };
+    Some(Operand { kind, ..operand })
+}
+
+/// The offset in bits of `sid[N]` and `addr[N]`: addresses stand behind the first eight bytes, counted from 1.
+fn address_of_route(field: &str) -> Option<u16> {
+    let index = field.strip_prefix("sid[").or_else(|| field.strip_prefix("addr["))?.strip_suffix(']')?;
+    let index: u16 = index.parse().ok().filter(|i| (1..=127).contains(i))?;
+    Some(64 + 128 * (index - 1))
 }

@@ -1,7 +1,7 @@
 //! What nettrace knows of nft's language, from the registries: for the documentation and for reports.
 
 use super::fields::Source;
-use super::{fields, special, stmts};
+use super::{asked, fields, special, stmts};
 use crate::field::Field;
 
 /// How well a construct is understood.
@@ -36,16 +36,6 @@ const OTHERS: &[(&str, &str)] = &[
     ("add|update|delete @SET { KEY [timeout T] [STATEFUL] [: DATA] }", "later rules of the same walk see it"),
     ("meter NAME { KEY STATEFUL }", "as `update` of a set of that name"),
     ("accept | drop | continue | return | jump CHAIN | goto CHAIN | jump { … }", "a verdict"),
-];
-
-/// Expressions that are read and kept as text.
-const TEXT: &[&str] = &[
-    "osf version",
-    "ipsec in|out ip|ip6 saddr|daddr",
-    "socket cgroupv2 level N",
-    "tunnel id|path",
-    "vxlan|geneve|gre|gretap …",
-    "meta random",
 ];
 
 fn status(source: Source) -> Status {
@@ -91,7 +81,7 @@ pub fn constructs() -> Vec<Construct> {
         all.push(make(false, r.text.to_owned(), status(r.source), ""));
     }
     for s in special::SPECIAL {
-        let random = matches!(s.head, "numgen" | "symhash");
+        let random = matches!(s.head, "numgen" | "symhash" | "meta");
         let asked = matches!(s.head, "osf" | "ipsec");
         let status = if random || asked { Status::Assumed } else { Status::Computed };
         all.push(make(
@@ -108,7 +98,7 @@ pub fn constructs() -> Vec<Construct> {
         Status::Computed,
         "payload bytes that were not given are a fact",
     ));
-    all.extend(TEXT.iter().map(|form| make(false, (*form).to_owned(), Status::Text, "")));
+    all.extend(asked::forms().map(|form| make(false, form, Status::Assumed, "asked for as a whole condition")));
     all.extend(OTHERS.iter().map(|(form, note)| make(true, (*form).to_owned(), Status::Computed, note)));
     for s in stmts::STATEMENTS {
         let form = format!("{} {}", s.word, s.form);

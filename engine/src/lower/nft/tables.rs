@@ -215,7 +215,7 @@ impl Cx<'_> {
     fn priority(&self, id: ExprId) -> Option<i32> {
         match self.tree.expr(self.resolve(id)) {
             Written::Num(n) => i32::try_from(n).ok(),
-            Written::Neg(n) => i32::try_from(n).ok().and_then(i32::checked_neg),
+            Written::Neg(n) => i32::try_from(-i64::from(n)).ok(),
             Written::Bin(BinOp::Add, _, a, b) => self.priority(a)?.checked_add(self.priority(b)?),
             Written::Bin(BinOp::Sub, _, a, b) => self.priority(a)?.checked_sub(self.priority(b)?),
             Written::Word(n) | Written::Str(n) => named_priority(self.family, self.text(n)),
@@ -260,7 +260,7 @@ impl Cx<'_> {
     /// `add chain …`, `insert rule …`, `add element …`, outside of a table's block.
     fn add(&mut self, verb: &str, item: &Item) {
         let kind = self.text(item.kind);
-        if matches!(kind, "include" | "") || kind.starts_with('#') {
+        if matches!(kind, "include" | "describe" | "monitor" | "export" | "import" | "") || kind.starts_with('#') {
             return;
         }
         let Some(rest) = self.enter(item, true) else { return };
@@ -407,6 +407,10 @@ fn named_priority(family: Family, name: &str) -> Option<i32> {
         (_, "filter") => 0,
         (_, "security") => 50,
         (_, "srcnat") => 100,
-        (_, text) => return text.parse().ok(),
+        // One word to nft's lexer too, without blanks around the sign.
+        (_, text) => match text.rsplit_once('-').filter(|(name, _)| !name.is_empty()) {
+            Some((name, below)) => named_priority(family, name)?.checked_sub(below.parse().ok()?)?,
+            None => return text.parse().ok(),
+        },
     })
 }

@@ -109,7 +109,46 @@ fn selectors_and_what_they_need_in_front() {
                 "iif type 1; iif group 0; iif kind veth",
             ),
             ("igmp type 0x11", "family ip; proto igmp; @transport,0,8 0x11"),
+            ("igmp type leave-group", "family ip; proto igmp; @transport,0,8 0x17"),
+            ("meta sdif \"vrf1\" meta sdifname != \"vrf2\"", "sdifname vrf1; sdifname not vrf2"),
+            ("hbh nexthdr xns-idp", "family ip6; extension header 0 @0,8 0x16"),
+            ("srh sid[2] dead::1", "family ip6; extension header 43 @192,128 0xdead0000000000000000000000000001"),
+            ("mh type home-test", "family ip6; extension header 135 @16,8 0x3"),
+            ("tcp option mptcp subtype dss", "tcp option 30 @16,4 0x2"),
+            ("sctp chunk init initial-tsn 3", "sctp chunk 1 @128,32 0x3"),
+            (
+                "arp htype 1 arp saddr ether 1:2:3:4:5:6",
+                "ether type 0x806; @network,0,16 0x1; @network,64,48 0x10203040506",
+            ),
+            ("meta priority root", "priority 0xffffffff"),
+            ("@ll,0,48 0x112233445566", "@link,0,48 0x112233445566"),
+            ("ct bytes > 10000000000", "(ct original bytes + ct reply bytes) 0x2540be401-0xffffffffffffffff"),
+            ("ct original avgpkt 5", "(ct original bytes / ct original packets) 0x5"),
+            ("vxlan vni 10", "proto udp; @transport,96,24 0xa"),
             ("arp saddr ip 1.2.3.4", "arp saddr 1.2.3.4"),
+        ],
+    );
+}
+
+#[test]
+fn what_nobody_tells_is_asked_behind_its_guard() {
+    check(
+        "inet",
+        &[
+            ("vxlan ip saddr 1.2.3.4 drop", "proto udp; `vxlan ip saddr 1.2.3.4`; drop"),
+            (
+                "gre ip saddr . gre ip daddr { 1.2.3.4 . 5.6.7.8 }",
+                "proto gre; `gre ip saddr . gre ip daddr { 1.2.3.4 . 5.6.7.8 }`",
+            ),
+            ("socket cgroupv2 level 1 == \"a\"", "socket wildcard exists; `socket cgroupv2 level 1 \"a\"`"),
+            ("ipsec in ip saddr 1.2.3.4", "ipsec yes; `ipsec in ip saddr 1.2.3.4`"),
+            ("meta random < 0x80000000", "a chance of 0.500"),
+            ("meta random & 3 != 0", "not a chance of 0.250"),
+            ("meta secmark set ct secmark", "ct mark exists; secmark set"),
+            (
+                "ct timeout set tcp dport map { 22 : \"t\" }",
+                "proto tcp; object dport map { 22 }; ct template timeout chosen by a map",
+            ),
         ],
     );
 }
@@ -147,6 +186,9 @@ fn flags_masks_and_relations() {
                 "proto tcp; saddr . dport in { 1.2.3.4 . 80, 10.0.0.0-10.255.255.255 . 1-5 }",
             ),
             ("ip saddr . tcp dport != @s", "proto tcp; saddr . dport not in set s"),
+            ("ip saddr . 80 @s", "saddr . 0x50 in set s"),
+            ("ct original saddr 10.1.2.3", "ct l3proto ip; ct original saddr 10.1.2.3"),
+            ("meter x { ip saddr & 255.255.255.0 counter }", "update set x (saddr & 0xffffff00), count"),
             ("ip saddr @a drop", "saddr in set a; drop"),
             ("ip saddr != 1.2.3.4-1.2.3.9", "saddr not 1.2.3.4-1.2.3.9"),
             ("numgen inc mod 3 < 2", "numgen inc mod 3 + 0 0x0-0x1"),
@@ -162,7 +204,7 @@ fn statements() {
             ("accept", "accept"),
             ("jump d", "jump d"),
             ("ipsec in reqid 23", "ipsec yes; ipsec reqid 23"),
-            ("osf version \"Linux:4.5\"", "`osf version \"Linux:4.5\"` [NT301]"),
+            ("osf version \"Linux:4.5\"", "proto tcp; tcp flags & 0x2 = SYN; `osf version \"Linux:4.5\"`"),
             (
                 "tcp dport 80 dnat to 192.168.1.101/31:8080",
                 "proto tcp; dport 80; dnat to 192.168.1.100-192.168.1.101:8080",

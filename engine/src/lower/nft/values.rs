@@ -69,7 +69,8 @@ impl Cx<'_> {
             Expr::Num(n) => Some((n.into(), n.into())),
             Expr::Ip4(n) => Some((n.into(), n.into())),
             Expr::Word(n) | Expr::Str(n) => kind.word(self.text(n)),
-            Expr::Sel(n) => kind.word(self.text(n)),
+            // A value that looks like a selector; where anything goes it is one.
+            Expr::Sel(n) if kind != Kind::Any => kind.word(self.text(n)),
             Expr::Bracket(e) | Expr::Paren(e) => self.bounds(kind, e),
             Expr::Var(_) => {
                 let value = self.resolve(id);

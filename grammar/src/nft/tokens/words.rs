@@ -92,13 +92,14 @@ impl Tokens<'_, '_> {
             "ct" => (Declares::Block, Tok::Block(self.ct_object(name))),
             "set" | "map" | "flowtable" | "counter" | "quota" | "limit" | "secmark" | "synproxy" | "tunnel"
             | "meter" | "ruleset" | "tables" | "chains" | "sets" | "maps" | "flowtables" | "counters" | "quotas"
-            | "limits" | "hooks" | "meters" | "secmarks" | "synproxys" => (Declares::Block, Tok::Block(name)),
+            | "limits" | "hooks" | "meters" | "secmarks" | "synproxys" | "rules" => (Declares::Block, Tok::Block(name)),
             "define" | "redefine" => {
                 self.plain_line = false;
                 self.plain = 1;
                 (Declares::Nothing, Tok::Define(name))
             }
             "include" | "undefine" => (Declares::Nothing, Tok::Directive(name)),
+            "describe" | "monitor" | "import" | "export" if top => (Declares::Nothing, Tok::Directive(name)),
             "flags" | "comment" if !top => (Declares::Nothing, Tok::Prop(name)),
             _ => {
                 self.plain_line = false;

@@ -18,8 +18,12 @@ impl Cx<'_> {
         if let Some(key) = text.strip_prefix("ct ") {
             match key.rsplit(' ').next()? {
                 "zone" | "helper" | "timeout" | "expectation" | "event" => return self.attach(key, value),
+                "secmark" => return self.security(value),
                 _ => {}
             }
+        }
+        if text == "meta secmark" {
+            return self.security(value);
         }
         match self.row(name) {
             Some(row) => self.write(row, value),
@@ -58,8 +62,27 @@ impl Cx<'_> {
                 self.op(op);
                 Some(())
             }
-            Source::Sum(..) => None,
+            Source::Sum(..) | Source::Average(..) => None,
         }
+    }
+
+    /// `meta secmark set "ssh"`, `ct secmark set meta secmark`: SELinux's business, a note. A name chosen by a map can miss, and
+    /// so does what is read of a connection where there is none.
+    fn security(&mut self, value: WrittenId) -> Option<()> {
+        match self.tree.expr(self.resolve(value)) {
+            Written::Map(key, map) => self.object_of(key, map)?,
+            Written::Sel(name) if self.text(name) == "ct secmark" => {
+                self.need_conntrack();
+                let connection = self.model.field_expr(Field::CtMark);
+                self.test(Test::Exists(connection));
+            }
+            Written::Sel(_) => self.need_conntrack(),
+            _ => {}
+        }
+        let kind = self.model.names.intern("secmark set");
+        let op = self.model.effect_op(Effect::Log { kind, prefix: None });
+        self.op(op);
+        Some(())
     }
 
     /// The rule misses when the value to be written is absent.
@@ -107,8 +130,12 @@ impl Cx<'_> {
     fn attach(&mut self, key: &str, value: WrittenId) -> Option<()> {
         self.need_conntrack();
         let mut attach = CtAttach::default();
+        if let (Written::Map(key, map), false) = (self.tree.expr(value), key.ends_with("zone")) {
+            self.object_of(key, map)?;
+        }
+        let chosen = matches!(self.tree.expr(value), Written::Map(..)).then(|| "chosen by a map".to_owned());
         let name = self.tree.word(self.resolve(value)).map(str::to_owned);
-        let text = nettrace_grammar::nft::print::expr_text(self.tree, value);
+        let text = chosen.unwrap_or_else(|| nettrace_grammar::nft::print::expr_text(self.tree, value));
         match key {
             "zone" | "original zone" | "reply zone" => {
                 let zone = self.value_expr(Kind::Int, value)?;
@@ -116,7 +143,7 @@ impl Cx<'_> {
                 attach.zone = Some(ZoneFrom { zone, orig, reply });
             }
             "helper" => {
-                let name = name.unwrap_or_else(|| "chosen by a map".to_owned());
+                let name = name.unwrap_or_else(|| text.clone());
                 let name = self.model.names.intern(&name);
                 attach.helper = Some(self.helper_type(name).unwrap_or(name));
             }

@@ -61,14 +61,19 @@ impl Cx<'_> {
         Some(Stateful { kind, invert, shared: None })
     }
 
+    /// The object that a map names for a key; the rule misses without one.
+    pub(super) fn object_of(&mut self, key: ExprId, map: ExprId) -> Option<()> {
+        let lookup = self.lookup(key, map, &DataKind::Object)?;
+        let op = self.model.effect_op(Effect::ObjectMap(lookup));
+        self.op(op);
+        Some(())
+    }
+
     /// `counter name "c"`, `limit name tcp dport map @m`.
     fn object(&mut self, args: &[ExprId], keyword: &str) -> Option<()> {
         let target = self.target_of(args)?;
         if let Written::Map(key, map) = self.tree.expr(target) {
-            let lookup = self.lookup(key, map, &DataKind::Object)?;
-            let op = self.model.effect_op(Effect::ObjectMap(lookup));
-            self.op(op);
-            return Some(());
+            return self.object_of(key, map);
         }
         let name = self.tree.word(self.resolve(target))?.to_owned();
         if keyword == "counter" {
@@ -91,6 +96,7 @@ fn limit_kind(words: &[&str]) -> Option<(StatefulKind, bool)> {
     let mut rest = words.iter().copied().peekable();
     (rest.next()? == "rate").then_some(())?;
     let over = rest.next_if_eq(&"over").is_some();
+    rest.next_if_eq(&"until");
     let first = rest.next()?;
     let (amount, unit, bytes) = if let Some((n, unit)) = first.split_once('/') {
         (number(n)?, unit, false)
