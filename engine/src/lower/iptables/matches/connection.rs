@@ -20,7 +20,9 @@ pub const CONNBYTES: Extension = Extension::of_match(
 fn lower_connbytes(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Lowered {
     cx.need_conntrack();
     let Some(arg) = given.get("--connbytes") else { return Ok(()) };
-    let (lo, hi) = arg.value(|t| values::range(t, u64::MAX))?;
+    // `iptables-save` prints `10:` as `10`, and that is how `10` is read.
+    let from = |t| values::number(t).map(|n| (n, u64::MAX));
+    let (lo, hi) = arg.value(|t| from(t).or_else(|| values::range(t, u64::MAX)))?;
     let direction = given.get("--connbytes-dir").map_or("", Arg::text);
     let mode = given.get("--connbytes-mode").map_or("", Arg::text);
     let mut count = |original, reply| match direction {

@@ -257,7 +257,7 @@ fn lower_time(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Lowered {
         cx.range(Field::Time, false, (nano(from), nano(to).saturating_add(999_999_999)));
     }
     if (start, stop) != (0, 86_399) {
-        let ranges = if start <= stop { vec![(start, stop)] } else { vec![(0, stop), (start, 86_399)] };
+        let ranges = if start < stop { vec![(start, stop)] } else { vec![(0, stop), (start, 86_399)] };
         cx.within(Field::Hour, false, Values::new(ranges.iter().map(|(a, b)| (Value::from(*a), Value::from(*b)))));
     }
     if let Some((days, neg)) = days {

@@ -69,9 +69,41 @@ fn rate(text: &str) -> Option<Rate> {
 
 fn lower_limit(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Lowered {
     let (amount, per_ms) = given.read("--limit", packets)?.unwrap_or((3, 3_600_000));
-    let burst = given.read("--limit-burst", |t| values::number_to(t, 10_000))?.unwrap_or(5);
+    let mut burst = given.read("--limit-burst", |t| values::number_to(t, 10_000))?.unwrap_or(5);
+    if cx.legacy() {
+        burst = LEGACY_LIMIT.held(amount, per_ms, burst);
+    }
     cx.stateful(StatefulKind::Limit(Rate { amount, per_ms, burst, bytes: false }), false, None);
     Ok(())
+}
+
+/// The clock of xtables' buckets: they count credits, in so few bits that a burst of more than a day and a half overflows.
+struct Credits {
+    /// Units of time in a second.
+    scale: u128,
+    /// Credits for a second, at any usual HZ.
+    second: u128,
+    /// Bits of a time and of a number of credits.
+    bits: u32,
+}
+
+/// `xt_limit.c`; nft's own limit, which iptables-nft makes of it, counts otherwise.
+const LEGACY_LIMIT: Credits = Credits { scale: 10_000, second: 32_000, bits: 32 };
+/// `xt_hashlimit.c`.
+const IN_HASHLIMIT: Credits = Credits { scale: 1_000_000, second: 1000 << 37, bits: 64 };
+
+impl Credits {
+    fn of(&self, time: u128) -> u128 {
+        let product = time * self.second;
+        ones(self.bits) & if product >> self.bits == 0 { product / self.scale } else { time / self.scale * self.second }
+    }
+
+    /// How many packets a full bucket really holds.
+    fn held(&self, amount: u64, per_ms: u64, burst: u64) -> u64 {
+        let average = u128::from(per_ms) * self.scale / 1000 / u128::from(amount.max(1));
+        let full = self.of((average * u128::from(burst)) & ones(self.bits));
+        full.checked_div(self.of(average)).map_or(burst, |n| n as u64)
+    }
 }
 
 fn the_rate<'p, 't>(given: &Given<'p, 't>) -> Result<(&'p Arg<'t>, bool), Bad> {
@@ -92,6 +124,9 @@ fn lower_hashlimit(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Lowered {
         rate.burst = burst;
     } else if rate.bytes {
         rate.burst = rate.amount;
+    }
+    if !rate.bytes {
+        rate.burst = IN_HASHLIMIT.held(rate.amount, rate.per_ms, rate.burst);
     }
     let name = given.get("--hashlimit-name").map_or("", |a| a.text());
     let shared = Some(cx.name(name));
