@@ -96,6 +96,8 @@ fields! {
     Ttl "ttl" 8 Dec;
     /// Length of the whole IP packet in bytes, header included.
     Length "length" 16 Dec;
+    /// Length of the packet as the kernel holds it where the rule stands: at egress the Ethernet header counts too.
+    SeenLength "packet length" 16 Dec;
     /// IPv4 identification.
     IpId "id" 16 Dec;
     /// Fragment offset in units of 8 bytes.
@@ -311,6 +313,7 @@ impl Field {
                 | Tos
                 | Ttl
                 | Length
+                | SeenLength
                 | PktType
                 | Iif
                 | Oif

@@ -204,14 +204,31 @@ fn is_derived(field: Field) -> bool {
     use Field::*;
     matches!(
         field,
-        IifIndex | IifType | IifGroup | IifKind | IbrName | OifIndex | OifType | OifGroup | OifKind | ObrName
+        SeenLength
+            | IifIndex
+            | IifType
+            | IifGroup
+            | IifKind
+            | IbrName
+            | OifIndex
+            | OifType
+            | OifGroup
+            | OifKind
+            | ObrName
     )
+}
+
+/// A packet's length as the kernel holds it (`skb->len`): at egress its Ethernet header is part of it.
+pub fn seen_length(view: View) -> Value {
+    const ETHERNET: Value = 14;
+    view.packet.or_zero(Field::Length) + if view.hook == Hook::Egress { ETHERNET } else { 0 }
 }
 
 /// The value of a field.
 pub fn read(view: View, field: Field) -> Eval {
     use Field::*;
     match field {
+        SeenLength => Eval::Value(seen_length(view)),
         // The kernel looks at the packet's device of the moment, which behind routing is the outgoing one.
         IifType if view.hook == Hook::Postrouting => device_field(view, field, Oif),
         IifIndex | IifType | IifGroup | IifKind | IbrName => device_field(view, field, Iif),

@@ -159,6 +159,7 @@ impl Reads<'_> {
     /// The fields of the packet that a field's value comes from.
     fn sources(&self, field: Field) -> &'static [Field] {
         match field {
+            Field::SeenLength => &[Field::Length],
             Field::IifIndex | Field::IifType | Field::IifGroup | Field::IifKind | Field::IbrName | Field::SdifName => {
                 &[Field::Iif]
             }

@@ -98,7 +98,7 @@ const fn ll(offset: u32, bits: u32) -> Source {
 use Field::*;
 
 rows! {
-    "meta length" f(Length), Int, NONE;
+    "meta length" f(SeenLength), Int, NONE;
     "meta protocol" f(EtherType), EtherType, NONE;
     "meta nfproto" f(Family), NfProto, NONE;
     "meta l4proto" f(Proto), Proto, NONE;
