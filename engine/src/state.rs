@@ -132,6 +132,12 @@ impl ConnTable {
         self.tuples.get(&(tuple, zone)).copied()
     }
 
+    /// Whether a connection is there and not at its end.
+    pub fn goes_on(&self, tuple: Tuple, zone: u16) -> bool {
+        let conn = self.find(tuple, zone).and_then(|(id, _)| self.get(id));
+        conn.is_some_and(|c| !matches!(c.tcp, TcpState::TimeWait | TcpState::Close))
+    }
+
     /// A connection.
     pub fn get(&self, id: u32) -> Option<&Conn> {
         self.conns.get(id as usize)?.as_ref()
@@ -196,8 +202,8 @@ pub enum Cell {
     Count(u64),
     /// Times of the last hits (ms) and the last one's TTL, for `recent`.
     Hits(Vec<u64>, u8),
-    /// Connections seen, for connlimit.
-    Conns(Vec<Tuple>),
+    /// Connections seen and their zones, for connlimit.
+    Conns(Vec<(Tuple, u16)>),
 }
 
 /// A change of a set's contents by packets: `None` removes the key.

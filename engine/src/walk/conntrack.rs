@@ -59,10 +59,12 @@ fn valid_flags(flags: Value) -> bool {
     [SYN, SYN | URG, SYN | ACK, RST, RST | ACK, FIN | ACK, FIN | ACK | URG, ACK, ACK | URG].contains(&f)
 }
 
+const TCP_RST: Value = 4;
+
 /// Index of a packet in the TCP state tables: SYN, SYN+ACK, FIN, ACK, RST, none.
 fn tcp_index(flags: Value) -> usize {
     match flags {
-        f if f & 4 != 0 => 4,
+        f if f & TCP_RST != 0 => 4,
         f if f & 2 != 0 => usize::from(f & 16 != 0),
         f if f & 1 != 0 => 2,
         f if f & 16 != 0 => 3,
@@ -201,31 +203,14 @@ impl Machine<'_> {
 
     fn known_connection(&mut self, id: u32, reply: bool, tuple: Tuple) {
         let Some(mut conn) = self.state.conns.get(id).cloned() else { return };
-        if tuple.proto == 6 {
-            let flags = self.packet.or_zero(Field::TcpFlags);
-            let next = tcp_next(reply, flags, conn.tcp);
-            let reopens = !reply && matches!(conn.tcp, TcpState::TimeWait | TcpState::Close);
-            if !reopens && next != Next::Invalid && window::is_outside(&mut conn.seen, reply, &self.packet) {
-                return self.note(Step::Conntrack, "INVALID: outside of the connection's TCP window");
+        let counts = match if tuple.proto == 6 { self.tcp_goes_on(&mut conn, reply) } else { Ok(true) } {
+            Ok(counts) => counts,
+            Err(Some(why)) => return self.note(Step::Conntrack, why),
+            Err(None) => {
+                self.state.conns.remove(id);
+                return self.new_connection(tuple);
             }
-            match next {
-                Next::Invalid => {
-                    return self.note(Step::Conntrack, "INVALID: not what the connection's TCP state allows");
-                }
-                Next::To(TcpState::SynSent) if matches!(conn.tcp, TcpState::TimeWait | TcpState::Close) && !reply => {
-                    self.state.conns.remove(id);
-                    return self.new_connection(tuple);
-                }
-                Next::To(next) => {
-                    let opened = matches!(conn.tcp, TcpState::SynRecv | TcpState::Established);
-                    if conn.status & ct_status::ASSURED == 0 && opened && next == TcpState::Established {
-                        conn.status |= ct_status::ASSURED;
-                    }
-                    conn.tcp = next;
-                }
-                Next::Ignore => {}
-            }
-        }
+        };
         let seen = conn.status & ct_status::SEEN_REPLY != 0;
         let state = match (reply, seen) {
             (true, _) | (false, true) => ct_state::ESTABLISHED,
@@ -244,8 +229,40 @@ impl Machine<'_> {
         if assured && seen {
             conn.status |= ct_status::ASSURED;
         }
+        // A reset ends a connection that nobody has answered.
+        if !seen && tuple.proto == 6 && self.packet.or_zero(Field::TcpFlags) & TCP_RST != 0 {
+            self.state.conns.remove(id);
+        }
         self.attached = Some(Attached { conn, id: Some(id), reply, state, error: false });
-        self.count_packet();
+        if counts {
+            self.count_packet();
+        }
+    }
+
+    /// Moves a TCP connection on, and tells whether the packet counts as one of its own (`nf_conntrack_tcp_packet`). `Err`: why it is
+    /// INVALID, or nothing where it begins another connection.
+    fn tcp_goes_on(&mut self, conn: &mut Conn, reply: bool) -> Result<bool, Option<&'static str>> {
+        let flags = self.packet.or_zero(Field::TcpFlags);
+        let next = tcp_next(reply, flags, conn.tcp);
+        let reopens = !reply && matches!(conn.tcp, TcpState::TimeWait | TcpState::Close);
+        if !reopens && next != Next::Invalid && window::is_outside(&mut conn.seen, reply, &self.packet) {
+            return Err(Some("INVALID: outside of the connection's TCP window"));
+        }
+        match next {
+            Next::Invalid => Err(Some("INVALID: not what the connection's TCP state allows")),
+            Next::Ignore => Ok(false),
+            Next::To(TcpState::SynSent) if reopens => Err(None),
+            Next::To(next) => {
+                let opened = matches!(conn.tcp, TcpState::SynRecv | TcpState::Established);
+                if opened && next == TcpState::Established {
+                    conn.status |= ct_status::ASSURED;
+                }
+                // A SYN sent again before any answer keeps nothing alive.
+                let again = tcp_index(flags) == 0 && conn.tcp == TcpState::SynSent;
+                conn.tcp = next;
+                Ok(!again || conn.status & ct_status::SEEN_REPLY != 0)
+            }
+        }
     }
 
     fn new_connection(&mut self, tuple: Tuple) {

@@ -72,7 +72,7 @@ impl Machine<'_> {
 
     /// A token bucket: full at first; holds while a token is left.
     fn bucket(&mut self, key: StateKey, rate: Rate) -> bool {
-        let cost = 1000 * if rate.bytes { self.packet.or_zero(crate::field::Field::Length) as u64 } else { 1 };
+        let cost = 1000 * if rate.bytes { eval::seen_length(self.view(self.site)) as u64 } else { 1 };
         let full = rate.burst.max(1).saturating_mul(1000);
         let now = self.state.now;
         let (mut tokens, since) = match self.state.rules.get(&key) {
@@ -91,7 +91,7 @@ impl Machine<'_> {
 
     /// Holds until a packet would exceed the quota; that one uses it up.
     fn quota(&mut self, key: StateKey, bytes: u64, used: u64) -> bool {
-        let length = self.packet.or_zero(crate::field::Field::Length) as u64;
+        let length = eval::seen_length(self.view(self.site)) as u64;
         let used = match self.state.rules.get(&key) {
             Some(Cell::Count(n)) => *n,
             _ => used,
@@ -146,14 +146,24 @@ impl Machine<'_> {
         held
     }
 
-    /// Holds while the key has at most `count` connections, this one counted.
+    /// Holds while the key has at most `count` connections, this one counted. Those that ended since are not
+    /// (`nf_conncount.c`).
     fn connlimit(&mut self, key: StateKey, count: u32) -> bool {
-        let own = super::tuple::of(&self.packet);
+        let own = match &self.attached {
+            Some(a) => (a.conn.orig, a.conn.zone),
+            None => (super::tuple::of(&self.packet), self.template.zone),
+        };
         let mut list = match self.state.rules.get(&key) {
             Some(Cell::Conns(c)) => c.clone(),
             _ => Vec::new(),
         };
-        if !list.contains(&own) {
+        // The kernel looks through the list up to the packet's own connection.
+        let mut met = false;
+        list.retain(|c| {
+            met |= *c == own;
+            met || self.state.conns.goes_on(c.0, c.1)
+        });
+        if !met {
             list.push(own);
         }
         let held = list.len() as u64 <= u64::from(count);
@@ -179,6 +189,9 @@ impl Machine<'_> {
             Contents::Elements(e) => e.find_at(&key, self.state.now).is_some(),
             Contents::Unknown | Contents::Ipset(_) => false,
         };
+        let element =
+            key.iter().fold(3 << 60 ^ u64::from(u.set.0), |h, v| h.rotate_left(7) ^ (*v as u64) ^ ((*v >> 64) as u64));
+        let maker = StateKey { site: element, key: Vec::new() };
         let delta = self.state.sets.entry(u.set).or_default();
         let there = delta.get(&key).map_or(known, Option::is_some);
         match u.op {
@@ -197,11 +210,22 @@ impl Machine<'_> {
                 if size != 0 && held + added >= size {
                     return false;
                 }
-                delta.insert(key.clone(), Some(data));
+                delta.insert(key, Some(data));
+                self.state.rules.insert(maker.clone(), Cell::Count(site));
+                for i in 0..u.stateful.len() as u64 {
+                    self.state.rules.remove(&StateKey { site: element ^ (i + 1), key: Vec::new() });
+                }
             }
         }
-        let element = key.iter().fold(site, |h, v| h.rotate_left(7) ^ (*v as u64) ^ ((*v >> 64) as u64));
-        u.stateful.iter().enumerate().all(|(i, s)| self.stateful(rule, s, element ^ (3 << 60) ^ i as u64))
+        // An element keeps the statements that it was made with; another rule that comes upon it runs those.
+        let stateful = match self.state.rules.get(&maker) {
+            Some(Cell::Count(made_by)) => match self.world.model.effect(EffectId(*made_by as u32)) {
+                Effect::SetUpdate(first) => &first.stateful,
+                _ => &u.stateful,
+            },
+            _ => &u.stateful,
+        };
+        stateful.iter().zip(1..).all(|(s, i)| self.stateful(rule, s, element ^ i))
     }
 }
 
