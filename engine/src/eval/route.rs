@@ -161,7 +161,11 @@ fn fib_type(view: View, fib: Fib, by: Option<&str>) -> Eval {
     let (addr, value) = address_of(view, fib.side);
     let asker = asker_of(view);
     let mark = if fib.mark { asker.mark } else { 0 };
-    let query = FibQuery { mark, tos: asker.tos, iif: Some(&asker.iif), ..FibQuery::to(addr) };
+    // IPv6 asks as if for a packet from the other end (`nft_fib6_flowi_init`); IPv4 looks for the address alone.
+    let src =
+        Some(if fib.side == Side::Src { asker.dst } else { asker.src }).filter(|a| a.is_ipv6() && !a.is_multicast());
+    let (proto, tos) = (asker.proto, asker.tos);
+    let query = FibQuery { src, mark, tos, proto, iif: Some(&asker.iif), ..FibQuery::to(addr) };
     let found = look(view, |assumed| view.world.host.fib_type(&query, by, assumed));
     let number = |t| match t {
         FibType::Kind(kind) => type_number(kind),

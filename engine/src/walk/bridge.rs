@@ -240,8 +240,9 @@ impl Machine<'_> {
             self.decided(Decision::Bridged);
             self.set(Field::IsBridged, 1, by);
             self.set(Field::Oif, bridge, by);
-            // The bridge lends the packet a route of its own.
+            // The bridge lends the packet a route of its own, without a gateway.
             self.set(Field::Realm, 0, by);
+            self.set(Field::RtNexthop, self.packet.or_zero(Field::Daddr), by);
         }
         self.write(Field::PhysOut, out.map_or(Got::Unknown, Got::Value), by);
         self.bridge_hook(Hook::Forward, filtered)?;
