@@ -205,6 +205,29 @@ fn clock(text: &str) -> Option<Value> {
     }
 }
 
+/// `2024-05-03 17:30:00` in seconds since 1970, taken for UTC.
+pub fn moment(text: &str) -> Option<u64> {
+    let (date, time) = text.split_once([' ', 'T']).unwrap_or((text, "00:00"));
+    let mut parts = date.splitn(3, '-').map(|p| p.parse::<u64>().ok());
+    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // Days since 1970, counting years from March (Howard Hinnant's civil calendar).
+    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = y * 365 + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
+    Some(days * 86_400 + u64::try_from(clock(time)?).ok()?)
+}
+
+/// The day of its month of a day since 1970.
+pub fn month_day(day: u64) -> Value {
+    let of_era = (day + 719_468) % 146_097;
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    Value::from(of_year - (153 * month + 2) / 5 + 1)
+}
+
 impl Field {
     /// The value as people write it; addresses are shown in `family` (2 or 10).
     pub fn print(self, value: Value, family: Value) -> String {
@@ -267,6 +290,17 @@ impl Field {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_and_days_of_the_month() {
+        assert_eq!(moment("2024-05-03 00:00:01"), Some(1_714_694_401));
+        assert_eq!(moment("2024-05-03T24:00"), None);
+        for (text, day) in
+            [("1970-01-01", 1), ("2024-02-29", 29), ("2023-03-01", 1), ("2026-11-30", 30), ("2000-12-31", 31)]
+        {
+            assert_eq!(moment(text).map(|s| month_day(s / 86_400)), Some(day), "{text}");
+        }
+    }
 
     #[test]
     fn values_print_as_people_write_them() {

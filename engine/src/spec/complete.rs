@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{PacketSpec, ProtoName};
+use super::{PacketSpec, ProtoName, headers};
 use crate::World;
 use crate::fact::Assumption;
 use crate::field::{Field, PROTOCOLS, TCP_FLAGS, Value, address, ct_state, device, mac};
@@ -381,11 +381,15 @@ impl Completer<'_> {
         let (ip_options, tcp_options) =
             (self.options(self.spec.ip_options_hex.as_ref(), 2)?, self.options(self.spec.tcp_options_hex.as_ref(), 6)?);
         let header = self.header_length() + tcp_options.len() as Value;
-        let ip = if self.packet.family() == 10 { 40 } else { 20 + ip_options.len() as Value };
-        let shortest = ip + header + payload.as_ref().map_or(0, |p| p.len() as Value);
+        let six = self.packet.family() == 10;
+        let ext_headers =
+            if six { headers::extension(self.spec, self.packet.or_zero(Field::Proto) as u8)? } else { Vec::new() };
+        let ip = if six { 40 } else { 20 + ip_options.len() as Value };
+        let before = ip + ext_headers.iter().map(|h| h.1.len() as Value).sum::<Value>();
+        let shortest = before + header + payload.as_ref().map_or(0, |p| p.len() as Value);
         let length = self.spec.length.map_or(shortest, Value::from);
         self.set(Field::Length, length);
-        self.set(Field::ThLength, length.saturating_sub(ip));
+        self.set(Field::ThLength, length.saturating_sub(before));
         self.set(Field::IpHdrLen, ip);
         self.set(Field::Ttl, self.spec.ttl.unwrap_or(64));
         self.set(Field::Tos, self.spec.tos.unwrap_or(0));
@@ -395,6 +399,7 @@ impl Completer<'_> {
         self.set(Field::IpId, 1u8);
         self.packet.put(Field::NextHeader, self.packet.get(Field::Proto));
         self.set(Field::ExtHeaders, 0u8);
+        headers::describe(&mut self.packet, &ext_headers);
         self.set(Field::FlowLabel, 0u8);
         self.set(Field::Mark, self.spec.mark.unwrap_or(0));
         self.set(Field::CtState, ct_state::INVALID);
@@ -402,9 +407,12 @@ impl Completer<'_> {
             self.set(Field::TcpMss, mss);
         }
         let bad_checksum = self.spec.bad_checksum.unwrap_or(false);
-        self.packet.bytes = Bytes { tcp_options, ip_options, payload, bad_checksum, ..Bytes::default() }.into();
+        self.packet.bytes = Bytes { tcp_options, ip_options, payload, bad_checksum, ext_headers }.into();
         for field in [Field::Time, Field::Day, Field::MonthDay, Field::Hour, Field::Cpu] {
             self.packet.put(field, Got::Unknown);
+        }
+        if let Some(time) = &self.spec.time {
+            headers::clock(&mut self.packet, time)?;
         }
         for field in [Field::SockTransparent, Field::SockMark, Field::SockWildcard] {
             self.packet.put(field, Got::Unknown);
@@ -475,7 +483,7 @@ fn link_local(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V6(a) if a.is_unicast_link_local())
 }
 
-fn parse_hex(text: &str) -> Result<Vec<u8>, SpecError> {
+pub(super) fn parse_hex(text: &str) -> Result<Vec<u8>, SpecError> {
     let bad = || SpecError("the payload is not pairs of hex digits".to_string());
     let digits: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
     if !digits.len().is_multiple_of(2) {

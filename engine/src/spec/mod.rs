@@ -5,6 +5,7 @@
 
 mod complete;
 mod conns;
+mod headers;
 mod reply;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,16 @@ pub enum ProtoName {
     Number(u8),
     /// By name.
     Name(String),
+}
+
+/// An IPv6 extension header in a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ExtHeaderSpec {
+    /// Its protocol number: 0 hop-by-hop, 43 routing, 44 fragment, 51 AH, 60 destination options.
+    pub header: u8,
+    /// Its bytes as hex digits; the first, which says what follows, is filled in.
+    pub hex: String,
 }
 
 /// One direction of a connection in a file.
@@ -139,6 +150,9 @@ pub struct PacketSpec {
     /// IPv4 options, as hex digits; a multiple of four bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip_options_hex: Option<String>,
+    /// IPv6 extension headers, in order. A fragment header follows from `frag_offset` and `more_fragments`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ext_headers: Option<Vec<ExtHeaderSpec>>,
     /// TCP options, as hex digits; a multiple of four bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tcp_options_hex: Option<String>,
@@ -175,6 +189,9 @@ pub struct PacketSpec {
     /// Position in its flow; 1 starts with an empty connection table and fresh rule state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<u32>,
+    /// The clock when it is sent, UTC: `2026-11-29 22:30:00`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
     /// When it is sent, in milliseconds behind the dumps: rates refill, timeouts run down. Not given: no time has passed
     /// since the packet before.
     #[serde(skip_serializing_if = "Option::is_none")]

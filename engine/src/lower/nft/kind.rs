@@ -204,7 +204,8 @@ impl Kind {
             }),
             Kind::Time => duration_ms(text).map(|ms| Value::from(ms / 1000)),
             Kind::Hour => hour(text),
-            Kind::Clock => clock(text),
+            // A listing shows the time of its reader's zone; it is taken for UTC.
+            Kind::Clock => field::moment(text).map(|s| Value::from(s) * 1_000_000_000),
             Kind::CtLabel => number(text).and_then(|n| (n < 128).then(|| 1 << n)),
             _ => None,
         }
@@ -284,20 +285,6 @@ fn hour(text: &str) -> Option<Value> {
         3 => Some(seconds),
         _ => None,
     }
-}
-
-/// `2024-05-03 17:30:00` in nanoseconds since 1970, taken for UTC: a listing shows the time of its reader's zone.
-fn clock(text: &str) -> Option<Value> {
-    let (date, time) = text.split_once(' ').unwrap_or((text, "00:00"));
-    let mut parts = date.splitn(3, '-').map(|p| p.parse::<u64>().ok());
-    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
-    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    // Days since 1970, counting years from March (Howard Hinnant's civil calendar).
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = y * 365 + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
-    Some((Value::from(days) * 86_400 + hour(time)?) * 1_000_000_000)
 }
 
 #[cfg(test)]
