@@ -17,7 +17,6 @@ import itertools
 import json
 import multiprocessing
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -29,13 +28,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 
 SKIPPED = 77
-# Conditions that nft 1.0.6 leaves out of its listing, so that no dump can tell.
-# In front of a difference that has a reason no dump tells.
-EXPLAINED = "explained "
-UNLISTED = ("ct original l3proto ipv4 ", "ct reply l3proto ipv4 ", "ct l3proto ipv4 ", "meta protocol ip ", "meta iiftype ether ")
-UNLISTED_BEFORE_RESET = re.compile(r"meta nfproto ipv[46] (meta l4proto tcp reject)")
-WIDE = ("bridge", "egress", "wide")
-KINDS = ("ipt-nft4", "ipt-nft6", "ipt-leg4", "ipt-leg6", "nft", "nftd", "nft6", *WIDE)
+EXPLAINED = "explained "  # in front of a difference that has a reason no dump tells
+LATER = "another outcome "  # in front of a difference to the first outcome only: one behind it is the kernel's
 
 
 def ready():
@@ -56,28 +50,6 @@ def write(path, value):
     with open(path, "w") as f:
         json.dump(value, f, separators=(",", ":"))
         f.write("\n")
-
-
-def make(kind, seed):
-    """A random case of a kind; of the stories, which are not random, the one with this number."""
-    from lab import gen_iptables, gen_nft, gen_wide, stories
-    if kind == "story":
-        return stories.case(sorted(stories.STORIES)[seed % len(stories.STORIES)])
-    if kind.startswith("ipt-"):
-        case = gen_iptables.generate(seed, "ip" if kind.endswith("4") else "ip6",
-                                     "iptables-legacy" if "leg" in kind else "iptables-nft")
-        if "leg" in kind:  # `! -i +` never matches, and iptables-legacy-save prints it as nothing: no dump can tell
-            for part in ("v4", "v6"):
-                if case.get(part):
-                    case[part] = case[part].replace("! -i + ", "-i + ").replace("! -o + ", "-o + ")
-        return case
-    case = gen_wide.generate(seed, kind) if kind in WIDE else gen_nft.generate(seed, {"nft6": "ip6"}.get(kind), dense=kind == "nftd")
-    for lost in UNLISTED:
-        case["nft"] = case["nft"].replace(lost, "")
-    case["nft"] = case["nft"].replace("ip6 length < 100", "ip6 length 0-99").replace("meta length > 60", "meta length 61-65535")  # listed as one range with a neighbour
-    case["nft"] = UNLISTED_BEFORE_RESET.sub(r"\1", case["nft"])
-    case["nft"] = re.sub(r"meta l4proto \S+ (?=tcp option)", "", case["nft"])
-    return case
 
 
 def replay(tool, folder):
@@ -109,9 +81,11 @@ def differences(tool, folder):
     for name, line in zip(names, lines):
         with open(os.path.join(folder, "expected", name)) as f:
             kernel = json.load(f)
-        d = compare.best(kernel, line)
-        why = compare.explained(ruleset, kernel, line, before) if d and line.get("outcomes") else None
-        if why:
+        d, later = compare.best(kernel, line)
+        why = compare.explained(ruleset, kernel, line, before) if d and not later and line.get("outcomes") else None
+        if d and later:
+            d = LATER + d
+        elif why:
             d = "%s(%s): %s" % (EXPLAINED, why, d)
         if d:
             found.append((name, d))
@@ -119,22 +93,27 @@ def differences(tool, folder):
     return found
 
 
+def wrong(difference):
+    """Whether a difference is one: no outcome is the kernel's, and no reason is known."""
+    return not difference.startswith((EXPLAINED, LATER))
+
+
 def compare_case(lab, kind, seed, tool, out):
     """One case: packets sent, the ones that differ, or why the kernel refuses it. What differs must differ twice: a busy machine
     loses events."""
-    from lab import cases
+    from lab import cases, kinds
     from lab.laboratory import LoadError
     name = "%s-%05d" % (kind, seed)
     found = []
     for _ in range(2):
-        case = make(kind, seed)
+        case = kinds.make(kind, seed)
         case["seed"] = seed
         try:
             packets = cases.run_case(lab, case, out, name)
         except LoadError as e:
             return name, 0, [], str(e)[:120]
         found = differences(tool, os.path.join(out, name))
-        if not found:
+        if not any(wrong(d) for _, d in found):
             break
     return name, len(packets), found, None
 
@@ -162,32 +141,33 @@ def results_of(a, out, todo):
 
 
 def run(a):
+    from lab import kinds
     out = a.keep or tempfile.mkdtemp(prefix="nettrace-live-")
-    seeds, kinds = range(a.first, a.first + a.seeds), a.kinds.split(",")
+    names = a.kinds.split(",") if a.kinds else list(kinds.KINDS)
+    todo = [(k, s) for s in range(a.first, a.first + a.seeds) for k in names]
     # Legacy tables stay registered in a namespace once they were touched, NAT's hooks with them: nft gets laboratories of its own.
-    rounds = [[(k, s) for s in seeds for k in kinds if ("leg" in k) == legacy] for legacy in (False, True)]
+    rounds = [[job for job in todo if (kinds.make(*job)["backend"] == "iptables-legacy") == legacy] for legacy in (False, True)]
     count, t0 = collections.Counter(), time.time()
-    for name, packets, found, refused in itertools.chain.from_iterable(results_of(a, out, todo) for todo in rounds if todo):
+    for name, packets, found, refused in itertools.chain.from_iterable(results_of(a, out, jobs) for jobs in rounds if jobs):
         if refused:
             count["refused"] += 1
             print("%s: the kernel refuses it: %s" % (name, refused))
             continue
         count["cases"] += 1
         count["packets"] += packets
-        explained = sum(d.startswith(EXPLAINED) for _, d in found)
-        count["explained"] += explained
-        count["bad"] += len(found) - explained
+        for _, d in found:
+            count["explained" if d.startswith(EXPLAINED) else "later" if d.startswith(LATER) else "bad"] += 1
         for packet, difference in found:
             print("%s/%s: %s" % (name, packet, difference), flush=True)
-        if len(found) == explained and not a.keep:
+        if not a.keep and not any(wrong(d) for _, d in found):
             shutil.rmtree(os.path.join(out, name))
     return summary(a, out, count, time.time() - t0)
 
 
 def summary(a, out, count, seconds):
-    print("%d cases, %d packets (%d cases refused by the kernel), %d packets differ, %d more explained, %.0f s, %.0f cases a minute" % (
-        count["cases"], count["packets"], count["refused"], count["bad"], count["explained"], seconds,
-        60 * count["cases"] / max(seconds, 1)))
+    print("%d cases, %d packets (%d cases refused by the kernel), %d packets differ, %d more explained, %d agree in an outcome behind the "
+          "first, %.0f s, %.0f cases a minute" % (count["cases"], count["packets"], count["refused"], count["bad"], count["explained"],
+                                                  count["later"], seconds, 60 * count["cases"] / max(seconds, 1)))
     if count["bad"]:
         print("they are in %s; reduce one: tests/kernel/live.py shrink KIND SEED --tool %s" % (out, a.tool))
     return 1 if count["bad"] else 0
@@ -207,8 +187,7 @@ def holds(lab, case, tool, follow_up):
             return None
         if len(lab.refused) != refused:
             return None
-        found = differences(tool, os.path.join(tmp, "c"))
-        return found[0] if found else None
+        return next((f for f in differences(tool, os.path.join(tmp, "c")) if wrong(f[1])), None)
 
 
 def lines_of(case):
@@ -256,8 +235,9 @@ def without(case, gone):
 
 
 def shrink(a):
+    from lab import kinds
     from lab.laboratory import Lab
-    lab, case = Lab(), make(a.kind, a.seed)
+    lab, case = Lab(), kinds.make(a.kind, a.seed)
     lab.load(case)  # takes out what the kernel refuses
     for follow_up in (False, True):
         for packet in case["packets"]:
@@ -343,7 +323,7 @@ def main():
     p.add_argument("--tool", default="target/debug/nettrace")
     p.add_argument("--seeds", type=int, default=10)
     p.add_argument("--first", type=int, default=90000)
-    p.add_argument("--kinds", default=",".join(KINDS))
+    p.add_argument("--kinds", help="by comma; all random ones if not given")
     p.add_argument("--jobs", type=int, default=2, help="cases at a time; most of a case is waiting for the kernel")
     p.add_argument("--keep", help="keep all case folders here")
     p.set_defaults(run=run, live=True)

@@ -3,6 +3,7 @@ import json
 import os
 import random
 import shutil
+import time
 
 from .laboratory import LoadError
 from .packet import full_len, min_len, option_len, payload, pnum
@@ -49,8 +50,9 @@ def canon_len(pkt):
     return min_len(v6, pr) + option_len(pkt) if pr == 132 else full_len(pkt)
 
 
-def run_case(lab, case, outdir, name, seqprob=0.35, rng=None, counters=False, also_nft=False):
+def run_case(lab, case, outdir, name, seqprob=None, rng=None, counters=False, also_nft=False):
     rng = rng or random.Random(name)
+    seqprob = case.get("answers", 0.35) if seqprob is None else seqprob
     lab.load(case, dump={"counters": counters, "also_nft": also_nft})
     d = os.path.join(outdir, name)
     shutil.rmtree(d, ignore_errors=True)
@@ -66,15 +68,18 @@ def run_case(lab, case, outdir, name, seqprob=0.35, rng=None, counters=False, al
     def one(pkt, keep, meta):
         nonlocal n
         n += 1
+        clock = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
         e = lab.run_packet(pkt, keep_ct=keep)
         p = enrich(pkt)
         p["length"] = canon_len(pkt)
         if pkt["origin"] != "node":
             p["dst_mac"] = ":".join("%02x" % x for x in lab.dst_mac(pkt))
+        if case.get("clock"):
+            p["time"] = clock
         p.update(meta)
-        if e.get("conntrack_before"):
-            p["conntrack"] = e["conntrack_before"]
-        del e["conntrack_before"]
+        before = e.pop("conntrack_before")
+        if keep:  # also when it is empty: the host's own answer may have ended a connection
+            p["conntrack"] = before
         with open(os.path.join(d, "packets", "%02d.json" % n), "w") as f:
             json.dump(p, f, separators=(",", ":"))
         with open(os.path.join(d, "expected", "%02d.json" % n), "w") as f:

@@ -67,11 +67,9 @@ def difference(kernel, walk):
 
 
 def best(kernel, line):
-    """The difference to the closest outcome."""
+    """The difference to the first outcome, None if that is the kernel's, and whether another outcome is."""
     found = [difference(kernel, o) for o in line.get("outcomes") or []]
-    if not found:
-        return "no outcome"
-    return None if None in found else found[0]
+    return (found[0], None in found) if found else ("no outcome", False)
 
 
 # ---- differences that no dump can tell ---------------------------------------------------------------------------------
@@ -100,6 +98,9 @@ def explained(ruleset, kernel, line, earlier):
         return "the kernel picks a port"
     i = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
     parted = [s[i] for s in (a, b) if i < len(s)]
+    refused = (kernel.get("fate") or {}).get("kind") == "stack_drop" and (walk.get("fate") or {}).get("kind") != "stack_drop"
+    if refused and (line.get("packet") or {}).get("saddr", "").endswith(".255"):
+        return "sources are checked more closely once a policy rule was added"
     own = any(e.get("replies") for e in earlier) or any(s[0] in ("output", "postrouting") and s[1] != "ip" for s in parted)
     if own and any("numgen inc" in chain_text(ruleset, s[1], s[2], s[3]) for s in parted):
         return "numgen counts the host's own packets"

@@ -178,7 +178,7 @@ class Wide(Gen):
         knobs = {"bridge_nf": r.choice([0, 1]), "route_localnet": 0, "fwmark_rule": 0}
         text = "\n".join(out) + "\n"
         return {"backend": "nft", "nft": text, "knobs": knobs, "packets": self.pkts, "neighbours": True,
-                "stateful": self.dynamic or any(w in text for w in ("limit", "quota", "numgen")), "features": sorted(self.feats)}
+                "clock": self.kind == "wide", "stateful": self.dynamic or any(w in text for w in ("limit", "quota", "numgen")), "features": sorted(self.feats)}
 
 
 def generate(seed, kind):

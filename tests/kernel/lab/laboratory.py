@@ -25,6 +25,10 @@ NODE_IF = {"client": "eth0", "ext": "eth1", "pod1": "cni0", "pod2": "cni0"}
 PHYS_IF = {"pod1": "vethp1", "pod2": "vethp2"}
 POD_BY_ADDR = {"10.42.0.59": "pod1", "10.42.0.60": "pod2", "fd00:42::59": "pod1", "fd00:42::60": "pod2"}
 ORDER = ["ingress", "prerouting", "input", "forward", "output", "postrouting"]
+# Where legacy tables stand in each hook.
+LEGACY_PRIORITIES = {"prerouting": {-300, -150, -100}, "input": {-150, 0, 50, 100}, "forward": {-150, 0, 50},
+                     "output": {-300, -150, -100, 0, 50}, "postrouting": {-150, 100}}
+LEGACY_TABLES = {"raw": -300, "mangle": -150, "filter": 0, "security": 50}
 DEVICES = ("eth0", "eth1", "vethp1", "vethp2", "cni0", "lo")
 
 
@@ -175,12 +179,13 @@ class Lab:
         self.legacy = False
         self.have_sets = False
         self.refused = []
-        self.mixed = self.neighbours = False
+        self.world = []
+        self.neighbours = False
         self.env = {}
         self.probe_chains = {}
 
     # ---- configuration -----------------------------------------------------------
-    DEFAULT_KNOBS = {"bridge_nf": 1, "route_localnet": 0, "fwmark_rule": 0, "ip_forward": 1}
+    DEFAULT_KNOBS = {"bridge_nf": 1, "route_localnet": 0, "fwmark_rule": 0, "ip_forward": 1, "rp_filter": 0, "src_valid_mark": 0}
 
     def set_knobs(self, k):
         k = dict(self.DEFAULT_KNOBS, **k)
@@ -194,8 +199,9 @@ class Lab:
         if not old or old["ip_forward"] != k["ip_forward"]:
             sysctl("net/ipv4/ip_forward", k["ip_forward"])
             sysctl("net/ipv6/conf/all/forwarding", k["ip_forward"])
-            for i in ("all", "default", "eth0", "eth1", "cni0", "lo", "nodelocaldns", "vethp1", "vethp2"):
-                sysctl("net/ipv4/conf/%s/rp_filter" % i, 0)
+        for i in ("all", "default", "eth0", "eth1", "cni0", "lo", "nodelocaldns", "vethp1", "vethp2"):
+            sysctl("net/ipv4/conf/%s/rp_filter" % i, k["rp_filter"])
+            sysctl("net/ipv4/conf/%s/src_valid_mark" % i, k["src_valid_mark"])
         if old and old["fwmark_rule"]:
             for f in ("-4", "-6"):
                 run("ip %s rule del fwmark 0x100/0x100 lookup 100" % f)
@@ -203,6 +209,25 @@ class Lab:
             for f in ("-4", "-6"):
                 run("ip %s rule add fwmark 0x100/0x100 lookup 100 priority 100" % f)
         self.knobs = k
+
+    def set_world(self, lines):
+        """Carries out `ip` commands (`route add …`, `-6 rule add …`) in place of the last case's; what the kernel refuses is left out."""
+        if lines == self.world:
+            return
+        if self.world:
+            self.ip_batch([x.replace(" add ", " del ", 1) for x in reversed(self.world)])
+        self.world = self.ip_batch(lines)
+
+    def ip_batch(self, lines):
+        """The commands that went well."""
+        done = []
+        for six in (False, True):
+            mine = [x for x in lines if x.startswith("-6 ") == six]
+            text = "\n".join(x[3:] if six else x for x in mine) + "\n"
+            r = run(["ip", "-6" if six else "-4", "-force", "-batch", "-"], text, check=False)
+            failed = {int(n) - 1 for n in re.findall(r"Command failed -:(\d+)", r.stderr)}
+            done += [x for i, x in enumerate(mine) if i not in failed]
+        return done
 
     def reset(self):
         run("nft flush ruleset")
@@ -230,31 +255,47 @@ class Lab:
         nl.ct_flush()
 
     def load(self, case, dump=None):
-        """case: {"backend": iptables-nft|iptables-legacy|nft, "ipset": text, "v4": text, "v6": text, "nft": text}"""
+        """case: {"backend": iptables-nft|iptables-legacy|nft, "ipset": text, "v4": text, "v6": text, "nft": text}; "nft" may stand beside iptables"""
         self.reset()
         self.set_knobs(case.get("knobs", {}))
+        self.set_world(case.get("world", []))
         be = case["backend"]
         self.backend = be
-        self.mixed = bool(case.get("legacy"))
         self.neighbours = bool(case.get("neighbours"))
         if case.get("ipset"):
             self.have_sets = True
-            r = run(["ipset", "restore"], case["ipset"], check=False)
-            if r.returncode:
-                raise LoadError("ipset: " + r.stderr.strip()[:300])
-        if be == "nft":
-            case["nft"] = self.restore_nft(case["nft"])
-        else:
+            case["ipset"] = self.restore_ipset(case["ipset"])
+        if be != "nft":
             suf = "-legacy-restore" if be == "iptables-legacy" else "-nft-restore"
             if be == "iptables-legacy":
                 self.legacy = True
             for k, cmd in (("v4", "iptables"), ("v6", "ip6tables")):
                 if case.get(k):
                     case[k] = self.restore(cmd + suf, case[k])
-            if case.get("nft_extra"):
-                run(["nft", "-f", "-"], case["nft_extra"])
-        self.dumped = self.dumps(case_mixed=bool(case.get("nft_extra")), **dump) if dump is not None else None
+        if case.get("nft"):
+            case["nft"] = self.restore_nft(case["nft"])
+        mixed = be != "nft" and bool(case.get("nft"))
+        self.dumped = self.dumps(case_mixed=mixed, **dump) if dump is not None else None
         self.after_load()
+
+    def restore_ipset(self, text):
+        """Load; lines that ipset or the kernel refuses are taken out, with a set what belongs to it."""
+        for _ in range(40):
+            r = run(["ipset", "restore"], text, check=False)
+            if not r.returncode:
+                return text
+            m = re.search(r"Error in line (\d+)", r.stderr)
+            lines = text.split("\n")
+            if not m or int(m.group(1)) > len(lines):
+                break
+            words = lines.pop(int(m.group(1)) - 1).split()
+            self.refused.append(("ipset", " ".join(words), r.stderr.strip()[:160]))
+            if words[0] == "create":
+                lines = [x for x in lines if words[1] not in x.split()[1:3]]
+            text = "\n".join(lines)
+            run("ipset flush", check=False)
+            run("ipset destroy", check=False)
+        raise LoadError("ipset: " + r.stderr.strip()[:300])
 
     def restore_nft(self, text):
         for _ in range(80):
@@ -319,7 +360,6 @@ class Lab:
                         d[fn.replace("ruleset", "ruleset.counters")] = strip_date(run([cmd + suf, "-c"]).stdout)
             if case_mixed:
                 d["ruleset.nft"] = run("nft list ruleset").stdout  # iptables-nft tables and native ones together
-                d["ruleset.nft.json"] = run("nft -j -a list ruleset").stdout
             elif also_nft and self.backend == "iptables-nft":
                 d["also.nft"] = run("nft list ruleset").stdout
         o = run("ipset save", check=False).stdout
@@ -333,8 +373,8 @@ class Lab:
         return d
 
     def environment(self):
-        """addr/link/route/rule/sysctl dumps; identical for all cases with the same knobs."""
-        key = json.dumps(self.knobs, sort_keys=True)
+        """addr/link/route/rule/sysctl dumps; identical for all cases with the same knobs and world."""
+        key = json.dumps([self.knobs, self.world], sort_keys=True)
         if key in self.env:
             return self.env[key]
         d = {}
@@ -350,7 +390,8 @@ class Lab:
                   "net/ipv4/conf/all/rp_filter", "net/ipv4/conf/all/route_localnet",
                   "net/ipv4/conf/lo/route_localnet", "net/ipv4/conf/eth0/route_localnet",
                   "net/ipv4/conf/cni0/route_localnet", "net/ipv4/conf/eth0/rp_filter",
-                  "net/ipv4/conf/cni0/rp_filter", "net/ipv4/ip_default_ttl", "net/ipv4/icmp_echo_ignore_broadcasts",
+                  "net/ipv4/conf/cni0/rp_filter", "net/ipv4/conf/eth1/rp_filter", "net/ipv4/conf/lo/rp_filter",
+                  "net/ipv4/conf/all/src_valid_mark", "net/ipv4/ip_default_ttl", "net/ipv4/icmp_echo_ignore_broadcasts",
                   "net/ipv4/fwmark_reflect", "net/ipv4/conf/all/accept_local"]:
             sc[k.replace("/", ".")] = sysctl_get(k)
         d["sysctl.json"] = json.dumps(sc, indent=0)
@@ -382,9 +423,8 @@ class Lab:
             if c:
                 used.add(family if family == "bridge" else c["hook"])
                 prios[family == "bridge"].get(c["hook"], set()).add(c["prio"])
-        if self.backend == "iptables-legacy" or self.mixed:
-            for h, more in {"prerouting": {-300, -150, -100}, "output": {-300, -150, -100, 0, 50}, "input": {-150, 0, 50, 100},
-                            "forward": {-150, 0, 50}, "postrouting": {-150, 100}}.items():
+        if self.backend == "iptables-legacy":
+            for h, more in LEGACY_PRIORITIES.items():
                 prios[False][h] |= more
         self.probe_chains = {}
         text = self.layer_probes("inet", "", prios[False])
@@ -477,6 +517,10 @@ class Lab:
                 s.setsockopt(socket.SOL_SOCKET, 36, struct.pack("=I", pkt["mark"]))
             if pkt.get("oif"):
                 s.setsockopt(socket.SOL_SOCKET, 25, pkt["oif"].encode() + b"\0")
+            # Policy rules ask for what an ordinary socket knows: its source and type of service.
+            s.setsockopt(*((41, 78) if v6 else (0, 15)), 1)
+            s.setsockopt(*((41, 67) if v6 else (0, 1)), pkt.get("tos", 0))
+            s.bind((pkt["saddr"], 0))
             s.sendto(b, (pkt["daddr"], 0))
         except OSError as e:
             import errno
@@ -528,7 +572,7 @@ class Lab:
         return tr, ul, far, loc
 
     def hdr(self, ev):
-        h = decode(ev["nh"], ev["th"] or b"")
+        h = decode(ev["nh"], ev["th"] or b"", self.sent)
         h["mark"] = ev["mark"]
         h["iif"] = self.ifname.get(ev["iif"])
         h["oif"] = self.ifname.get(ev["oif"])
@@ -547,6 +591,7 @@ class Lab:
             self.token = 0x1001
         tok = self.token
         ct_before = nl.ct_dump() if keep_ct else []
+        self.sent = pkt
         err = self.send(pkt, tok)
         raw = self.collect()
         exp = self.canonical(pkt, tok, err, raw)
@@ -642,7 +687,7 @@ class Lab:
                 p["hook"], p["prio"] = c["hook"], c["prio"]
         # 2. legacy ------------------------------------------------------------------
         if self.backend == "iptables-legacy":
-            path = self.merge_legacy([p for p in path if isinstance(p, tuple)], leg, hooks)
+            path = self.merge_legacy(path, leg)
             # the legacy log does not tell verdicts: they come from the rule's text, TPROXY's from what happened
             st = path[-1]["steps"][-1] if path else None
             if st and st.pop("tproxy", None) and hooks and hooks[-1]["exit"] is None:
@@ -683,7 +728,8 @@ class Lab:
 
     LEG_RE = re.compile(r"TRACE: ([^:]+):(.+):(rule|return|policy):(\d+) $")
 
-    def merge_legacy(self, marks, leg, hooks):
+    def merge_legacy(self, path, leg):
+        """The path with the passes of legacy tables, each by its priority among nft's chains in its hook."""
         by = {}
         for ev in leg:
             m = self.LEG_RE.match(ev["prefix"])
@@ -710,17 +756,22 @@ class Lab:
                 st = {"chain": ch, "kind": "return", "rule": None, "verdict": "return"}
             prev["steps"].append(st)
         # a hook seen several times (copies of a broadcast) shares its passes out evenly, in order
+        marks = [p[1] for p in path if isinstance(p, tuple)]
         out = []
-        left = {h: sum(1 for _, x in marks if x == h) for _, h in marks}
-        for _, h in marks:
+        left = {h: marks.count(h) for h in marks}
+        for p in path:
+            if isinstance(p, dict):
+                out.append(p)
+                continue
+            h = p[1]
             lst = by.get(h, [])
             n = -(-len(lst) // left[h]) if lst else 0
             left[h] -= 1
-            out += lst[:n]
+            out += [p] + lst[:n]
             by[h] = lst[n:]
         for h, lst in by.items():
             out += [dict(p, hook="UNMERGED") for p in lst]
-        return out
+        return in_order(out)
 
     def fate(self, pkt, tok, err, path, hooks, far, loc):
         got_far = [ns for ns, fr in far if token_of(fr[14:]) == tok]
@@ -763,6 +814,22 @@ class Lab:
                 f["also_local"] = True  # broadcast sent by this machine: a copy is delivered locally as well
             return f
         return dict(kind="stack_drop", after=last["hook"], verified=v)
+
+
+def in_order(path):
+    """The passes of a path, each hook's by priority: those of legacy tables come from a log of their own."""
+    def priority(p):
+        if "prio" in p:
+            return p["prio"]
+        return LEGACY_TABLES.get(p["table"], -100 if p["hook"] in ("prerouting", "output") else 100)
+    out, here = [], []
+    for p in path + [()]:
+        if isinstance(p, tuple):
+            out += sorted(here, key=priority)
+            here = []
+        else:
+            here.append(p)
+    return out
 
 
 def listed(name):
