@@ -228,6 +228,10 @@ fields! {
     CtLabel "ct label" 128 Hex;
     /// Conntrack zone.
     CtZone "ct zone" 16 Dec;
+    /// Conntrack zone of the original direction.
+    CtOrigZone "ct original zone" 16 Dec;
+    /// Conntrack zone of the answers.
+    CtReplZone "ct reply zone" 16 Dec;
     /// Connection id.
     CtId "ct id" 32 Dec;
     /// Name of the connection's helper, as a device name's bytes; 0 for none.

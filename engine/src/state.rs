@@ -51,6 +51,38 @@ impl Tuple {
     }
 }
 
+/// A connection tracking zone. In a direction in which it does not count, a connection is in zone 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Zone {
+    /// Its number.
+    pub id: u16,
+    /// Counts for packets of the original direction and for answers.
+    pub counts: [bool; 2],
+}
+
+impl Default for Zone {
+    fn default() -> Self {
+        Zone::both(0)
+    }
+}
+
+impl Zone {
+    /// A zone that counts in both directions.
+    pub fn both(id: u16) -> Self {
+        Zone { id, counts: [true, true] }
+    }
+
+    /// Of the numbers of both directions.
+    pub fn of(orig: u16, reply: u16) -> Self {
+        if orig == reply { Zone::both(orig) } else { Zone { id: orig.max(reply), counts: [orig != 0, reply != 0] } }
+    }
+
+    /// The number in the original direction, or for answers (`nf_ct_zone_id`).
+    pub fn number(self, reply: bool) -> u16 {
+        if self.counts[usize::from(reply)] { self.id } else { 0 }
+    }
+}
+
 /// TCP states of conntrack (`nf_conntrack_proto_tcp.c`), in the order of its tables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
@@ -93,7 +125,7 @@ pub struct Conn {
     /// Labels.
     pub label: Value,
     /// Zone.
-    pub zone: u16,
+    pub zone: Zone,
     /// TCP state.
     pub tcp: TcpState,
     /// Helper name, as [`crate::field::device`] bytes; 0 for none.
@@ -114,26 +146,28 @@ pub struct Conn {
 #[derive(Clone, Debug, Default)]
 pub struct ConnTable {
     conns: Vec<Option<Conn>>,
-    tuples: FxHashMap<(Tuple, u16), (u32, bool)>,
+    /// By tuple, zone number and direction (whether it is the answers').
+    tuples: FxHashMap<(Tuple, u16, bool), u32>,
 }
 
 impl ConnTable {
     /// Adds a connection and returns its number.
     pub fn insert(&mut self, conn: Conn) -> u32 {
         let id = self.conns.len() as u32;
-        self.tuples.insert((conn.orig, conn.zone), (id, false));
-        self.tuples.insert((conn.reply, conn.zone), (id, true));
+        self.tuples.insert((conn.orig, conn.zone.number(false), false), id);
+        self.tuples.insert((conn.reply, conn.zone.number(true), true), id);
         self.conns.push(Some(conn));
         id
     }
 
-    /// The connection that a tuple belongs to, and whether it is its reply direction.
-    pub fn find(&self, tuple: Tuple, zone: u16) -> Option<(u32, bool)> {
-        self.tuples.get(&(tuple, zone)).copied()
+    /// The connection that a packet's tuple belongs to, and whether it is its reply direction.
+    pub fn find(&self, tuple: Tuple, zone: Zone) -> Option<(u32, bool)> {
+        let by = |reply| self.tuples.get(&(tuple, zone.number(reply), reply)).map(|id| (*id, reply));
+        by(false).or_else(|| by(true))
     }
 
     /// Whether a connection is there and not at its end.
-    pub fn goes_on(&self, tuple: Tuple, zone: u16) -> bool {
+    pub fn goes_on(&self, tuple: Tuple, zone: Zone) -> bool {
         let conn = self.find(tuple, zone).and_then(|(id, _)| self.get(id));
         conn.is_some_and(|c| !matches!(c.tcp, TcpState::TimeWait | TcpState::Close))
     }
@@ -151,8 +185,8 @@ impl ConnTable {
     /// Removes a connection.
     pub fn remove(&mut self, id: u32) -> Option<Conn> {
         let conn = self.conns.get_mut(id as usize)?.take()?;
-        self.tuples.remove(&(conn.orig, conn.zone));
-        self.tuples.remove(&(conn.reply, conn.zone));
+        self.tuples.remove(&(conn.orig, conn.zone.number(false), false));
+        self.tuples.remove(&(conn.reply, conn.zone.number(true), true));
         Some(conn)
     }
 
@@ -203,7 +237,7 @@ pub enum Cell {
     /// Times of the last hits (ms) and the last one's TTL, for `recent`.
     Hits(Vec<u64>, u8),
     /// Connections seen and their zones, for connlimit.
-    Conns(Vec<(Tuple, u16)>),
+    Conns(Vec<(Tuple, Zone)>),
 }
 
 /// A change of a set's contents by packets: `None` removes the key.
@@ -233,11 +267,22 @@ mod tests {
         reply.saddr = 3;
         let mut t = ConnTable::default();
         let id = t.insert(Conn { orig, reply, ..Conn::default() });
-        assert_eq!(t.find(orig, 0), Some((id, false)));
-        assert_eq!(t.find(reply, 0), Some((id, true)));
-        assert_eq!(t.find(orig, 1), None);
+        let zero = Zone::default();
+        assert_eq!(t.find(orig, zero), Some((id, false)));
+        assert_eq!(t.find(reply, zero), Some((id, true)));
+        assert_eq!(t.find(orig, Zone::both(1)), None);
         assert!(t.remove(id).is_some());
-        assert_eq!((t.find(orig, 0), t.is_empty()), (None, true));
+        assert_eq!((t.find(orig, zero), t.is_empty()), (None, true));
+        let one_way = Zone::of(5, 0);
+        let id = t.insert(Conn { orig, reply, zone: one_way, ..Conn::default() });
+        assert_eq!(
+            [one_way, zero, Zone::both(5)].map(|z| t.find(orig, z)),
+            [Some((id, false)), None, Some((id, false))]
+        );
+        assert_eq!(
+            [one_way, zero, Zone::both(5)].map(|z| t.find(reply, z)),
+            [Some((id, true)), Some((id, true)), None]
+        );
         let ping = Tuple { family: 2, saddr: 1, daddr: 2, proto: 1, sport: 77, dport: 8 << 8 };
         assert_eq!(ping.inverse().dport, 0);
         assert_eq!(ping.inverse().inverse(), ping);

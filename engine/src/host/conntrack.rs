@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 
 use super::json;
 use crate::field::{address, ct_status, device};
-use crate::state::{Conn, TcpState, Tuple};
+use crate::state::{Conn, TcpState, Tuple, Zone};
 
 /// The connections in a listing or a JSON list; a line that cannot be read leaves a diagnostic.
 pub fn connections(source: &Source) -> (Vec<Conn>, Vec<Diagnostic>) {
@@ -107,7 +107,7 @@ impl Entry {
             reply: self.reply.tuple()?,
             status,
             mark: self.mark,
-            zone: self.zone,
+            zone: Zone::both(self.zone),
             tcp: self.tcp_state.as_deref().map_or(Ok(TcpState::None), tcp_state)?,
             helper: self.helper.as_deref().map_or(0, device),
             ..Conn::default()
@@ -190,7 +190,9 @@ fn set(conn: &mut Conn, side: usize, key: &str, value: &str) -> Result<(), Strin
         "packets" => conn.packets[index] = number()?,
         "bytes" => conn.bytes[index] = number()?,
         "mark" => conn.mark = value.parse().map_err(|_| wrong())?,
-        "zone" => conn.zone = short()?,
+        "zone" => conn.zone = Zone::both(short()?),
+        "zone-orig" => conn.zone = Zone { id: short()?, counts: [true, false] },
+        "zone-reply" => conn.zone = Zone { id: short()?, counts: [false, true] },
         "helper" => conn.helper = device(value),
         _ => {}
     }
@@ -219,7 +221,7 @@ mod tests {
             format!("{}:{}>{}:{}", addr(t.saddr), t.sport, addr(t.daddr), t.dport)
         };
         let status = bit_names(conn.status & !(ct_status::SRC_NAT_DONE | ct_status::DST_NAT_DONE), ct_status::ALL);
-        let rest = format!("{} mark {} zone {} {:?}", conn.orig.proto, conn.mark, conn.zone, conn.tcp);
+        let rest = format!("{} mark {} zone {} {:?}", conn.orig.proto, conn.mark, conn.zone.id, conn.tcp);
         format!("{} {} {status} {rest}", side(conn.orig), side(conn.reply))
     }
 

@@ -2,7 +2,7 @@
 
 use super::{ConnSpec, PacketSpec, TupleSpec};
 use crate::field::{address, ct_status};
-use crate::state::{Conn, ConnTable, TcpState, Tuple};
+use crate::state::{Conn, ConnTable, TcpState, Tuple, Zone};
 
 /// The connection table that a packet's description brings, if it brings one.
 pub fn connections(spec: &PacketSpec) -> Option<ConnTable> {
@@ -32,7 +32,10 @@ pub fn connection(spec: &ConnSpec) -> Conn {
         reply: tuple(&spec.reply),
         status: spec.status.iter().map(|s| status(s)).fold(0, |a, b| a | b),
         mark: spec.mark,
-        zone: spec.zone,
+        zone: match (spec.orig.zone, spec.reply.zone) {
+            (None, None) => Zone::both(spec.zone),
+            (orig, reply) => Zone::of(orig.unwrap_or(0), reply.unwrap_or(0)),
+        },
         tcp: spec.tcp_state.as_deref().map_or(TcpState::None, tcp_state),
         ..Conn::default()
     }

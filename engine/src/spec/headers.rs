@@ -1,6 +1,6 @@
 //! A described packet's IPv6 extension headers, and its clock.
 //!
-//! Left out: what the headers' options ask of the stack; the fields of a routing header.
+//! Left out: what the headers' options ask of the stack; AH, which nft takes for layer 4 and ip6tables looks through.
 
 use super::complete::{SpecError, parse_hex};
 use super::{ExtHeaderSpec, PacketSpec};
@@ -9,7 +9,7 @@ use crate::packet::Packet;
 
 const FRAGMENT: u8 = 44;
 /// Protocol numbers of extension headers by their bit in [`Field::ExtHeaders`].
-const BITS: [u8; 5] = [0, 60, 43, FRAGMENT, 51];
+const BITS: [u8; 4] = [0, 60, 43, FRAGMENT];
 
 /// Each header with its bytes, in the order of the packet, before a layer 4 header of this protocol.
 pub(super) fn extension(spec: &PacketSpec, proto: u8) -> Result<Vec<(u8, Vec<u8>)>, SpecError> {
@@ -17,10 +17,10 @@ pub(super) fn extension(spec: &PacketSpec, proto: u8) -> Result<Vec<(u8, Vec<u8>
     for ExtHeaderSpec { header, hex } in spec.ext_headers.iter().flatten() {
         let bytes = parse_hex(hex)?;
         if !BITS.contains(header) {
-            return Err(SpecError(format!("{header} is no extension header: 0, 43, 44, 51 or 60")));
+            return Err(SpecError(format!("{header} is no extension header: 0, 43, 44 or 60")));
         }
-        if bytes.len() < 8 || bytes.len() % 4 != 0 || bytes.len() > 2048 {
-            return Err(SpecError("an extension header takes 8 bytes or more, in steps of four".to_string()));
+        if bytes.len() < 8 || bytes.len() % 8 != 0 || bytes.len() > 2048 {
+            return Err(SpecError("an extension header takes a multiple of 8 bytes".to_string()));
         }
         list.push((*header, bytes));
     }

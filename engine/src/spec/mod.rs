@@ -28,7 +28,7 @@ pub enum ProtoName {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ExtHeaderSpec {
-    /// Its protocol number: 0 hop-by-hop, 43 routing, 44 fragment, 51 AH, 60 destination options.
+    /// Its protocol number: 0 hop-by-hop, 43 routing, 44 fragment, 60 destination options.
     pub header: u8,
     /// Its bytes as hex digits; the first, which says what follows, is filled in.
     pub hex: String,
@@ -59,6 +59,9 @@ pub struct TupleSpec {
     /// ICMP code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub icmp_code: Option<u8>,
+    /// Number of a zone that counts in this direction only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<u16>,
 }
 
 /// A connection that exists before the packet, in a file.

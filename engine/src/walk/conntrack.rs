@@ -7,14 +7,14 @@ use crate::field::{Field, Value, ct_state, ct_status, device};
 use crate::host::SysctlKey;
 use crate::model::RuleId;
 use crate::packet::Got;
-use crate::state::{Conn, TcpState, Tuple};
+use crate::state::{Conn, TcpState, Tuple, Zone};
 use crate::trace::{Cause, Step};
 
 /// What a `CT` target prepared.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Template {
-    /// Zone for the original direction.
-    pub zone: u16,
+    /// Zone.
+    pub zone: Zone,
     /// Helper, as device bytes.
     pub helper: Value,
     /// A template is attached.
@@ -358,7 +358,9 @@ impl Machine<'_> {
         let c = &a.conn;
         let fixed = [
             (Field::CtDir, a.reply.into()),
-            (Field::CtZone, c.zone.into()),
+            (Field::CtZone, c.zone.id.into()),
+            (Field::CtOrigZone, c.zone.number(false).into()),
+            (Field::CtReplZone, c.zone.number(true).into()),
             (Field::CtL3Proto, c.orig.family.into()),
             (Field::CtProto, c.orig.proto.into()),
             (Field::CtOrigSrc, c.orig.saddr),

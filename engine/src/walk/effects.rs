@@ -7,6 +7,7 @@ use crate::fact::{Fact, Taken};
 use crate::field::Field;
 use crate::host::Assumed;
 use crate::model::*;
+use crate::state::Zone;
 use crate::trace::Cause;
 
 impl Machine<'_> {
@@ -20,10 +21,7 @@ impl Machine<'_> {
                 self.notrack(rule);
                 None
             }
-            Effect::CtAttach(ct) => {
-                self.attach_template(ct, site);
-                None
-            }
+            Effect::CtAttach(ct) => self.attach_template(ct, site),
             Effect::Log { .. } | Effect::Dup { .. } | Effect::Offload { .. } | Effect::Strip(_) => None,
             Effect::SetMap { lookup, mark, prio, .. } => {
                 self.ipset_map(rule, *lookup, *mark, *prio);
@@ -45,21 +43,28 @@ impl Machine<'_> {
         }
     }
 
-    /// A `CT` target's template; ignored once the packet has a connection or is untracked.
-    fn attach_template(&mut self, ct: &CtAttach, site: u32) {
-        if self.attached.is_some() || self.packet.or_zero(Field::CtState) & crate::field::ct_state::UNTRACKED != 0 {
-            return;
+    /// A `CT` target's template; ignored once the packet has one, or a connection, or is untracked. A zone that has no number, because
+    /// a map does not have the key, makes the rule miss.
+    fn attach_template(&mut self, ct: &CtAttach, site: u32) -> Option<RuleEnd> {
+        let zone = match ct.zone {
+            Some(z) => match self.value(site, z.zone) {
+                Some(number) => Some((number, [z.orig, z.reply])),
+                None => return Some(RuleEnd::Miss),
+            },
+            None => None,
+        };
+        let untracked = self.packet.or_zero(Field::CtState) & crate::field::ct_state::UNTRACKED != 0;
+        if self.attached.is_some() || self.template.set || untracked {
+            return None;
         }
-        if let Some(z) = ct.zone
-            && z.orig
-            && let Some(zone) = self.value(site, z.zone)
-        {
-            self.template.zone = zone as u16;
+        if let Some((number, counts)) = zone {
+            self.template.zone = Zone { id: number as u16, counts };
         }
         if let Some(helper) = ct.helper {
             self.template.helper = super::conntrack::helper_value(self.world.model.name(helper));
         }
         self.template.set = true;
+        None
     }
 
     /// xt TPROXY accepts when a socket is there and drops when not; nft's goes on, or misses.

@@ -11,7 +11,7 @@ use crate::fact::Fact;
 use crate::field::{Field, Value, address, ct_state, ct_status, device, device_name, to_address};
 use crate::model::{ChainId, Hook, Nat, NatKind, RuleId, Verdict};
 use crate::packet::Got;
-use crate::state::Tuple;
+use crate::state::{Tuple, Zone};
 use crate::trace::{Cause, Event, Fate, Step};
 
 /// What a mapping may choose from (`struct nf_nat_range2`).
@@ -225,12 +225,12 @@ impl Machine<'_> {
     }
 
     /// Whether another connection has the answers to this tuple already.
-    fn is_used(&self, tuple: Tuple, zone: u16) -> bool {
+    fn is_used(&self, tuple: Tuple, zone: Zone) -> bool {
         self.state.conns.find(tuple.inverse(), zone).is_some()
     }
 
     /// `get_unique_tuple`: the address, then the port.
-    fn unique_tuple(&mut self, manip: Manip, range: Range, orig: Tuple, zone: u16) -> Tuple {
+    fn unique_tuple(&mut self, manip: Manip, range: Range, orig: Tuple, zone: Zone) -> Tuple {
         let randomised = range.random || range.fully_random;
         if manip == Manip::Src && !randomised {
             if in_range(orig, range) && !self.is_used(orig, zone) {
@@ -269,7 +269,7 @@ impl Machine<'_> {
     }
 
     /// A port that the kernel picks at random: the original one stands for it, as a listed assumption.
-    fn random_port(&mut self, manip: Manip, range: Range, tuple: Tuple, zone: u16) -> Tuple {
+    fn random_port(&mut self, manip: Manip, range: Range, tuple: Tuple, zone: Zone) -> Tuple {
         let Some((lo, hi)) = port_range(manip, range, tuple) else { return tuple };
         let mut out = tuple;
         if !(lo..=hi).contains(&port_of(out, manip)) {
@@ -284,14 +284,16 @@ impl Machine<'_> {
     }
 
     /// SNAT reuses the address that another connection of the same source got.
-    fn existing_mapping(&self, orig: Tuple, range: Range, zone: u16) -> Option<Tuple> {
+    fn existing_mapping(&self, orig: Tuple, range: Range, zone: Zone) -> Option<Tuple> {
         let same =
             |t: &Tuple| (t.saddr, t.sport, t.proto, t.family) == (orig.saddr, orig.sport, orig.proto, orig.family);
-        self.state.conns.iter().filter(|(_, c)| c.zone == zone && same(&c.orig)).find_map(|(_, c)| {
-            let mapped = c.reply.inverse();
-            let tuple = Tuple { saddr: mapped.saddr, sport: mapped.sport, ..orig };
-            (in_range(tuple, range) && !self.is_used(tuple, zone)).then_some(tuple)
-        })
+        self.state.conns.iter().filter(|(_, c)| c.zone.number(false) == zone.number(false) && same(&c.orig)).find_map(
+            |(_, c)| {
+                let mapped = c.reply.inverse();
+                let tuple = Tuple { saddr: mapped.saddr, sport: mapped.sport, ..orig };
+                (in_range(tuple, range) && !self.is_used(tuple, zone)).then_some(tuple)
+            },
+        )
     }
 
     /// `nf_nat_packet`: rewrites the packet as the connection says.
@@ -362,7 +364,7 @@ fn in_range(t: Tuple, range: Range) -> bool {
 }
 
 /// `find_best_ips_proto`: the address of a range by a hash of the source.
-fn with_address(manip: Manip, range: Range, orig: Tuple, zone: u16) -> Tuple {
+fn with_address(manip: Manip, range: Range, orig: Tuple, zone: Zone) -> Tuple {
     let Some((lo, hi)) = range.addr else { return orig };
     let old = if manip == Manip::Src { orig.saddr } else { orig.daddr };
     let new = if range.prefix {
@@ -373,16 +375,16 @@ fn with_address(manip: Manip, range: Range, orig: Tuple, zone: u16) -> Tuple {
     } else if orig.family == 10 {
         pick6(orig, (lo, hi), zone, range.persistent)
     } else {
-        let seed = if range.persistent { 0 } else { (orig.daddr as u32).swap_bytes() ^ u32::from(zone) };
+        let seed = if range.persistent { 0 } else { (orig.daddr as u32).swap_bytes() ^ u32::from(zone.id) };
         let hash = jhash2(&[(orig.saddr as u32).swap_bytes(), 0, 0, 0], seed);
         lo + scale(hash, (hi.saturating_sub(lo) as u32).saturating_add(1))
     };
     if manip == Manip::Src { Tuple { saddr: new, ..orig } } else { Tuple { daddr: new, ..orig } }
 }
 
-fn pick6(orig: Tuple, (lo, hi): (Value, Value), zone: u16, persistent: bool) -> Value {
+fn pick6(orig: Tuple, (lo, hi): (Value, Value), zone: Zone, persistent: bool) -> Value {
     let dst = words6(orig.daddr);
-    let mut hash = jhash2(&words6(orig.saddr), if persistent { 0 } else { dst[3] ^ u32::from(zone) });
+    let mut hash = jhash2(&words6(orig.saddr), if persistent { 0 } else { dst[3] ^ u32::from(zone.id) });
     let word = |v: Value, i: u32| (v >> (96 - 32 * i)) as u32;
     let (mut out, mut full): (Value, bool) = (0, false);
     for i in 0..4 {
@@ -428,8 +430,8 @@ mod tests {
     #[test]
     fn netmap_keeps_the_host_part() {
         let range = Range { addr: Some((0xac10_0500, 0xac10_05ff)), prefix: true, ..Range::default() };
-        assert_eq!(with_address(Manip::Dst, range, tuple(1, 1), 0).daddr, 0xac10_0502);
-        assert_eq!(with_address(Manip::Src, range, tuple(0x0102_0304, 1), 0).saddr, 0xac10_0504);
+        assert_eq!(with_address(Manip::Dst, range, tuple(1, 1), Zone::default()).daddr, 0xac10_0502);
+        assert_eq!(with_address(Manip::Src, range, tuple(0x0102_0304, 1), Zone::default()).saddr, 0xac10_0504);
     }
 
     #[test]

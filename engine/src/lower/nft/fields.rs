@@ -160,7 +160,7 @@ rows! {
     "ct original daddr" f(CtOrigDst), Any, CT;
     "ct original proto-src" f(CtOrigSport), Port, CT;
     "ct original proto-dst" f(CtOrigDport), Port, CT;
-    "ct original zone" f(CtZone), Int, CT;
+    "ct original zone" f(CtOrigZone), Int, CT;
     "ct reply bytes" f(CtReplBytes), Wide, CT;
     "ct reply packets" f(CtReplPackets), Wide, CT;
     "ct reply avgpkt" Source::Average(&[CtReplBytes], &[CtReplPackets]), Wide, CT;
@@ -174,7 +174,7 @@ rows! {
     "ct reply daddr" f(CtReplDst), Any, CT;
     "ct reply proto-src" f(CtReplSport), Port, CT;
     "ct reply proto-dst" f(CtReplDport), Port, CT;
-    "ct reply zone" f(CtZone), Int, CT;
+    "ct reply zone" f(CtReplZone), Int, CT;
     "rt classid" f(Realm), Group, NONE;
     "rt nexthop" f(RtNexthop), Any, NONE;
     "rt ip nexthop" f(RtNexthop), Ip4, NONE;
