@@ -1,7 +1,7 @@
 """The kinds of cases, each a line of one table: what makes a case of it from a seed."""
 import re
 
-from . import gen_clock, gen_iptables, gen_mixed, gen_nft, gen_route, gen_sets, gen_state, gen_wide, stories
+from . import gen_clock, gen_ext6, gen_iptables, gen_mixed, gen_nft, gen_route, gen_sets, gen_state, gen_wide, gen_zone, stories
 
 KINDS = {
     "ipt-nft4": lambda seed: gen_iptables.generate(seed, "ip", "iptables-nft"),
@@ -17,6 +17,8 @@ KINDS = {
     "clock": gen_clock.generate,
     "route": gen_route.generate,
     "sets": gen_sets.generate,
+    "zone": gen_zone.generate,
+    "ext6": gen_ext6.generate,
     "mixed": gen_mixed.generate,
     "state": gen_state.generate,
 }
