@@ -94,7 +94,9 @@ impl Host {
             return Ok(true);
         }
         let mark = if options.valid_mark { q.mark } else { 0 };
-        let query = FibQuery { mark, ..reverse(q) };
+        // IPv4's match does not tell policy rules the protocol (`ipt_rpfilter.c`).
+        let proto = if q.src.is_ipv6() { q.proto } else { 0 };
+        let query = FibQuery { mark, proto, ..reverse(q) };
         let Fib::Route { route, .. } = self.fib(&query, assumed)? else { return Ok(false) };
         Ok(match (route.kind, q.src) {
             (RouteKind::Unicast, _) => options.loose || route.uses(q.iif),
@@ -114,7 +116,7 @@ impl Host {
         }
         let mut query = if ask.of_source { reverse(q) } else { FibQuery { src: usable(q.src), ..q.fib(q.dst) } };
         query.mark = if ask.mark { q.mark } else { 0 };
-        query.iif = None;
+        (query.iif, query.sport, query.dport) = (None, None, None);
         if unresolved(query.dst) {
             query.oif = Some(ask.by.unwrap_or(q.iif));
         }
@@ -140,7 +142,9 @@ pub(super) fn has_custom_routing(parts: &Parts) -> bool {
 /// The lookup of the way back.
 fn reverse<'a>(q: &InputQuery<'a>) -> FibQuery<'a> {
     let link_local = matches!(q.src, IpAddr::V6(a) if a.is_unicast_link_local());
-    FibQuery { src: usable(q.dst), iif: None, oif: link_local.then_some(q.iif), strict_iif: false, ..q.fib(q.src) }
+    let oif = link_local.then_some(q.iif);
+    let src = usable(q.dst);
+    FibQuery { src, iif: None, oif, strict_iif: false, sport: None, dport: None, ..q.fib(q.src) }
 }
 
 /// A DHCP client's first packets have no source to check.
