@@ -22,7 +22,10 @@ pub(super) fn at(view: View, base: Base, offset: u32, bits: u32) -> Eval {
     let start = match base {
         Base::Network => 0,
         Base::Transport => image.transport,
-        Base::Inner => image.payload,
+        Base::Inner => match inner(view.packet, &image) {
+            Some(start) => start,
+            None => return Eval::Absent,
+        },
         Base::Link => return Eval::Absent,
     };
     match image.bits(start, offset as usize, bits as usize) {
@@ -33,6 +36,22 @@ pub(super) fn at(view: View, base: Base, offset: u32, bits: u32) -> Eval {
             Some(_) => Eval::Value(0),
             None => open(),
         },
+    }
+}
+
+/// Where nft sees what a packet carries (`nft_payload_inner_offset`): behind TCP, UDP and GRE, and in IPIP.
+fn inner(p: &Packet, image: &image::Image) -> Option<usize> {
+    match p.or_zero(Field::Proto) {
+        _ if p.is_later_fragment() => None,
+        6 | 17 => Some(image.payload),
+        4 => Some(image.transport),
+        47 => {
+            let flags = image.bits(image.transport, 0, 16).ok()?;
+            let optional = [0x8000, 0x2000, 0x1000].iter().filter(|bit| flags & **bit != 0).count();
+            let version = flags & 7;
+            (version == 0).then_some(image.transport + 4 + 4 * optional)
+        }
+        _ => None,
     }
 }
 

@@ -8,6 +8,7 @@ mod bridge;
 mod chain;
 mod conntrack;
 mod effects;
+mod fragment;
 mod ipset;
 mod nat;
 mod ops;

@@ -7,7 +7,7 @@ use super::chain::ChainEnd;
 use super::options::OTHER_DEVICE;
 use super::route::Input;
 use crate::fact::Fact;
-use crate::field::{Field, Value, ct_state, device, device_name};
+use crate::field::{Field, Value, device, device_name};
 use crate::model::{ChainId, ChainKind, Entry, Hook, HookKey};
 use crate::packet::{Got, Packet};
 use crate::trace::{Cause, Decision, Event, Fate, Step};
@@ -351,20 +351,6 @@ impl Machine<'_> {
         let accepts = self.world.host.accepts_source_routes(&device_name(self.known(Field::Iif)), &mut assumed);
         self.note_assumed(assumed);
         accepts
-    }
-
-    fn is_fragment(&self) -> bool {
-        self.packet.is_later_fragment() || self.packet.or_zero(Field::FragFlags) & 1 != 0
-    }
-
-    /// Fragments wait for the others where connection tracking is on.
-    fn defragment(&mut self) -> Result<(), Fate> {
-        let untracked = self.packet.or_zero(Field::CtState) & ct_state::UNTRACKED != 0;
-        if !self.is_fragment() || untracked {
-            return Ok(());
-        }
-        let why = "it is a fragment: conntrack holds it until the others are there; the whole packet goes on alone";
-        Err(Fate::DropInHook { hook: self.hook, why: why.to_string() })
     }
 }
 
