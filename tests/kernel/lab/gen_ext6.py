@@ -6,7 +6,7 @@ import random
 from .gen_packets import PORTS, gen_packet
 
 # Protocol number and bytes of headers that a stack lets through; the first byte is filled in.
-HEADERS = [(0, "00000104" + "00000000"), (0, "00011e04aabbccdd" + "0106" + "00" * 6), (60, "00000104" + "00000000"), (60, "0000" + "000000000000"), (43, "00000400" + "00000000"),
+HEADERS = [(0, "00000104" + "00000000"), (0, "00011e06aabbccddeeff" + "010400000000"), (60, "00000104" + "00000000"), (60, "0000" + "000000000000"), (43, "00000400" + "00000000"),
            (43, "00020200" + "00000000" + "fd0000420000000000000000000000" + "59")]
 
 
@@ -31,7 +31,7 @@ def match(r, p):
                      "frag more-fragments 1", "frag frag-off 1", "frag frag-off != 0", "frag nexthdr tcp", "frag id 1", "rt type %d" % r.choice([0, 2, 4]), "rt seg-left 0",
                      "hbh hdrlength %d" % r.choice([0, 1]), "dst nexthdr udp", "dst hdrlength 0", "meta l4proto %s" % r.choice(["tcp", "udp", "ipv6-icmp", "51", "44"]),
                      "tcp dport %d" % port, "udp dport %d" % port, "th dport %d" % port, "tcp flags syn", "meta length %s" % r.choice(["120", "> 150"]), "@th,16,16 %d" % port,
-                     "@nh,48,8 %d" % r.choice([0, 6, 44]), "@nh,320,8 %d" % r.choice([6, 17, 44]), "ct state %s" % r.choice(["new", "invalid", "untracked"]), "icmpv6 type echo-request",
+                     "@nh,320,8 %d" % r.choice([6, 17, 44]), "ct state %s" % r.choice(["new", "invalid", "untracked"]), "icmpv6 type echo-request",
                      "ip6 length %s" % r.choice(["80", "> 100"]), "@ih,0,16 0x4e54"])
 
 

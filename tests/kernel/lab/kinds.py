@@ -26,7 +26,7 @@ KINDS = {
 STORIES = "story"
 
 # Conditions that nft 1.0.6 leaves out of its listing.
-UNLISTED = ("ct original l3proto ipv4 ", "ct reply l3proto ipv4 ", "ct l3proto ipv4 ", "meta protocol ip ", "meta iiftype ether ")
+UNLISTED = ("ct original l3proto ipv4 ", "ct reply l3proto ipv4 ", "ct l3proto ipv4 ", "meta protocol ip ", "meta iiftype ether ", "ether type vlan ")
 UNLISTED_BEFORE_RESET = re.compile(r"meta nfproto ipv[46] (meta l4proto tcp reject)")
 
 

@@ -520,6 +520,7 @@ class Lab:
             # Policy rules ask for what an ordinary socket knows: its source and type of service.
             s.setsockopt(*((41, 78) if v6 else (0, 15)), 1)
             s.setsockopt(*((41, 67) if v6 else (0, 1)), pkt.get("tos", 0))
+            s.setsockopt(socket.SOL_SOCKET, 12, 0)  # SO_PRIORITY, which IP_TOS changes
             s.bind((pkt["saddr"], 0))
             s.sendto(b, (pkt["daddr"], 0))
         except OSError as e:
