@@ -218,11 +218,20 @@ fn is_derived(field: Field) -> bool {
     )
 }
 
-/// A packet's length as the kernel holds it (`skb->len`): at egress its Ethernet header is part of it.
+/// A packet's length as the kernel holds it (`skb->len`): at egress its Ethernet header is part of it. A tunnel's device has none.
 pub fn seen_length(view: View) -> Value {
     const ETHERNET: Value = 14;
-    view.packet.or_zero(Field::Length) + if view.hook == Hook::Egress { ETHERNET } else { 0 }
+    let framed = view.hook == Hook::Egress
+        && match read(view, Field::OifType) {
+            Eval::Value(kind) => matches!(kind, ARPHRD_ETHER | ARPHRD_LOOPBACK),
+            Eval::Absent | Eval::Ask(_) => true,
+        };
+    view.packet.or_zero(Field::Length) + if framed { ETHERNET } else { 0 }
 }
+
+/// Device types whose frames have an Ethernet header.
+const ARPHRD_ETHER: Value = 1;
+const ARPHRD_LOOPBACK: Value = 772;
 
 /// The value of a field.
 pub fn read(view: View, field: Field) -> Eval {
@@ -294,8 +303,8 @@ fn device_field(view: View, field: Field, of: Field) -> Eval {
 /// The ARPHRD number of a link type as `ip link` names it.
 fn arphrd(name: &str) -> Option<Value> {
     let known = [
-        ("ether", 1),
-        ("loopback", 772),
+        ("ether", ARPHRD_ETHER),
+        ("loopback", ARPHRD_LOOPBACK),
         ("ppp", 512),
         ("ipip", 768),
         ("tunnel6", 769),
