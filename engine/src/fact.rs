@@ -189,7 +189,7 @@ pub fn endpoints(packet: &Packet) -> u64 {
 }
 
 /// A field in words that a reader of dumps has not learned yet.
-fn field_words(field: Field) -> &'static str {
+pub(crate) fn field_words(field: Field) -> &'static str {
     match field {
         Field::Iif => "incoming device",
         Field::Oif => "outgoing device",

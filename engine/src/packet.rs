@@ -29,7 +29,7 @@ impl Got {
 }
 
 /// A packet with its metadata at one moment of its way.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Packet {
     lanes: [Value; FIELDS],
     filled: [Fill; FIELDS],
@@ -42,6 +42,8 @@ pub struct Packet {
 enum Fill {
     Absent,
     Known,
+    /// Nobody gave it: a default stands there.
+    Default,
     Unknown,
 }
 
@@ -66,15 +68,56 @@ impl Default for Packet {
     }
 }
 
+/// A default is as good as a value that was given.
+impl PartialEq for Packet {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes && self.changes(other).next().is_none()
+    }
+}
+
+impl Eq for Packet {}
+
 impl Packet {
     /// Reads a lane.
     #[inline]
     pub fn get(&self, field: Field) -> Got {
         match self.filled[field as usize] {
-            Fill::Known => Got::Value(self.lanes[field as usize]),
+            Fill::Known | Fill::Default => Got::Value(self.lanes[field as usize]),
             Fill::Absent => Got::Absent,
             Fill::Unknown => Got::Unknown,
         }
+    }
+
+    /// Reads a lane as a rule does, for which a default that nobody asked for yet is unknown.
+    #[inline]
+    pub fn told(&self, field: Field) -> Got {
+        match self.filled[field as usize] {
+            Fill::Known => Got::Value(self.lanes[field as usize]),
+            Fill::Absent => Got::Absent,
+            Fill::Default | Fill::Unknown => Got::Unknown,
+        }
+    }
+
+    /// Writes a default to a lane: its value for everyone, but one that has to be listed once a rule asks for it.
+    pub fn stand_in(&mut self, field: Field, value: Value) {
+        self.set(field, value);
+        self.filled[field as usize] = Fill::Default;
+    }
+
+    /// The default that stands in a lane.
+    pub fn default_of(&self, field: Field) -> Option<Value> {
+        (self.filled[field as usize] == Fill::Default).then(|| self.lanes[field as usize])
+    }
+
+    /// The same packet with its defaults taken for what was given.
+    #[must_use]
+    pub fn settled(mut self) -> Self {
+        for fill in &mut self.filled {
+            if *fill == Fill::Default {
+                *fill = Fill::Known;
+            }
+        }
+        self
     }
 
     /// The value of a lane, if it is present and known.
@@ -137,5 +180,16 @@ mod tests {
         assert_eq!(p.changes(&q).collect::<Vec<_>>(), [(Field::Dport, Got::Value(31002), Got::Unknown)]);
         q.put(Field::Dport, Got::Absent);
         assert_eq!(q.get(Field::Dport), Got::Absent);
+    }
+
+    #[test]
+    fn a_default_is_a_value_that_a_rule_has_to_ask_for() {
+        let (mut p, mut q) = (Packet::default(), Packet::default());
+        p.stand_in(Field::Ttl, 64);
+        q.set(Field::Ttl, 64);
+        assert_eq!((p.get(Field::Ttl), p.told(Field::Ttl)), (Got::Value(64), Got::Unknown));
+        assert_eq!((p.default_of(Field::Ttl), q.default_of(Field::Ttl)), (Some(64), None));
+        assert!(p == q);
+        assert_eq!(p.settled().told(Field::Ttl), Got::Value(64));
     }
 }

@@ -127,7 +127,7 @@ fn passes(model: &Model, test: Test, v: Value) -> bool {
 #[inline]
 pub fn fails(model: &Model, packet: &Packet, test: Test) -> Option<bool> {
     let field = compared(test).filter(|f| !is_derived(*f))?;
-    match packet.get(field) {
+    match packet.told(field) {
         Got::Value(v) => Some(!passes(model, test, v)),
         Got::Absent => Some(true),
         Got::Unknown => None,
@@ -242,7 +242,7 @@ pub fn read(view: View, field: Field) -> Eval {
         IifType if view.hook == Hook::Postrouting => device_field(view, field, Oif),
         IifIndex | IifType | IifGroup | IifKind | IbrName => device_field(view, field, Iif),
         OifIndex | OifType | OifGroup | OifKind | ObrName => device_field(view, field, Oif),
-        _ => match view.packet.get(field) {
+        _ => match view.packet.told(field) {
             Got::Value(v) => Eval::Value(v),
             Got::Absent => Eval::Absent,
             Got::Unknown => unknown(view, field),

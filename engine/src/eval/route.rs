@@ -60,7 +60,7 @@ impl Asker {
     pub fn output(&self) -> FibQuery<'_> {
         FibQuery {
             src: Some(self.src),
-            mark: self.mark,
+            mark: Some(self.mark),
             tos: self.tos,
             proto: self.proto,
             sport: self.sport,
@@ -160,7 +160,7 @@ pub(super) fn fib(view: View, fib: Fib) -> Eval {
 fn fib_type(view: View, fib: Fib, by: Option<&str>) -> Eval {
     let (addr, value) = address_of(view, fib.side);
     let asker = asker_of(view);
-    let mark = if fib.mark { asker.mark } else { 0 };
+    let mark = fib.mark.then_some(asker.mark);
     // IPv6 asks as if for a packet from the other end (`nft_fib6_flowi_init`); IPv4 looks for the address alone.
     let src =
         Some(if fib.side == Side::Src { asker.dst } else { asker.src }).filter(|a| a.is_ipv6() && !a.is_multicast());

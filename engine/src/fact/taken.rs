@@ -6,10 +6,11 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::{Fact, pin};
-use crate::field::Value;
+use super::{Fact, field_words, pin};
+use crate::field::{Field, Value};
 use crate::host::{Assumed, Family};
 use crate::model::Model;
+use crate::spec::flag_of;
 
 /// Something that was not in the inputs and that the answer takes for granted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -40,6 +41,15 @@ pub enum Taken {
         /// Why it is a sensible one.
         why: &'static str,
     },
+    /// A rule asked for what nobody gave.
+    Default {
+        /// The field.
+        field: Field,
+        /// What stands in for it.
+        value: Value,
+        /// The packet's family.
+        family: Value,
+    },
     /// Something about the host.
     Host(Assumed),
     /// In words already.
@@ -56,6 +66,7 @@ impl Taken {
                 why: (*why).into(),
                 flag: flag(fact, model, other.as_deref()).into(),
             },
+            Taken::Default { field, value, family } => of_packet(*field, field.print(*value, *family)),
             Taken::Host(assumed) => of_host(assumed),
             Taken::Told(assumption) => assumption.clone(),
         }
@@ -71,6 +82,15 @@ fn flag(fact: &Fact, model: &Model, other: Option<&str>) -> String {
         _ => other.unwrap_or("ask"),
     };
     pin(&fact.key(model), answer)
+}
+
+fn of_packet(field: Field, value: String) -> Assumption {
+    Assumption {
+        fact: field_words(field).into(),
+        value: value.into(),
+        why: "not given; a rule asks for it".into(),
+        flag: flag_of(field).into(),
+    }
 }
 
 fn of_host(assumed: &Assumed) -> Assumption {
@@ -97,6 +117,8 @@ fn of_host(assumed: &Assumed) -> Assumption {
         Assumed::NotJoined(group, dev) => {
             (format!("group {group} on {dev}").into(), "not joined".into(), "`ip maddr` is no input", "".into())
         }
+        // Asked for as a field, which is listed itself.
+        Assumed::Packet(field) => return of_packet(*field, "as given".to_string()),
     };
     Assumption { fact, value, why: why.into(), flag }
 }

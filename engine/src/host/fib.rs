@@ -15,8 +15,8 @@ pub struct FibQuery<'a> {
     pub dst: IpAddr,
     /// Source, if it is chosen already.
     pub src: Option<IpAddr>,
-    /// Mark.
-    pub mark: u32,
+    /// The packet's mark; `None` where the lookup does not take it: 0.
+    pub mark: Option<u32>,
     /// The whole type-of-service byte.
     pub tos: u8,
     /// Device it came in by; `None`: generated here.
@@ -41,7 +41,7 @@ impl FibQuery<'_> {
         FibQuery {
             dst,
             src: None,
-            mark: 0,
+            mark: None,
             tos: 0,
             iif: None,
             oif: None,
@@ -142,7 +142,11 @@ impl Host {
         let rules = self.rules(family, assumed);
         let mut from = 0;
         for rule in rules {
-            if rule.priority < from || !rule.matches(query) {
+            if rule.priority < from {
+                continue;
+            }
+            rule.note_asked(query, assumed);
+            if !rule.matches(query) {
                 continue;
             }
             let error = |errno| Ok(Fib::Error { errno, by: By::Rule(rule.priority) });

@@ -41,7 +41,7 @@ impl<'a> InputQuery<'a> {
     pub(super) fn fib(&self, dst: IpAddr) -> FibQuery<'a> {
         FibQuery {
             src: Some(self.src),
-            mark: self.mark,
+            mark: Some(self.mark),
             tos: self.tos,
             iif: Some(self.iif),
             proto: self.proto,

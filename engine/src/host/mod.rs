@@ -48,6 +48,8 @@ use std::sync::Arc;
 use nettrace_grammar::{Diagnostic, Source};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::field::Field;
+
 pub use addr::{Address, Scope};
 pub use addrtype::{AddrType6, FibType};
 pub use bridge::{BridgePort, FdbEntry, PortLookup};
@@ -148,6 +150,8 @@ pub enum Assumed {
     Local(IpAddr, bool),
     /// The group was not joined on the device.
     NotJoined(IpAddr, Dev),
+    /// What the packet has in this field, which a policy rule asked for.
+    Packet(Field),
 }
 
 /// One kind of input about the host.

@@ -14,7 +14,8 @@ use serde_json::Value;
 use super::fib::FibQuery;
 use super::link::group_number;
 use super::route::{as_text, prefix, tos};
-use super::{Dev, Family, Parts, Table, json, text};
+use super::{Assumed, Dev, Family, Parts, Table, json, text};
+use crate::field::Field;
 
 /// What a rule does with a packet that fits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,13 +140,29 @@ impl PolicyRule {
             && within(self.dst, Some(q.dst))
             && self.iif.as_deref().is_none_or(|iif| iif == q.iif.unwrap_or("lo"))
             && self.oif.as_deref().is_none_or(|oif| q.oif == Some(oif))
-            && self.mark.is_none_or(|(value, mask)| (value ^ q.mark) & mask == 0)
+            && self.mark.is_none_or(|(value, mask)| (value ^ q.mark.unwrap_or(0)) & mask == 0)
             && (self.tos == 0 || (self.tos ^ q.tos) & LEGACY_TOS == 0)
             && self.dscp.is_none_or(|dscp| dscp == q.tos >> 2)
             && self.uids.as_ref().is_none_or(|uids| uids.contains(&q.uid))
             && self.proto.is_none_or(|proto| proto == q.proto)
             && port(&self.sports, q.sport)
             && port(&self.dports, q.dport)
+    }
+
+    /// Notes what only the packet tells: its mark and type of service, where nothing else keeps the rule from matching.
+    pub(super) fn note_asked(&self, q: &FibQuery, assumed: &mut Vec<Assumed>) {
+        let mut note = |field| {
+            let asked = Assumed::Packet(field);
+            if !assumed.contains(&asked) {
+                assumed.push(asked);
+            }
+        };
+        if q.mark.is_some() && self.mark.is_some_and(|(mark, _)| self.selects(&FibQuery { mark: Some(mark), ..*q })) {
+            note(Field::Mark);
+        }
+        if self.tos != 0 && self.selects(&FibQuery { tos: self.tos, ..*q }) {
+            note(Field::Tos);
+        }
     }
 
     /// Whether it is one of those that a host starts with.

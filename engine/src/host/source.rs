@@ -60,7 +60,7 @@ impl Host {
         let vmark = q.mark != 0 && self.conf4(q.iif, Conf4::SrcValidMark, Combine::Or, assumed) > 0;
         let query = FibQuery {
             src: Some(dst),
-            mark: if vmark { q.mark } else { 0 },
+            mark: vmark.then_some(q.mark),
             iif: Some(oif.unwrap_or("lo")),
             sport: q.dport,
             dport: q.sport,
@@ -93,7 +93,7 @@ impl Host {
         if self.is_loopback(q.iif) || skips_check(q) || (q.src.is_ipv6() && q.src.is_unspecified()) {
             return Ok(true);
         }
-        let mark = if options.valid_mark { q.mark } else { 0 };
+        let mark = options.valid_mark.then_some(q.mark);
         // IPv4's match does not tell policy rules the protocol (`ipt_rpfilter.c`).
         let proto = if q.src.is_ipv6() { q.proto } else { 0 };
         let query = FibQuery { mark, proto, ..reverse(q) };
@@ -115,7 +115,7 @@ impl Host {
             return Ok(Some(q.iif.into()));
         }
         let mut query = if ask.of_source { reverse(q) } else { FibQuery { src: usable(q.src), ..q.fib(q.dst) } };
-        query.mark = if ask.mark { q.mark } else { 0 };
+        query.mark = ask.mark.then_some(q.mark);
         (query.iif, query.sport, query.dport) = (None, None, None);
         if unresolved(query.dst) {
             query.oif = Some(ask.by.unwrap_or(q.iif));

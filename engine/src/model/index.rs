@@ -68,7 +68,7 @@ impl Index {
         let Some(index) = place.and_then(|place| self.chains.get(place as usize)) else { return Some(from) };
         let mut best = after(&index.generic, from);
         for lane in &index.lanes {
-            let list = match packet.get(lane.field) {
+            let list = match packet.told(lane.field) {
                 _ if lane.v4 && packet.family() != 2 => return Some(from),
                 Got::Value(v) => index.exact.get(&(*lane, v)),
                 // A strict comparison with an absent value fails.

@@ -109,6 +109,14 @@ impl Completer<'_> {
         self.packet.set(field, value.into());
     }
 
+    /// What was given, or a default that is listed where a rule asks for it.
+    fn set_or(&mut self, field: Field, given: Option<impl Into<Value>>, default: impl Into<Value>) {
+        match given {
+            Some(value) => self.packet.set(field, value.into()),
+            None => self.packet.stand_in(field, default.into()),
+        }
+    }
+
     fn protocol(&mut self) -> Result<(), SpecError> {
         let number = match &self.spec.proto {
             Some(name) => protocol_number(name)?,
@@ -204,9 +212,7 @@ impl Completer<'_> {
     }
 
     fn devices(&mut self) -> Result<(), SpecError> {
-        for field in
-            [Field::Iif, Field::Oif, Field::SdifName, Field::Mark, Field::Priority, Field::NfTrace, Field::PktType]
-        {
+        for field in [Field::Iif, Field::Oif, Field::SdifName, Field::Priority, Field::NfTrace, Field::PktType] {
             self.set(field, 0u8);
         }
         for field in [Field::Ipsec, Field::IpsecReqid, Field::IpsecSpi, Field::OsfName] {
@@ -354,8 +360,8 @@ impl Completer<'_> {
             flags = 2;
         }
         self.set(Field::TcpFlags, flags);
-        self.set(Field::TcpSeq, self.spec.seq.unwrap_or(0));
-        self.set(Field::TcpAck, self.spec.ack_seq.unwrap_or(0));
+        self.set_or(Field::TcpSeq, self.spec.seq, 0u8);
+        self.set_or(Field::TcpAck, self.spec.ack_seq, 0u8);
         self.set(Field::TcpWindow, 64240u16);
         if let Some(mss) = self.spec.mss {
             self.set(Field::TcpMss, mss);
@@ -371,7 +377,7 @@ impl Completer<'_> {
         }
         self.set(Field::IcmpType, kind);
         self.set(Field::IcmpCode, self.spec.icmp_code.unwrap_or(0));
-        self.set(Field::IcmpId, self.spec.icmp_id.unwrap_or(1));
+        self.set_or(Field::IcmpId, self.spec.icmp_id, 1u8);
         self.set(Field::IcmpSeq, 1u8);
     }
 
@@ -387,12 +393,12 @@ impl Completer<'_> {
         let ip = if six { 40 } else { 20 + ip_options.len() as Value };
         let before = ip + ext_headers.iter().map(|h| h.1.len() as Value).sum::<Value>();
         let shortest = before + header + payload.as_ref().map_or(0, |p| p.len() as Value);
-        let length = self.spec.length.map_or(shortest, Value::from);
-        self.set(Field::Length, length);
-        self.set(Field::ThLength, length.saturating_sub(before));
+        let behind = |length: Value| length.saturating_sub(before);
+        self.set_or(Field::Length, self.spec.length, shortest);
+        self.set_or(Field::ThLength, self.spec.length.map(|l| behind(l.into())), behind(shortest));
         self.set(Field::IpHdrLen, ip);
-        self.set(Field::Ttl, self.spec.ttl.unwrap_or(64));
-        self.set(Field::Tos, self.spec.tos.unwrap_or(0));
+        self.set_or(Field::Ttl, self.spec.ttl, 64u8);
+        self.set_or(Field::Tos, self.spec.tos, 0u8);
         let more = self.spec.more_fragments.unwrap_or(false);
         self.set(Field::FragOffset, self.spec.frag_offset.unwrap_or(0));
         self.set(Field::FragFlags, if more { 1u8 } else { 2 });
@@ -401,7 +407,7 @@ impl Completer<'_> {
         self.set(Field::ExtHeaders, 0u8);
         headers::describe(&mut self.packet, &ext_headers);
         self.set(Field::FlowLabel, 0u8);
-        self.set(Field::Mark, self.spec.mark.unwrap_or(0));
+        self.set_or(Field::Mark, self.spec.mark, 0u8);
         self.set(Field::CtState, ct_state::INVALID);
         if let Some(mss) = max_segment(&tcp_options) {
             self.set(Field::TcpMss, mss);
@@ -445,7 +451,7 @@ impl Completer<'_> {
         self.set(Field::Cgroup, 0u8);
         // What `socket …` finds in OUTPUT is the sender itself.
         self.set(Field::SockTransparent, 0u8);
-        self.packet.put(Field::SockMark, self.packet.get(Field::Mark));
+        self.set_or(Field::SockMark, self.spec.mark, 0u8);
     }
 
     fn header_length(&self) -> Value {

@@ -10,9 +10,30 @@ mod reply;
 
 use serde::{Deserialize, Serialize};
 
+use crate::field::Field;
+
 pub use complete::{SpecError, Start, complete, protocol_number};
 pub use conns::{connection, connections, tcp_state};
 pub use reply::reply_to;
+
+/// What a description may leave out without a word, with the flag that gives it: a default stands in, and is listed where
+/// a rule asks for it. Nothing but an answer by hand gives those without a flag.
+const DEFAULTS: &[(Field, &str)] = &[
+    (Field::Ttl, "--ttl"),
+    (Field::Tos, "--tos"),
+    (Field::Length, "--length"),
+    (Field::ThLength, "--length"),
+    (Field::Mark, "--mark"),
+    (Field::SockMark, "--mark"),
+    (Field::TcpSeq, "seq in --packet"),
+    (Field::TcpAck, "ack_seq in --packet"),
+    (Field::IcmpId, "--icmp-id"),
+];
+
+/// The flag that gives a field for which a default stands in.
+pub(crate) fn flag_of(field: Field) -> &'static str {
+    DEFAULTS.iter().find(|d| d.0 == field).map_or("", |d| d.1)
+}
 
 /// A protocol by name or number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

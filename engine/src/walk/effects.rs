@@ -124,7 +124,12 @@ impl Machine<'_> {
     /// What was taken for granted about the host becomes listed assumptions.
     pub(super) fn note_assumed(&mut self, list: Vec<Assumed>) {
         for assumed in list {
-            self.assume(Taken::Host(assumed));
+            match assumed {
+                Assumed::Packet(field) => {
+                    self.field(field);
+                }
+                other => self.assume(Taken::Host(other)),
+            }
         }
     }
 }

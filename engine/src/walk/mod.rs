@@ -68,7 +68,7 @@ pub fn walk(world: World, start: &Start, state: &mut State, ask: &mut dyn Choose
     m.store_connection();
     m.events.push(Event::Fate(fate));
     m.ask.spent(m.steps, m.events.len() as u64);
-    Trace { start: start.packet.clone(), events: m.events, given: start.assumptions.clone(), taken: m.taken }
+    Trace { start: start.packet.clone().settled(), events: m.events, given: start.assumptions.clone(), taken: m.taken }
 }
 
 /// The state of one walk.
@@ -129,7 +129,10 @@ impl Machine<'_> {
     fn write(&mut self, field: Field, new: Got, by: Cause) {
         let old = self.packet.get(field);
         if old != new {
-            self.packet.put(field, new);
+            match (new, by, self.packet.default_of(field)) {
+                (Got::Value(v), Cause::Step(_), Some(_)) => self.packet.stand_in(field, v),
+                _ => self.packet.put(field, new),
+            }
             self.events.push(Event::Write { field, old, new, by });
         }
     }
@@ -147,6 +150,11 @@ impl Machine<'_> {
         if let Some(known) = self.facts.get(&fact) {
             return known;
         }
+        if let Fact::Field(field, _) = fact
+            && let Some(value) = self.packet.default_of(field)
+        {
+            return self.take_default(field, value);
+        }
         let model = self.world.model;
         let given = self.ask.given(&fact.key(model));
         let (pinned, typed) = (given.is_some(), given.and_then(|text| Some((fact.typed(text)?, text.to_string()))));
@@ -156,6 +164,13 @@ impl Machine<'_> {
         };
         self.facts.put(fact.clone(), value);
         self.events.push(Event::Answer { fact, value, label, assumed });
+        value
+    }
+
+    /// A rule asks for what a default stands for: now that is an assumption.
+    fn take_default(&mut self, field: Field, value: Value) -> Value {
+        self.packet.set(field, value);
+        self.assume(Taken::Default { field, value, family: self.packet.family() });
         value
     }
 
@@ -202,7 +217,7 @@ impl Machine<'_> {
 
     /// The value of a field, asking for it when it is unknown.
     fn field(&mut self, field: Field) -> Option<Value> {
-        match self.packet.get(field) {
+        match self.packet.told(field) {
             Got::Value(v) => Some(v),
             Got::Absent => None,
             Got::Unknown => Some(self.answer(eval::field_fact(&self.packet, field))).filter(|v| *v != eval::ABSENT),

@@ -5,7 +5,7 @@
 use super::Machine;
 use crate::eval::{self, Eval};
 use crate::fact::{Assumption, Options, Taken};
-use crate::field::Value;
+use crate::field::{Field, Value, ct_state};
 use crate::model::*;
 use crate::state::{Cell, StateKey};
 
@@ -72,7 +72,7 @@ impl Machine<'_> {
 
     /// A token bucket: full at first; holds while a token is left.
     fn bucket(&mut self, key: StateKey, rate: Rate) -> bool {
-        let cost = 1000 * if rate.bytes { eval::seen_length(self.view(self.site)) as u64 } else { 1 };
+        let cost = 1000 * if rate.bytes { self.length() } else { 1 };
         let full = rate.burst.max(1).saturating_mul(1000);
         let now = self.state.now;
         let (mut tokens, since) = match self.state.rules.get(&key) {
@@ -89,9 +89,15 @@ impl Machine<'_> {
         held
     }
 
+    /// How many bytes the packet counts for.
+    fn length(&mut self) -> u64 {
+        self.field(Field::Length);
+        eval::seen_length(self.view(self.site)) as u64
+    }
+
     /// Holds until a packet would exceed the quota; that one uses it up.
     fn quota(&mut self, key: StateKey, bytes: u64, used: u64) -> bool {
-        let length = eval::seen_length(self.view(self.site)) as u64;
+        let length = self.length();
         let used = match self.state.rules.get(&key) {
             Some(Cell::Count(n)) => *n,
             _ => used,
@@ -115,7 +121,7 @@ impl Machine<'_> {
     /// holds.
     fn recent(&mut self, key: StateKey, r: Recent) -> bool {
         let now = self.state.now;
-        let ttl = self.packet.or_zero(crate::field::Field::Ttl) as u8;
+        let ttl = if r.rttl { self.field(Field::Ttl) } else { self.packet.value(Field::Ttl) }.unwrap_or(0) as u8;
         let listed = match self.state.rules.get(&key) {
             Some(Cell::Hits(hits, seen)) if !r.rttl || *seen == ttl => Some(hits.clone()),
             _ => None,
