@@ -17,6 +17,7 @@ pub mod sets;
 pub mod spec;
 pub mod state;
 pub mod trace;
+mod tuple;
 pub mod visible;
 pub mod walk;
 pub mod whatif;

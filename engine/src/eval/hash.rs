@@ -32,10 +32,20 @@ fn draw(view: View, expr: ExprId, offset: u32) -> Eval {
     view.facts.get(&fact).map_or(Eval::Ask(fact), |v| Eval::Value(v + Value::from(offset)))
 }
 
-/// `jhash` where the seed is given; every other hash is a draw.
+/// The hashes that are computed, by the seed that the rule gives; every other one is a draw.
 pub(super) fn value(view: View, expr: ExprId) -> Eval {
     let Expr::Hash { kind, of, seed, modulus, offset } = view.world.model.expr(expr) else { return Eval::Absent };
     let modulus = modulus.max(1);
+    if let (HashKind::Hmark | HashKind::HmarkCt, Some(seed), Expr::Concat(list)) =
+        (kind, seed, view.world.model.expr(of))
+    {
+        let parts = &view.world.model.expr_lists[list.range()];
+        return match super::hmark::mark(view, kind, parts, seed, modulus) {
+            // The sum is one of 32 bits.
+            Eval::Value(v) => Eval::Value((v + Value::from(offset)) & 0xffff_ffff),
+            other => other,
+        };
+    }
     let values = match keys(view, &[of]) {
         Ok(v) => v,
         Err(e) => return e,

@@ -5,6 +5,7 @@
 
 mod bytes;
 mod hash;
+mod hmark;
 mod image;
 pub mod ipset;
 mod lookup;

@@ -105,8 +105,10 @@ pub enum HashKind {
     Symhash,
     /// `-m cluster`: Jenkins hash of the connection's original source.
     Cluster,
-    /// `HMARK`'s hash over the tuple.
+    /// `HMARK`'s hash of the packet's tuple; the operand is that of [`crate::eval`]'s `hmark`.
     Hmark,
+    /// The same of the connection's tuple (`--hmark-tuple ct`).
+    HmarkCt,
 }
 
 /// An expression.

@@ -158,11 +158,32 @@ impl Model {
             Expr::Numgen { random, modulus, offset } => {
                 format!("numgen {} mod {modulus} + {offset}", if random { "random" } else { "inc" })
             }
+            Expr::Hash { kind: HashKind::Hmark | HashKind::HmarkCt, of, modulus, .. } => {
+                format!("hmark({}) mod {modulus}", self.show_hmark(of, family))
+            }
             Expr::Hash { kind, of, modulus, .. } => {
                 format!("{kind:?}({}) mod {modulus}", self.show_expr(of, family)).to_lowercase()
             }
             Expr::Opaque(text) => format!("`{}`", self.text(text)),
         }
+    }
+
+    /// What an `HMARK` hashes: five fields, each with its mask; one whose mask is zero does not count.
+    fn show_hmark(&self, of: ExprId, family: Value) -> String {
+        let Expr::Concat(list) = self.expr(of) else { return String::new() };
+        let parts = &self.expr_lists[list.range()];
+        let masks: Vec<Value> =
+            parts.iter().filter_map(|e| if let Expr::Const(v) = self.expr(*e) { Some(v) } else { None }).collect();
+        let [saddr, daddr, proto, ports, _] = masks[..] else { return String::new() };
+        let address = ones(if family == 10 { 128 } else { 32 });
+        let masks =
+            [(saddr, address), (daddr, address), (proto, 0xff), (ports >> 16, 0xffff), (ports & 0xffff, 0xffff)];
+        let one = |(part, (mask, all)): (&ExprId, (Value, Value))| {
+            let name = self.show_expr(*part, family);
+            if mask & all == all { name } else { format!("({name} & {mask:#x})") }
+        };
+        let counted = parts.iter().zip(masks).filter(|(_, (mask, _))| *mask != 0);
+        counted.map(one).collect::<Vec<_>>().join(" . ")
     }
 
     /// The field that an expression reads, if it is one or a masked one.

@@ -2,13 +2,14 @@
 //!
 //! Left out: expectations, and the TCP window check, which [`super::window`] makes as far as it is certain.
 
-use super::{Machine, tuple, window};
+use super::{Machine, window};
 use crate::field::{Field, Value, ct_state, ct_status, device};
 use crate::host::SysctlKey;
 use crate::model::RuleId;
 use crate::packet::Got;
 use crate::state::{Conn, TcpState, Tuple, Zone};
 use crate::trace::{Cause, Step};
+use crate::tuple;
 
 /// What a `CT` target prepared.
 #[derive(Clone, Debug, Default)]

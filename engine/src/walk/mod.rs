@@ -17,7 +17,6 @@ mod path;
 mod reply;
 mod route;
 mod stateful;
-mod tuple;
 mod values;
 mod window;
 

@@ -7,7 +7,8 @@ use crate::eval::{self, Eval};
 use crate::fact::{Assumption, Options, Taken};
 use crate::field::{Field, Value, ct_state};
 use crate::model::*;
-use crate::state::{Cell, StateKey};
+use crate::state::{Cell, Conn, StateKey, TcpState, Tuple};
+use crate::tuple;
 
 impl Machine<'_> {
     /// Runs a stateful test; `false`: the rule misses.

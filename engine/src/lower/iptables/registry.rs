@@ -354,7 +354,7 @@ pub const TARGETS: &[&Extension] = &[
     &targets::rare::CLUSTERIP,
     &targets::rare::CONNSECMARK,
     &targets::rare::DNPT,
-    &targets::rare::HMARK,
+    &targets::hmark::HMARK,
     &targets::rare::IDLETIMER,
     &targets::rare::LED,
     &targets::rare::MIRROR,

@@ -2,6 +2,7 @@
 
 pub mod ct;
 pub mod header;
+pub mod hmark;
 pub mod log;
 pub mod mark;
 pub mod nat;

@@ -1,13 +1,13 @@
 //! Targets that few rulesets use: `AUDIT`, `LED`, `IDLETIMER`, `RATEEST`, `ULOG`, `SECMARK`, `CONNSECMARK`, `SYNPROXY`,
-//! `TCPOPTSTRIP`, `HMARK`, `SNPT`, `DNPT`, and `CLUSTERIP` and `MIRROR`, which are only kept as text.
+//! `TCPOPTSTRIP`, `SNPT`, `DNPT`, and `CLUSTERIP` and `MIRROR`, which are only kept as text.
 
 use crate::field::{Field, Value};
 use crate::lower::iptables::args::Given;
-use crate::lower::iptables::cx::{Bad, Cx, Lowered};
+use crate::lower::iptables::cx::{Cx, Lowered};
 use crate::lower::iptables::registry::{Extension, Opt, Status, flag, opt};
 use crate::lower::iptables::rule::spelled;
 use crate::lower::iptables::values;
-use crate::model::{Effect, Expr, ExprId, Family, HashKind, Op, ones};
+use crate::model::{Effect, Expr, Family, Op};
 
 const LONG: u64 = 0xffff_ffff;
 
@@ -116,52 +116,6 @@ pub const TCPOPTSTRIP: Extension = Extension::of_target("TCPOPTSTRIP", &[opt("--
     Ok(())
 })
 .protos(&[6]);
-
-const HMARK_OPTIONS: [Opt; 13] = [
-    opt("--hmark-tuple"),
-    opt("--hmark-mod").must(),
-    opt("--hmark-offset"),
-    opt("--hmark-src-prefix"),
-    opt("--hmark-dst-prefix"),
-    opt("--hmark-sport-mask"),
-    opt("--hmark-dport-mask"),
-    opt("--hmark-spi-mask"),
-    opt("--hmark-sport"),
-    opt("--hmark-dport"),
-    opt("--hmark-spi"),
-    opt("--hmark-proto-mask"),
-    opt("--hmark-rnd"),
-];
-
-/// `-j HMARK`.
-pub const HMARK: Extension = Extension::of_target("HMARK", &HMARK_OPTIONS, lower_hmark);
-
-fn lower_hmark(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Lowered {
-    let number = |name: &str| given.read(name, |t| values::number_to(t, LONG));
-    let modulus = number("--hmark-mod")?.filter(|m| *m > 0).ok_or_else(|| given.bad("`--hmark-mod` is at least 1"))?;
-    let (offset, seed) = (number("--hmark-offset")?.unwrap_or(0) as u32, number("--hmark-rnd")?.map(|s| s as u32));
-    let parts = hmark_parts(cx, given)?;
-    let of = cx.model.concat_expr(&parts);
-    let hash = Expr::Hash { kind: HashKind::Hmark, of, seed, modulus: modulus as u32, offset };
-    let hash = cx.model.push_expr(hash);
-    cx.set(Field::Mark, hash);
-    Ok(())
-}
-
-fn hmark_parts(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Result<Vec<ExprId>, Bad> {
-    let width = values::addr_bits(cx.family);
-    let family = cx.family;
-    let prefix = |name: &str| given.read(name, |t| values::mask(t, family)).map(|m| m.unwrap_or(ones(width)));
-    let mask = |name: &str, max| given.read(name, |t| values::number_to(t, max)).map(|m| m.unwrap_or(max));
-    let fields = [
-        (Field::Saddr, prefix("--hmark-src-prefix")?),
-        (Field::Daddr, prefix("--hmark-dst-prefix")?),
-        (Field::Sport, mask("--hmark-sport-mask", 0xffff)?.into()),
-        (Field::Dport, mask("--hmark-dport-mask", 0xffff)?.into()),
-        (Field::Proto, mask("--hmark-proto-mask", 0xff)?.into()),
-    ];
-    Ok(fields.map(|(field, mask)| cx.masked_expr(field, mask)).to_vec())
-}
 
 /// `-j SNPT`.
 pub const SNPT: Extension = Extension::of_target("SNPT", &NPT_OPTIONS, |cx, given| npt(cx, given, Field::Saddr)).v6();

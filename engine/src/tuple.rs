@@ -1,11 +1,11 @@
-//! A packet's tuple: what conntrack looks it up by.
+//! A packet's tuple: what conntrack looks it up by, and the one of the packet that an ICMP error quotes.
 
 use crate::field::{Field, Value};
-use crate::packet::Packet;
+use crate::packet::{Got, Packet};
 use crate::state::Tuple;
 
 /// The tuple of a packet.
-pub(super) fn of(p: &Packet) -> Tuple {
+pub(crate) fn of(p: &Packet) -> Tuple {
     let proto = p.or_zero(Field::Proto) as u8;
     let (sport, dport) = match proto {
         1 | 58 => (p.or_zero(Field::IcmpId), p.or_zero(Field::IcmpType) << 8 | p.or_zero(Field::IcmpCode)),
@@ -21,8 +21,26 @@ pub(super) fn of(p: &Packet) -> Tuple {
     }
 }
 
+/// Makes a packet one of this tuple.
+pub(crate) fn put(p: &mut Packet, t: Tuple) {
+    for (field, value) in [(Field::Saddr, t.saddr), (Field::Daddr, t.daddr), (Field::Proto, t.proto.into())] {
+        p.set(field, value);
+    }
+    let icmp = matches!(t.proto, 1 | 58);
+    let lanes: [(Field, u16, bool); 5] = [
+        (Field::Sport, t.sport, !icmp),
+        (Field::Dport, t.dport, !icmp),
+        (Field::IcmpId, t.sport, icmp),
+        (Field::IcmpType, t.dport >> 8, icmp),
+        (Field::IcmpCode, t.dport & 0xff, icmp),
+    ];
+    for (field, value, there) in lanes {
+        p.put(field, if there { Got::Value(value.into()) } else { Got::Absent });
+    }
+}
+
 /// The tuple of the packet that an ICMP error quotes, from its bytes (IP header first).
-pub(super) fn quoted(bytes: &[u8]) -> Option<Tuple> {
+pub(crate) fn quoted(bytes: &[u8]) -> Option<Tuple> {
     let version = bytes.first()? >> 4;
     let number = |b: &[u8]| b.iter().fold(0, |v: Value, x| v << 8 | Value::from(*x));
     let (family, proto, saddr, daddr, l4) = match version {
