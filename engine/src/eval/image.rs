@@ -1,6 +1,7 @@
 //! A packet's bytes, put together from its lanes: what `u32`, `bpf`, `string` and nft's raw payload read.
 //!
-//! Left out: checksums of layer 4 (zero here), and the payload where nobody gave one.
+//! Left out: what has no lane (checksums of layer 4, sequence numbers of ESP and AH, headers of other protocols: zero here),
+//! and the payload where nobody gave one.
 
 use crate::field::{Field, Value};
 use crate::packet::Packet;
@@ -108,16 +109,21 @@ fn layer4(p: &Packet, b: &mut Vec<u8>) {
             b.extend(word(p, Field::IcmpId));
             b.extend(word(p, Field::IcmpSeq));
         }
-        50 => b.extend(long(p, Field::Spi)),
+        50 => {
+            b.extend(long(p, Field::Spi));
+            b.extend([0; 4]);
+        }
         51 => {
             b.extend([0; 4]);
             b.extend(long(p, Field::Spi));
+            b.extend([0; 4]);
         }
         108 => {
             b.extend([0, 0]);
             b.extend(word(p, Field::Cpi));
         }
-        _ => {}
+        // A header of another kind: eight bytes, of which nothing is known.
+        _ => b.extend([0; 8]),
     }
 }
 

@@ -330,6 +330,8 @@ impl Completer<'_> {
         match self.packet.or_zero(Field::Proto) {
             6 | 17 | 33 | 132 | 136 => self.ports()?,
             1 | 58 => self.icmp(),
+            50 | 51 => self.packet.put(Field::Spi, Got::Unknown),
+            108 => self.packet.put(Field::Cpi, Got::Unknown),
             _ => {}
         }
         Ok(())
@@ -346,6 +348,11 @@ impl Completer<'_> {
         });
         self.set(Field::Sport, sport);
         self.set(Field::Dport, dport);
+        match self.packet.or_zero(Field::Proto) {
+            33 => self.packet.put(Field::DccpType, Got::Unknown),
+            132 => self.packet.put(Field::SctpVtag, Got::Unknown),
+            _ => {}
+        }
         if self.packet.or_zero(Field::Proto) != 6 {
             return Ok(());
         }
@@ -458,7 +465,8 @@ impl Completer<'_> {
         match self.packet.or_zero(Field::Proto) {
             6 => 20,
             1 | 17 | 58 | 136 => 8,
-            33 | 132 => 12,
+            33 | 51 | 132 => 12,
+            108 => 4,
             _ => 8,
         }
     }
