@@ -134,6 +134,8 @@ pub struct Conn {
     pub masq_oif: Value,
     /// When it began (ms of [`State::now`]).
     pub since: u64,
+    /// It was there before the first packet: `conntrack -L` tells it.
+    pub listed: bool,
     /// TCP windows seen in both directions.
     pub seen: [Seen; 2],
     /// Packets and bytes of both directions.

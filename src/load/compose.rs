@@ -7,7 +7,7 @@ use nettrace_engine::host::{self, Family as HostFamily, Part, Parts};
 use nettrace_engine::lower::{iptables as xt, nft_json};
 use nettrace_engine::model::{Dialect, Family, Model};
 use nettrace_engine::sets;
-use nettrace_engine::state::State;
+use nettrace_engine::state::{Conn, State};
 use nettrace_grammar::{Diagnostic, Source, Sources, ipset, iptables};
 
 use super::files::{Found, Input};
@@ -95,7 +95,7 @@ impl Composer {
             Kind::Conntrack => {
                 let (conns, diagnostics) = host::connections(source);
                 for conn in conns {
-                    self.state.conns.insert(conn);
+                    self.state.conns.insert(Conn { listed: true, ..conn });
                 }
                 self.diagnostics.extend(diagnostics);
             }

@@ -238,7 +238,10 @@ const ARPHRD_LOOPBACK: Value = 772;
 pub fn read(view: View, field: Field) -> Eval {
     use Field::*;
     match field {
-        SeenLength => Eval::Value(seen_length(view)),
+        SeenLength => match view.packet.told(Length) {
+            Got::Unknown => Eval::Ask(field_fact(view.packet, Length)),
+            _ => Eval::Value(seen_length(view)),
+        },
         // The kernel looks at the packet's device of the moment, which behind routing is the outgoing one.
         IifType if view.hook == Hook::Postrouting => device_field(view, field, Oif),
         IifIndex | IifType | IifGroup | IifKind | IbrName => device_field(view, field, Iif),

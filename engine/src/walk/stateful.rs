@@ -3,11 +3,11 @@
 //! Left out: the passing of time between packets of a replay, unless the caller moves the clock.
 
 use super::Machine;
-use crate::eval::{self, Eval};
+use crate::eval::{self, Eval, Tri, View};
 use crate::fact::{Assumption, Options, Taken};
 use crate::field::{Field, Value, ct_state};
 use crate::model::*;
-use crate::state::{Cell, Conn, StateKey, TcpState, Tuple};
+use crate::state::{Cell, Conn, StateKey, Tuple, Zone};
 use crate::tuple;
 
 impl Machine<'_> {
@@ -28,7 +28,14 @@ impl Machine<'_> {
                 self.recent(StateKey { site, key }, asked)
             }
             StatefulKind::Connlimit { count, key } => match self.keys(key) {
-                Some(key) => self.connlimit(StateKey { site, key }, *count),
+                Some(values) => {
+                    let place = StateKey { site, key: values };
+                    if !self.state.rules.contains_key(&place) {
+                        let listed = self.listed_connections(rule, key, &place.key);
+                        self.state.rules.insert(place.clone(), Cell::Conns(listed));
+                    }
+                    self.connlimit(place, *count)
+                }
                 None => return s.invert,
             },
             StatefulKind::Count => true,
@@ -40,7 +47,10 @@ impl Machine<'_> {
 
     /// Rule state is not in a dump: what follows from a fresh one is a listed assumption, and can be answered otherwise.
     fn settled(&mut self, rule: RuleId, kind: &StatefulKind, held: bool) -> bool {
-        let Some((name, words, fresh)) = state_words(kind) else { return held };
+        let Some((name, words, mut fresh)) = state_words(kind) else { return held };
+        if matches!(kind, StatefulKind::Connlimit { .. }) && self.state.conns.iter().any(|(_, c)| c.listed) {
+            fresh = "counted are connections of this run, and those of `conntrack -L` that fit the rule";
+        }
         let chain = self.world.model.chain_name(self.world.model.rule(rule).chain);
         let number = self.index + 1;
         let options = Options::yes_no().or_assume(held.into(), fresh);
@@ -153,13 +163,34 @@ impl Machine<'_> {
         held
     }
 
-    /// Holds while the key has at most `count` connections, this one counted. Those that ended since are not
-    /// (`nf_conncount.c`).
+    /// The connections of `conntrack -L` that this rule counts for a key: those whose first packet would have come as far
+    /// as this in the rule, and that are not over. (The kernel counts what a rule has seen; that it saw them is assumed.)
+    fn listed_connections(&self, rule: RuleId, key: &[ExprId], values: &[Value]) -> Vec<(Tuple, Zone)> {
+        let model = self.world.model;
+        let before = &model.ops[model.rule(rule).ops.start as usize..self.site as usize];
+        let untranslated = matches!(self.hook, Hook::Prerouting | Hook::Output);
+        let fits = |conn: &Conn| {
+            let mut packet = self.packet.clone();
+            let to = if untranslated { conn.orig } else { conn.reply.inverse() };
+            tuple::put(&mut packet, Tuple { daddr: to.daddr, dport: to.dport, ..conn.orig });
+            let view = View { packet: &packet, ..self.view(self.site) };
+            let fails = |op: &Op| matches!(op, Op::Test(test) if eval::decide(view, *test) == Tri::No);
+            eval::keys(view, key).is_ok_and(|k| k == values) && !before.iter().any(fails)
+        };
+        let all = self.state.conns.iter().map(|(_, conn)| conn);
+        let family = self.packet.family();
+        let listed = all.filter(|c| c.listed && self.state.conns.goes_on(c.orig, c.zone) && Value::from(c.orig.family) == family && fits(c));
+        listed.map(|c| (c.orig, c.zone)).collect()
+    }
+
+    /// Holds while the key has at most `count` connections, this one counted. Those that ended since are not; nor is one that
+    /// was answered already when the rule first sees it, where others came before it (`nf_conncount.c`).
     fn connlimit(&mut self, key: StateKey, count: u32) -> bool {
         let own = match &self.attached {
             Some(a) => (a.conn.orig, a.conn.zone),
-            None => (super::tuple::of(&self.packet), self.template.zone),
+            None => (tuple::of(&self.packet), self.template.zone),
         };
+        let first = self.attached.as_ref().is_none_or(|a| a.state != ct_state::ESTABLISHED);
         let mut list = match self.state.rules.get(&key) {
             Some(Cell::Conns(c)) => c.clone(),
             _ => Vec::new(),
@@ -170,7 +201,7 @@ impl Machine<'_> {
             met |= *c == own;
             met || self.state.conns.goes_on(c.0, c.1)
         });
-        if !met {
+        if !met && (first || list.is_empty()) {
             list.push(own);
         }
         let held = list.len() as u64 <= u64::from(count);
