@@ -12,7 +12,7 @@ use nettrace_engine::explain::whynot::{Inquiry, Miss};
 use nettrace_engine::explore::{Outcome, Outcomes};
 use nettrace_engine::fact::Assumption;
 use nettrace_engine::field::{Field, Value, device_name};
-use nettrace_engine::model::{ChainId, Model, RuleId, Verdict};
+use nettrace_engine::model::{ChainId, Dialect, Model, RuleId, Verdict};
 use nettrace_engine::packet::Got;
 use nettrace_engine::trace::{By, Fate, Trace};
 use nettrace_grammar::Sources;
@@ -367,7 +367,7 @@ fn fate_json(texts: Texts, fate: &Fate) -> Json {
             put("iif", json!(Some(*iif).filter(|v| *v != 0).map(device_name)));
         }
         Fate::Drop { hook, by } => {
-            put("kind", json!("drop"));
+            put("kind", json!(if unlogged(texts.model, by) { "drop_in_hook" } else { "drop" }));
             put("hook", json!(hook.name()));
             dropped_by(texts.model, by, &mut out);
         }
@@ -405,6 +405,11 @@ fn fate_json(texts: Texts, fate: &Fate) -> Json {
         }
     }
     Json::Object(out)
+}
+
+/// Whether the kernel's log has no event of the drop: a match of iptables-legacy refused the packet on the spot.
+fn unlogged(model: &Model, by: &By) -> bool {
+    matches!(by, By::Rule { base, hotdrop: true, .. } if model.table_of(*base).dialect == Dialect::Legacy)
 }
 
 fn dropped_by(model: &Model, by: &By, out: &mut Map<String, Json>) {

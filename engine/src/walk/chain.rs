@@ -197,6 +197,11 @@ impl Machine<'_> {
                 self.events.push(event(Verdict::Stolen));
                 return RuleEnd::End(fate);
             }
+            // nft's rule is logged with the drop that the match brought on; legacy's is not.
+            RuleEnd::End(fate @ Fate::Drop { .. }) if !legacy => {
+                self.events.push(event(Verdict::Drop));
+                return RuleEnd::End(fate);
+            }
             other => return other,
         };
         let at = self.events.len();
