@@ -7,8 +7,12 @@ use crate::fact::{Fact, Taken};
 use crate::field::Field;
 use crate::host::Assumed;
 use crate::model::*;
+use crate::packet::Got;
 use crate::state::Zone;
 use crate::trace::Cause;
+
+/// The kind of the TCP option "maximum segment size".
+const MSS: u8 = 2;
 
 impl Machine<'_> {
     /// Runs an effect; `None`: on to the next op.
@@ -22,7 +26,13 @@ impl Machine<'_> {
                 None
             }
             Effect::CtAttach(ct) => self.attach_template(ct, site),
-            Effect::Log { .. } | Effect::Dup { .. } | Effect::Offload { .. } | Effect::Strip(_) => None,
+            Effect::Log { .. } | Effect::Dup { .. } | Effect::Offload { .. } => None,
+            Effect::Strip(options) => {
+                if options.contains(&MSS) {
+                    self.write(Field::TcpMss, Got::Absent, Cause::Rule(rule));
+                }
+                None
+            }
             Effect::SetMap { lookup, mark, prio, .. } => {
                 self.ipset_map(rule, *lookup, *mark, *prio);
                 None
