@@ -187,6 +187,8 @@ impl Machine<'_> {
         let tuple = tuple::of(&self.packet);
         let conn = Conn { orig: tuple.inverse(), reply: tuple, ..Conn::default() };
         let error = matches!(tuple.proto, 1 | 58);
+        let status = if error { 0 } else { ct_status::EXPECTED };
+        let conn = Conn { orig: tuple.inverse(), reply: tuple, status, ..Conn::default() };
         self.attached = Some(Attached { conn, id: None, reply: true, state: ct_state::RELATED, error });
     }
 
@@ -373,10 +375,13 @@ impl Machine<'_> {
             (Field::CtReplPackets, c.packets[1].into()),
             (Field::CtReplBytes, c.bytes[1].into()),
         ];
+        // The helper is that of the connection which this one was expected by, and no listing tells which one that is.
+        let expected = c.status & ct_status::EXPECTED != 0;
         for (field, value) in fixed {
             self.set(field, value, by);
         }
         self.write(Field::CtId, Got::Unknown, by);
+        self.write(Field::CtHelper, if expected { Got::Unknown } else { Got::Absent }, by);
         self.sync_ct(by);
     }
 
@@ -394,12 +399,10 @@ impl Machine<'_> {
             (Field::CtReplSport, c.reply.sport.into()),
             (Field::CtReplDport, c.reply.dport.into()),
         ];
-        let helper = if c.helper == 0 { Got::Absent } else { Got::Value(c.helper) };
         let expires = if a.id.is_some() { Got::Value(timeout(c)) } else { Got::Absent };
         for (field, value) in changing {
             self.set(field, value, by);
         }
-        self.write(Field::CtHelper, helper, by);
         self.write(Field::CtExpiration, expires, by);
     }
 

@@ -73,6 +73,7 @@ fn devices(world: World, field: Field, starts: &[Value]) -> Vec<Choice> {
     let other = match field {
         Field::PhysIn | Field::PhysOut => "another port",
         Field::OsfName => "another system",
+        Field::CtHelper => "another helper",
         _ => "another device",
     };
     choices.push(Choice::new(device(OTHER_DEVICE), other));
