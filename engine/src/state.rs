@@ -193,12 +193,13 @@ impl ConnTable {
     }
 
     /// Takes over from an older table what a listing of connections does not tell: windows, the device of
-    /// masquerading, helpers.
+    /// masquerading, labels, helpers.
     pub fn inherit(&mut self, older: &ConnTable) {
         for conn in self.conns.iter_mut().flatten() {
             if let Some(old) = older.find(conn.orig, conn.zone).and_then(|(id, _)| older.get(id)) {
                 (conn.seen, conn.masq_oif, conn.since) = (old.seen, old.masq_oif, old.since);
                 (conn.packets, conn.bytes) = (old.packets, old.bytes);
+                conn.label |= old.label;
                 conn.helper = if conn.helper == 0 { old.helper } else { conn.helper };
             }
         }

@@ -185,7 +185,6 @@ impl Machine<'_> {
     /// error meets no nat chain; a reset does.
     fn attach_related(&mut self) {
         let tuple = tuple::of(&self.packet);
-        let conn = Conn { orig: tuple.inverse(), reply: tuple, ..Conn::default() };
         let error = matches!(tuple.proto, 1 | 58);
         let status = if error { 0 } else { ct_status::EXPECTED };
         let conn = Conn { orig: tuple.inverse(), reply: tuple, status, ..Conn::default() };
@@ -197,8 +196,7 @@ impl Machine<'_> {
         if self.packet.is_later_fragment() {
             (tuple.sport, tuple.dport) = (0, 0);
         }
-        let zone = self.template.zone;
-        match self.state.conns.find(tuple, zone) {
+        match self.state.conns.find(tuple, self.template.zone) {
             Some((id, reply)) => self.known_connection(id, reply, tuple),
             None => self.new_connection(tuple),
         }

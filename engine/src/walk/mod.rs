@@ -124,7 +124,7 @@ impl Machine<'_> {
         }
     }
 
-    /// Changes a field and writes it down.
+    /// Changes a field and writes it down. What a built-in step makes of a default is still one.
     fn write(&mut self, field: Field, new: Got, by: Cause) {
         let old = self.packet.get(field);
         if old != new {

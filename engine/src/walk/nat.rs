@@ -5,6 +5,7 @@
 
 use super::Machine;
 use super::chain::{ChainEnd, RuleEnd};
+use super::conntrack::Attached;
 use super::options::OTHER_DEVICE;
 use crate::eval::{jhash2, scale, words6};
 use crate::fact::Fact;
@@ -57,6 +58,11 @@ impl Machine<'_> {
         let manip = Manip::at(self.hook);
         let attached = self.attached.as_ref()?;
         if attached.error {
+            if self.redirects_translated(attached) {
+                let why = "an ICMP redirect about a translated connection".to_string();
+                self.note(Step::Nat, "an ICMP redirect about a connection whose addresses are translated is dropped");
+                return Some(Fate::DropInHook { hook: self.hook, why });
+            }
             self.translate(manip);
             return None;
         }
@@ -80,6 +86,15 @@ impl Machine<'_> {
         }
         self.translate(manip);
         None
+    }
+
+    /// `nf_nat_icmp_reply_translation`: a redirect is let through for connections that NAT has seen and left as they are.
+    fn redirects_translated(&self, about: &Attached) -> bool {
+        let kind = self.packet.or_zero(Field::IcmpType);
+        let redirect = matches!((self.packet.or_zero(Field::Proto), kind), (1, 5) | (58, 137));
+        let done = Manip::Src.done() | Manip::Dst.done();
+        let translated = Manip::Src.translated() | Manip::Dst.translated();
+        redirect && (about.conn.status & done != done || about.conn.status & translated != 0)
     }
 
     /// Runs the nat chains until one sets up a mapping; without one the connection stays as it is.
@@ -373,7 +388,7 @@ fn with_address(manip: Manip, range: Range, orig: Tuple, zone: Zone) -> Tuple {
     } else if lo == hi {
         lo
     } else if orig.family == 10 {
-        pick6(orig, (lo, hi), zone, range.persistent)
+        pick6(manip, orig, (lo, hi), (zone, range.persistent))
     } else {
         let seed = if range.persistent { 0 } else { (orig.daddr as u32).swap_bytes() ^ u32::from(zone.id) };
         let hash = jhash2(&[(orig.saddr as u32).swap_bytes(), 0, 0, 0], seed);
@@ -382,7 +397,9 @@ fn with_address(manip: Manip, range: Range, orig: Tuple, zone: Zone) -> Tuple {
     if manip == Manip::Src { Tuple { saddr: new, ..orig } } else { Tuple { daddr: new, ..orig } }
 }
 
-fn pick6(orig: Tuple, (lo, hi): (Value, Value), zone: Zone, persistent: bool) -> Value {
+/// An IPv6 address, word by word. The kernel writes each one into the tuple before it goes on, so where the destination is
+/// picked the next words depend on it.
+fn pick6(manip: Manip, orig: Tuple, (lo, hi): (Value, Value), (zone, persistent): (Zone, bool)) -> Value {
     let dst = words6(orig.daddr);
     let mut hash = jhash2(&words6(orig.saddr), if persistent { 0 } else { dst[3] ^ u32::from(zone.id) });
     let word = |v: Value, i: u32| (v >> (96 - 32 * i)) as u32;
@@ -394,7 +411,7 @@ fn pick6(orig: Tuple, (lo, hi): (Value, Value), zone: Zone, persistent: bool) ->
         full |= part != word(hi, i);
         out = out << 32 | Value::from(part);
         if !persistent {
-            hash ^= dst[i as usize];
+            hash ^= if manip == Manip::Dst { part.swap_bytes() } else { dst[i as usize] };
         }
     }
     out
