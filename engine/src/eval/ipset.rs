@@ -28,13 +28,17 @@ pub struct Tested {
 /// # Errors
 /// The fact to ask for.
 pub fn test(view: View, set: SetId, key: &LookupKey) -> Result<Tested, Fact> {
-    let LookupKey::Dims { dims, return_nomatch, counters, update } = key else { return Ok(Tested::default()) };
+    let LookupKey::Dims { dims, return_nomatch, counters, update, below } = key else { return Ok(Tested::default()) };
     let count = update.then(|| view.packet.or_zero(Field::Length) as u64);
     let ask = Ask { counters, count, return_nomatch: *return_nomatch, now: view.state.now };
-    test_set(view, set, dims, ask, DEPTH)
+    let inner = Ask { counters: &[], count: count.filter(|_| *below), ..ask };
+    test_set(view, set, dims, (ask, inner), DEPTH)
 }
 
-fn test_set(view: View, id: SetId, dims: &[Dim], ask: Ask, depth: u8) -> Result<Tested, Fact> {
+/// What is asked of the set, and of the members of a list.
+type Asks<'a> = (Ask<'a>, Ask<'a>);
+
+fn test_set(view: View, id: SetId, dims: &[Dim], (ask, inner): Asks, depth: u8) -> Result<Tested, Fact> {
     let delta = view.state.sets.get(&id);
     let set = match &view.world.model.set(id).contents {
         Contents::Ipset(set) => set,
@@ -49,13 +53,17 @@ fn test_set(view: View, id: SetId, dims: &[Dim], ask: Ask, depth: u8) -> Result<
         }
     };
     if set.kind == SetType::List {
-        let inner = Ask { counters: &[], ..ask };
         let mut changes = Vec::new();
         for member in set.members.iter().filter(|_| depth > 0) {
-            let mut tested = test_set(view, *member, dims, inner, depth - 1)?;
+            let mut tested = test_set(view, *member, dims, (inner, inner), depth - 1)?;
             changes.append(&mut tested.changes);
             if tested.matches {
-                return Ok(Tested { changes, ..tested });
+                // The list counts for itself which of its members matched.
+                let own = set.find_member(*member, ask, delta);
+                changes.extend(own.changes.into_iter().map(|(key, data)| (id, key, data)));
+                if own.matches == Some(true) {
+                    return Ok(Tested { changes, ..tested });
+                }
             }
         }
         return Ok(Tested { changes, ..Tested::default() });

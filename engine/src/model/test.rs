@@ -171,6 +171,8 @@ pub enum LookupKey {
         counters: Vec<CounterTest>,
         /// Not `! --update-counters`: a hit adds to the element's counters.
         update: bool,
+        /// Not `! --update-subcounters`: of a `list:set` it adds to those of its member's element too.
+        below: bool,
     },
 }
 

@@ -4,7 +4,7 @@
 //! Counters are added to before they are compared, and an entry they refuse does not end the search.
 
 use crate::field::{Field, Value};
-use crate::model::{CounterTest, Dim, Relation, ones};
+use crate::model::{CounterTest, Dim, Relation, SetId, ones};
 use crate::state::SetDelta;
 
 use super::{Dimension, Ext, Iface, Ipset, PHYSDEV, SetType, WILDCARD, names};
@@ -107,6 +107,22 @@ impl Ipset {
         (addr != 0 || self.kind != SetType::HashIp).then_some(addr)
     }
 
+    /// What a `list:set` says about a member that matched: whether it is still there and its counters fit.
+    pub fn find_member(&self, member: SetId, ask: Ask, delta: Option<&SetDelta>) -> Found {
+        let key = vec![Value::from(member.0)];
+        let mut found = Found { matches: Some(false), ..Found::default() };
+        let mut ext = self.current(&key, delta).unwrap_or_default();
+        if ext.is_over(ask.now) {
+            return found;
+        }
+        if let Some(bytes) = ask.count.filter(|_| self.counters) {
+            ext.count(bytes);
+            found.changes.push((key, ext.data()));
+        }
+        found.matches = Some(!self.counters || ask.counters.iter().all(|t| compare(t, &ext)));
+        found
+    }
+
     /// Looks a key up.
     pub fn find(&self, key: &[Value], ask: Ask, delta: Option<&SetDelta>) -> Found {
         let mut found = Found::default();
@@ -123,8 +139,7 @@ impl Ipset {
             };
             let counted = self.counters && ask.count.is_some();
             if let Some(bytes) = ask.count.filter(|_| counted) {
-                ext.packets = ext.packets.saturating_add(1);
-                ext.bytes = ext.bytes.saturating_add(bytes);
+                ext.count(bytes);
             }
             if learned || counted {
                 found.changes.push((entry.to_vec(), ext.data()));

@@ -259,9 +259,14 @@ fn add(tree: &Tree, line: &Line, id: SetId, model: &mut Model, room: &mut usize)
     if let Contents::Ipset(set) = &set_mut(model, id)?.contents
         && set.kind == SetType::List
     {
-        let member = model.ipset(entry);
-        let place = extra?.place.map(|(before, name)| (before, model.ipset(name)));
-        return insert_member(list_mut(model, id)?, member, place);
+        let (member, extra) = (model.ipset(entry), extra?);
+        let place = extra.place.map(|(before, name)| (before, model.ipset(name)));
+        let list = list_mut(model, id)?;
+        insert_member(list, member, place)?;
+        if extra.ext != Ext::default() {
+            list.store.push(&[Value::from(member.0)], &list.widths, Some(&extra.ext));
+        }
+        return Ok(());
     }
     let name = tree.set(line);
     let Contents::Ipset(set) = &mut set_mut(model, id)?.contents else {

@@ -184,9 +184,10 @@ impl Ipset {
         self.len() == 0
     }
 
-    /// The keys of all entries.
+    /// The keys of all entries; a `list:set` has members instead.
     pub fn entries(&self) -> impl Iterator<Item = Vec<Value>> + '_ {
-        (0..self.store.len()).filter_map(|i| self.store.key(i, &self.widths)).map(|key| self.unpacked(key))
+        let stored = if self.kind == SetType::List { 0 } else { self.store.len() };
+        (0..stored).filter_map(|i| self.store.key(i, &self.widths)).map(|key| self.unpacked(key))
     }
 
     /// An entry as `ipset save` writes it: `10.0.0.0/8,tcp:80`.

@@ -34,6 +34,12 @@ impl Ext {
         vec![self.packets.into(), self.bytes.into(), self.nomatch.into(), mac, self.timeout.into()]
     }
 
+    /// Counts a packet of so many bytes.
+    pub fn count(&mut self, bytes: u64) {
+        self.packets = self.packets.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
     /// Whether it is gone at this time (ms behind the dump).
     pub fn is_over(&self, now: u64) -> bool {
         self.timeout != 0 && now >= u64::from(self.timeout) * 1000

@@ -16,10 +16,11 @@ impl Machine<'_> {
         let site = s.shared.map_or(site, |name| 2 << 40 | u64::from(name.0));
         let held = match &s.kind {
             StatefulKind::Limit(rate) => self.bucket(StateKey { site, key: Vec::new() }, *rate),
-            StatefulKind::HashLimit { rate, key } => match self.keys(key) {
-                Some(key) => self.bucket(StateKey { site, key }, *rate),
-                None => return s.invert,
-            },
+            StatefulKind::HashLimit { rate, key } => {
+                // A packet without ports counts as one with ports 0.
+                let key = key.iter().map(|e| self.value(self.site, *e).unwrap_or(0)).collect();
+                self.bucket(StateKey { site, key }, *rate)
+            }
             StatefulKind::Quota { bytes, used } => self.quota(StateKey { site, key: Vec::new() }, *bytes, *used),
             StatefulKind::Nth { every, packet } => self.nth(StateKey { site, key: Vec::new() }, *every, *packet),
             StatefulKind::Recent { op, key, seconds, hitcount, rttl } => {

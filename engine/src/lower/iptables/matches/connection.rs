@@ -84,7 +84,7 @@ const CONNLIMIT_OPTIONS: [Opt; 5] = [
 
 /// `-m connlimit`.
 pub const CONNLIMIT: Extension = Extension::of_match("connlimit", &CONNLIMIT_OPTIONS, lower_connlimit)
-    .note(Status::Assumed, "counts the connections of this run");
+    .note(Status::Assumed, "counts the connections of this run and of a given listing");
 
 fn lower_connlimit(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Lowered {
     cx.need_conntrack();

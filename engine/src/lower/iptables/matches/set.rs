@@ -65,11 +65,13 @@ fn lower(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Lowered {
     for given in given.args() {
         counters.extend(counter(given)?);
     }
+    let updates = |name: &str| !given.get(name).is_some_and(|a| a.neg);
     let key = LookupKey::Dims {
         dims: dims(arg)?,
         return_nomatch: given.has("--return-nomatch"),
         counters,
-        update: !given.get("--update-counters").is_some_and(|a| a.neg),
+        update: updates("--update-counters"),
+        below: updates("--update-subcounters"),
     };
     let lookup = cx.model.push_lookup(Lookup { set, key });
     cx.loose(arg.neg, Test::Lookup { neg: false, lookup });

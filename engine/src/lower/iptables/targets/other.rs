@@ -98,7 +98,13 @@ fn lower_set(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Lowered {
             _ => continue,
         };
         let set = cx.model.ipset(set_name(arg)?);
-        let key = LookupKey::Dims { dims: dims(arg)?, return_nomatch: false, counters: Vec::new(), update: false };
+        let key = LookupKey::Dims {
+            dims: dims(arg)?,
+            return_nomatch: false,
+            counters: Vec::new(),
+            update: false,
+            below: false,
+        };
         let timeout = timeout.filter(|_| op != UpdateOp::Delete).map(|s| s * 1000);
         let update = SetUpdate { set, op, key, data: Vec::new(), timeout, stateful: Vec::new(), miss: false };
         cx.effect(Effect::SetUpdate(Box::new(update)));
@@ -113,7 +119,8 @@ fn map_set(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Result<(), Bad> {
         return Err(arg.bad("`--map-set` needs `--map-mark`, `--map-prio` or `--map-queue`"));
     }
     let set = cx.model.ipset(set_name(arg)?);
-    let key = LookupKey::Dims { dims: dims(arg)?, return_nomatch: false, counters: Vec::new(), update: false };
+    let key =
+        LookupKey::Dims { dims: dims(arg)?, return_nomatch: false, counters: Vec::new(), update: false, below: false };
     let lookup = cx.model.push_lookup(Lookup { set, key });
     cx.effect(Effect::SetMap { lookup, mark, prio, queue });
     Ok(())
