@@ -21,6 +21,7 @@ const SCRIPTED: &[(&str, &str)] = &[
     ("story-00007", "connections that use up a limit"),
     ("story-00012", "connections that use up a limit"),
     ("story-two-uplinks-rp1", "an answer by the other uplink"),
+    ("odd-snat", "two clients in one flow"),
 ];
 
 #[test]

@@ -1,7 +1,8 @@
 //! Recorded cases: rulesets, packets, and what a real kernel did with them, rule by rule. Needs no root.
 //!
-//! `cases.tar.xz` holds a folder a case (`ruleset.iptables` or `ruleset.nft`, `addr.json`, …, `packets/NN.json`,
-//! `expected/NN.json`); `tests/kernel/live.py pack` adds to it. `known.txt` names the packets that differ, each with the reason; a
+//! The archives hold a folder a case (`ruleset.iptables` or `ruleset.nft`, `addr.json`, …, `packets/NN.json`,
+//! `expected/NN.json`): `cases.tar.xz` those that generators and stories made, `odd.tar.xz` those written by hand for one
+//! extension; `tests/kernel/live.py pack` makes such an archive. `known.txt` names the packets that differ, each with the reason; a
 //! packet that stops differing has to leave it. The samples are compared in the same way. A flow's later packets are also made
 //! by the command itself (`conversation.rs`).
 
@@ -25,15 +26,20 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Unpacks the archive into a folder for this test and returns the case folders.
+/// The archives of recorded cases.
+const ARCHIVES: [&str; 2] = ["cases.tar.xz", "odd.tar.xz"];
+
+/// Unpacks the archives into a folder for this test and returns the case folders.
 fn unpack(test: &str) -> Vec<PathBuf> {
     let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join("golden").join(test);
     let _ = fs::remove_dir_all(&to);
     fs::create_dir_all(&to).unwrap();
-    let packed = fs::File::open(root().join("tests/golden/cases.tar.xz")).unwrap();
-    let mut tar = Vec::new();
-    lzma_rs::xz_decompress(&mut BufReader::new(packed), &mut tar).unwrap();
-    tar::Archive::new(tar.as_slice()).unpack(&to).unwrap();
+    for name in ARCHIVES {
+        let packed = fs::File::open(root().join("tests/golden").join(name)).unwrap();
+        let mut tar = Vec::new();
+        lzma_rs::xz_decompress(&mut BufReader::new(packed), &mut tar).unwrap();
+        tar::Archive::new(tar.as_slice()).unpack(&to).unwrap();
+    }
     folders(&to)
 }
 

@@ -180,7 +180,9 @@ impl Machine<'_> {
         };
         let all = self.state.conns.iter().map(|(_, conn)| conn);
         let family = self.packet.family();
-        let listed = all.filter(|c| c.listed && self.state.conns.goes_on(c.orig, c.zone) && Value::from(c.orig.family) == family && fits(c));
+        let listed = all.filter(|c| {
+            c.listed && self.state.conns.goes_on(c.orig, c.zone) && Value::from(c.orig.family) == family && fits(c)
+        });
         listed.map(|c| (c.orig, c.zone)).collect()
     }
 
