@@ -8,7 +8,7 @@ use lalrpop_util::ParseError;
 
 use super::lexer::{LexError, LexErrorKind, Lexer, Tail, Token};
 use super::split::{Form, Piece, Raw, Splitter};
-use super::tree::{ChainOp, Counters, Item, Read, RuleLine, RuleOp, Tree, Unreadable, Words};
+use super::tree::{ChainOp, Counters, Item, Program, Read, RuleLine, RuleOp, Tree, Unreadable, Words};
 use crate::diag::Diagnostic;
 use crate::source::{Source, Span};
 
@@ -28,7 +28,7 @@ pub struct Builder<'i> {
 #[derive(Default)]
 struct Line {
     counters: Option<NonZeroU32>,
-    program: Option<Span>,
+    program: Option<Program>,
     /// Words stand in front of the operation.
     before: bool,
     tail: Option<Words>,
@@ -130,9 +130,9 @@ impl<'i> Builder<'i> {
         self.line.counters = self.tree.add_counters(counters);
     }
 
-    /// The program that this line names: its name ends at `end`.
-    pub fn program(&mut self, name: &str, end: u32) {
-        self.line.program = Some(Span::new(end - name.len() as u32, end));
+    /// The program that this line names.
+    pub fn program(&mut self, name: &str) {
+        self.line.program = Program::named(name);
     }
 
     /// A name or policy at `pos`.

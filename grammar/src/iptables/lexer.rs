@@ -182,7 +182,7 @@ impl<'i> Lexer<'i> {
             self.done = true;
             return None;
         }
-        if rest.starts_with('-') {
+        if rest.as_bytes()[0] == b'-' {
             self.words_from(self.origin, false, State::Before);
             return Some(self.word());
         }
@@ -289,10 +289,10 @@ impl<'i> Lexer<'i> {
                     After::Tail => State::Tail,
                     After::Rest => State::Rest,
                 };
-                let dash = bare && raw.text.starts_with('-');
+                let dash = bare && matches!(raw.text.as_bytes(), [b'-', ..]);
                 (if dash { Token::Word(raw) } else { Token::Name(raw) }, state)
             }
-            State::ChainPolicy | State::Counted if bare && raw.text.starts_with('[') => {
+            State::ChainPolicy | State::Counted if bare && matches!(raw.text.as_bytes(), [b'[', ..]) => {
                 (Token::Counters(counters(raw.text).ok_or(LexErrorKind::Number)?), State::Rest)
             }
             State::ChainPolicy => (Token::Policy(raw), State::Counted),
@@ -346,7 +346,7 @@ const OPERATIONS: [(&str, &str, Token<'static>, State); 13] = [
 
 fn operation(raw: Raw<'_>) -> Option<(Token<'static>, State)> {
     let text = raw.text;
-    if raw.form != Form::Bare || !text.starts_with('-') {
+    if raw.form != Form::Bare || !matches!(text.as_bytes(), [b'-', ..]) {
         return None;
     }
     let long = text.strip_prefix("--");

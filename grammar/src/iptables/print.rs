@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::tree::{ChainOp, Counters, Item, RuleLine, RuleOp, Tree, Word, WordKind, Words};
+use super::tree::{ChainOp, Counters, Item, Program, RuleLine, RuleOp, Tree, Word, WordKind, Words};
 use crate::source::Span;
 
 /// Appends the whole tree to `out`, one line per item.
@@ -41,18 +41,18 @@ pub fn print_item(tree: &Tree, item: &Item, line: Span, out: &mut String) {
             }
         }
         Item::Policy { program, chain, policy, words: rest } => {
-            head(tree, program, "-P", out);
+            head(program, "-P", out);
             operand(tree, chain, program.is_some(), out);
             operand(tree, policy, program.is_some(), out);
             words(tree, rest, program.is_some(), out);
         }
         Item::NewChain { program, chain, words: rest } => {
-            head(tree, program, "-N", out);
+            head(program, "-N", out);
             operand(tree, chain, program.is_some(), out);
             words(tree, rest, program.is_some(), out);
         }
         Item::Command { program, op, words: rest } => {
-            head(tree, program, command(op), out);
+            head(program, command(op), out);
             words(tree, rest, program.is_some(), out);
         }
         Item::Rule(rule) => print_rule(tree, &rule, out),
@@ -74,7 +74,7 @@ fn print_rule(tree: &Tree, rule: &RuleLine, out: &mut String) {
         RuleOp::Check => ("-C", None),
     };
     let shell = rule.program.is_some();
-    head(tree, rule.program, op, out);
+    head(rule.program, op, out);
     operand(tree, rule.chain, shell, out);
     if let Some(n) = number {
         out.push(' ');
@@ -99,9 +99,9 @@ fn command(op: ChainOp) -> &'static str {
     }
 }
 
-fn head(tree: &Tree, program: Option<Span>, op: &str, out: &mut String) {
+fn head(program: Option<Program>, op: &str, out: &mut String) {
     if let Some(program) = program {
-        out.push_str(tree.text(program));
+        out.push_str(program.name());
         out.push(' ');
     }
     out.push_str(op);

@@ -11,12 +11,35 @@ use logos::Logos;
 enum Save {
     #[token("\n")]
     Newline,
-    #[regex(r#"[^ \t\r\n"]+"#)]
-    Bare,
-    #[regex(r#"[^ \t\r\n"]*"([^"\\\n]|\\[^\n])*""#)]
-    Quoted,
-    #[regex(r#"[^ \t\r\n"]*"([^"\\\n]|\\[^\n])*\\?"#)]
-    Open,
+    #[regex(r#"[^ \t\r\n"]+"#, bare)]
+    #[token("\"", close)]
+    Word(Form),
+}
+
+/// A word without quotes, unless one follows at once: it belongs to the word.
+fn bare(lexer: &mut logos::Lexer<'_, Save>) -> Form {
+    if lexer.remainder().as_bytes().first() != Some(&b'"') {
+        return Form::Bare;
+    }
+    lexer.bump(1);
+    close(lexer)
+}
+
+/// Reads on behind an opening quote: to the closing one, or to the end of the line. A backslash takes the next byte along.
+fn close(lexer: &mut logos::Lexer<'_, Save>) -> Form {
+    let rest = lexer.remainder().as_bytes();
+    let mut at = 0;
+    let (end, form) = loop {
+        match memchr::memchr3(b'"', b'\\', b'\n', &rest[at..]).map(|i| at + i) {
+            Some(i) if rest[i] == b'"' => break (i + 1, Form::Quoted),
+            Some(i) if rest[i] == b'\\' && rest.get(i + 1).is_some_and(|b| *b != b'\n') => at = i + 2,
+            Some(i) if rest[i] == b'\\' => break (i + 1, Form::Open),
+            Some(i) => break (i, Form::Open),
+            None => break (rest.len(), Form::Open),
+        }
+    };
+    lexer.bump(end);
+    form
 }
 
 /// Words as a shell splits them; a backslash at a line's end continues it, ` # …` is dropped.
@@ -99,12 +122,9 @@ impl<'i> Splitter<'i> {
     pub fn next(&mut self) -> (Piece<'i>, usize, usize) {
         let (piece, span) = match &mut self.rules {
             Rules::Save(lexer) => {
-                let word = |text, form| Piece::Word(Raw { text, form });
                 let piece = match lexer.next() {
-                    Some(Ok(Save::Bare)) => word(lexer.slice(), Form::Bare),
-                    Some(Ok(Save::Quoted)) => word(lexer.slice(), Form::Quoted),
+                    Some(Ok(Save::Word(form))) => Piece::Word(Raw { text: lexer.slice(), form }),
                     Some(Ok(Save::Newline)) => Piece::Newline,
-                    Some(Ok(Save::Open)) => word(lexer.slice(), Form::Open),
                     Some(Err(())) => Piece::Bad,
                     None => Piece::End,
                 };
@@ -133,8 +153,8 @@ impl<'i> Raw<'i> {
         match self.form {
             Form::Bare => Some(self.text),
             Form::Quoted => {
-                let inner = self.text.strip_prefix('"')?.strip_suffix('"')?;
-                (!inner.contains('\\')).then_some(inner)
+                let inner = unwrapped(self.text)?;
+                (memchr::memchr(b'\\', inner.as_bytes()).is_none()).then_some(inner)
             }
             Form::Open | Form::Shell => None,
         }
@@ -147,6 +167,15 @@ impl<'i> Raw<'i> {
             Form::Quoted | Form::Open => unquote(self.text),
             Form::Shell => unshell(self.text),
         }
+    }
+}
+
+/// What stands between quotes around a text. Bytes are compared by hand here and where every word passes: a pattern made of
+/// a character goes through memory.
+pub(super) fn unwrapped(text: &str) -> Option<&str> {
+    match text.as_bytes() {
+        [b'"', .., b'"'] => text.get(1..text.len() - 1),
+        _ => None,
     }
 }
 

@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 use rustc_hash::FxHashMap;
 
 use super::lexer::{Lexer, Token};
-use super::split::{Form, Piece, Raw, Splitter};
+use super::split::{self, Form, Piece, Raw, Splitter};
 use crate::source::{Source, Span};
 
 /// What a word looked like.
@@ -65,6 +65,51 @@ pub enum Read {
     Line,
 }
 
+/// What a typed command names as its program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Program {
+    Iptables,
+    IptablesLegacy,
+    IptablesNft,
+    Ip6tables,
+    Ip6tablesLegacy,
+    Ip6tablesNft,
+}
+
+impl Program {
+    const ALL: [Program; 6] = [
+        Program::Iptables,
+        Program::IptablesLegacy,
+        Program::IptablesNft,
+        Program::Ip6tables,
+        Program::Ip6tablesLegacy,
+        Program::Ip6tablesNft,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Program::Iptables => "iptables",
+            Program::IptablesLegacy => "iptables-legacy",
+            Program::IptablesNft => "iptables-nft",
+            Program::Ip6tables => "ip6tables",
+            Program::Ip6tablesLegacy => "ip6tables-legacy",
+            Program::Ip6tablesNft => "ip6tables-nft",
+        }
+    }
+
+    /// The program of that name.
+    pub(super) fn named(name: &str) -> Option<Program> {
+        Self::ALL.into_iter().find(|p| p.name() == name)
+    }
+
+    /// Whether it is for IPv6.
+    pub fn is_v6(self) -> bool {
+        matches!(self, Program::Ip6tables | Program::Ip6tablesLegacy | Program::Ip6tablesNft)
+    }
+}
+
 /// What a rule line does to its chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RuleOp {
@@ -85,8 +130,8 @@ pub enum RuleOp {
 /// One rule: `[5:300] -A INPUT -p tcp -j DROP`, or a typed `ip6tables -t mangle -I OUTPUT 2 -j DROP`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleLine {
-    /// `iptables`, `ip6tables`, … when the line is a typed command that names its program.
-    pub program: Option<Span>,
+    /// The program that the line names when it is a typed command.
+    pub program: Option<Program>,
     /// What it does.
     pub op: RuleOp,
     /// The chain.
@@ -134,8 +179,8 @@ pub enum Item {
     },
     /// `-P INPUT DROP`, in `iptables -S` output or typed; words hold `-t TABLE` or counters where given.
     Policy {
-        /// `iptables`, … if typed.
-        program: Option<Span>,
+        /// Its program, if typed.
+        program: Option<Program>,
         /// The chain.
         chain: Span,
         /// The policy.
@@ -145,8 +190,8 @@ pub enum Item {
     },
     /// `-N CHAIN`.
     NewChain {
-        /// `iptables`, … if typed.
-        program: Option<Span>,
+        /// Its program, if typed.
+        program: Option<Program>,
         /// The chain.
         chain: Span,
         /// Further words.
@@ -154,8 +199,8 @@ pub enum Item {
     },
     /// `-F CHAIN` and the like; the chain, if any, is the first plain word.
     Command {
-        /// `iptables`, … if typed.
-        program: Option<Span>,
+        /// Its program, if typed.
+        program: Option<Program>,
         /// What it does.
         op: ChainOp,
         /// Its words.
@@ -207,9 +252,11 @@ impl<'s> Tree<'s> {
         }
     }
 
-    /// Adds counters; their number counts from 1.
+    /// Adds counters; their number counts from 1. Most are those of the line before: `[0:0]`.
     pub(super) fn add_counters(&mut self, counters: Counters) -> Option<NonZeroU32> {
-        self.counters.push(counters);
+        if self.counters.last() != Some(&counters) {
+            self.counters.push(counters);
+        }
         NonZeroU32::new(self.counters.len() as u32)
     }
 
@@ -226,7 +273,7 @@ impl<'s> Tree<'s> {
     /// The value of a text at `pos`: what was noted when it was read, or all that stands between its quotes.
     fn value<'t>(&'t self, text: &'t str, pos: u32) -> &'t str {
         let noted = if self.undone.is_empty() { None } else { self.undone.get(&pos) };
-        noted.map_or_else(|| text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text), String::as_str)
+        noted.map_or_else(|| split::unwrapped(text).unwrap_or(text), String::as_str)
     }
 
     /// The text of a comment's line, without the `#`, verbatim.
@@ -247,12 +294,12 @@ impl<'s> Tree<'s> {
 
     fn word<'t>(&'t self, raw: Raw<'t>, pos: u32) -> Word<'t> {
         let text = if raw.form == Form::Bare { raw.text } else { self.value(raw.text, pos) };
-        let kind = match raw.form {
-            Form::Quoted | Form::Open => WordKind::Quoted,
-            _ if text == "!" => WordKind::Bang,
-            _ if text.starts_with('-') => WordKind::Option,
-            Form::Bare => WordKind::Plain,
-            Form::Shell => WordKind::Quoted,
+        let kind = match (raw.form, text.as_bytes()) {
+            (Form::Quoted | Form::Open, _) => WordKind::Quoted,
+            (_, b"!") => WordKind::Bang,
+            (_, [b'-', ..]) => WordKind::Option,
+            (Form::Bare, _) => WordKind::Plain,
+            (Form::Shell, _) => WordKind::Quoted,
         };
         Word { pos, text, kind }
     }

@@ -2,7 +2,7 @@
 //!
 //! Chains are declared before rules are read, for a rule may jump to a later one. Left out: what a rule says.
 
-use nettrace_grammar::iptables::tree::{ChainOp, Item, RuleLine, RuleOp, Tree, Word, Words};
+use nettrace_grammar::iptables::tree::{ChainOp, Item, Program, RuleLine, RuleOp, Tree, Word, Words};
 use nettrace_grammar::{Diagnostic, Span};
 use rustc_hash::FxHashSet;
 
@@ -193,9 +193,9 @@ impl<'t, 'm> Lowerer<'t, 'm> {
     }
 
     /// The table that a line works on, with its family.
-    fn table_of(&mut self, program: Option<Span>, words: Words, span: Span) -> Option<(TableId, Family)> {
-        let family = match program.map(|p| self.tree.text(p)) {
-            Some(p) if p.starts_with("ip6tables") => Family::Ip6,
+    fn table_of(&mut self, program: Option<Program>, words: Words, span: Span) -> Option<(TableId, Family)> {
+        let family = match program {
+            Some(p) if p.is_v6() => Family::Ip6,
             Some(_) => Family::Ip,
             None => self.options.family,
         };
