@@ -18,8 +18,6 @@ pub struct Draft {
     pub handle: u32,
     /// See [`Rule::unconditional`].
     pub unconditional: bool,
-    /// See [`Rule::counters`].
-    pub counters: Option<(u64, u64)>,
 }
 
 impl Draft {
@@ -40,13 +38,13 @@ impl Model {
     /// Adds a chain; a base chain's `order` is set here: it is registered last so far.
     pub fn add_chain(&mut self, table: TableId, name: &str, base: Option<BaseChain>, span: Span) -> ChainId {
         let name = self.names.intern(name);
-        let base = base.map(|b| BaseChain { order: self.register(), ..b });
+        let base = base.map(|b| Box::new(BaseChain { order: self.register(), ..b }));
         let id = ChainId(self.chains.len() as u32);
         if base.is_some() {
             self.bases.push(id);
         }
-        self.chain_ids.entry((table, name)).or_insert(id);
-        self.chains.push(Chain { name, table, base, rules: Vec::new(), span, counters: None });
+        self.chains_by_name.add(table, name, id);
+        self.chains.push(Chain { name, table, base, rules: Vec::new(), span });
         id
     }
 
@@ -54,16 +52,15 @@ impl Model {
     pub fn rename_chain(&mut self, chain: ChainId, name: &str) {
         let name = self.names.intern(name);
         let Chain { table, name: old, .. } = self.chains[chain.0 as usize];
-        if self.chain_ids.get(&(table, old)) == Some(&chain) {
-            self.chain_ids.remove(&(table, old));
-        }
-        self.chain_ids.entry((table, name)).or_insert(chain);
+        self.chains_by_name.remove(table, old, chain);
+        self.chains_by_name.add(table, name, chain);
         self.chains[chain.0 as usize].name = name;
     }
 
     /// Makes room for about so many rules.
     pub fn reserve(&mut self, rules: usize) {
         self.rules.reserve(rules);
+        self.heads.reserve(rules);
         self.ops.reserve(3 * rules);
     }
 
@@ -90,10 +87,6 @@ impl Model {
             Some(Op::Test(test @ (Test::Masked { .. } | Test::Range { .. } | Test::Wide { .. }))) => *test,
             _ => Test::Const(true),
         });
-        let counters = draft.counters.map(|c| {
-            self.counters.push(c);
-            CountersId(self.counters.len() as u32 - 1)
-        });
         self.rules.push(Rule {
             ops: Span32 { start, end: self.ops.len() as u32 },
             matches: draft.matches.unwrap_or(draft.ops.len() as u16),
@@ -102,7 +95,6 @@ impl Model {
             comment: draft.comment,
             handle: draft.handle,
             unconditional: draft.unconditional,
-            counters,
         });
         RuleId(self.rules.len() as u32 - 1)
     }

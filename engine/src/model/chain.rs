@@ -2,7 +2,7 @@
 
 use nettrace_grammar::{Name, Span};
 
-use super::{CountersId, RuleId, Verdict};
+use super::{RuleId, Verdict};
 use crate::field::Value;
 
 /// A table in [`super::Model::tables`].
@@ -154,11 +154,9 @@ pub struct Chain {
     /// Its table.
     pub table: TableId,
     /// Set for base chains.
-    pub base: Option<BaseChain>,
+    pub base: Option<Box<BaseChain>>,
     /// Its rules in order. What-if edits change this list and nothing else.
     pub rules: Vec<RuleId>,
     /// Where it is declared in the input.
     pub span: Span,
-    /// Counters of the policy.
-    pub counters: Option<CountersId>,
 }

@@ -5,9 +5,8 @@
 //! and add to the arenas: a [`Checkpoint`] takes it back. Left out: making the rules; the lowering of dumps does that.
 
 use nettrace_grammar::Name;
-use rustc_hash::FxHashMap;
 
-use super::{Chain, ChainId, Contents, Model, RuleId, Set, SetId, Stateful, Table, TableId, Verdict};
+use super::{Chain, ChainId, ChainsByName, Contents, Model, RuleId, Set, SetId, Stateful, Table, TableId, Verdict};
 
 /// A change of the rules in force.
 #[derive(Clone, Debug)]
@@ -52,14 +51,14 @@ pub enum Undo {
 pub struct Checkpoint {
     tables: Vec<Table>,
     chains: Vec<Chain>,
-    chain_ids: FxHashMap<(TableId, Name), ChainId>,
+    chains_by_name: ChainsByName,
     bases: Vec<ChainId>,
     touched: Vec<(SetId, Set)>,
     sets: usize,
     objects: Vec<(TableId, Name, Stateful)>,
     conntrack: [Option<u32>; 2],
     registrations: u32,
-    arenas: [usize; 12],
+    arenas: [usize; 11],
 }
 
 impl Model {
@@ -68,7 +67,7 @@ impl Model {
         Checkpoint {
             tables: self.tables.clone(),
             chains: self.chains.clone(),
-            chain_ids: self.chain_ids.clone(),
+            chains_by_name: self.chains_by_name.clone(),
             bases: self.bases.clone(),
             touched: touched.map(|id| (id, self.set(id).clone())).collect(),
             sets: self.sets.len(),
@@ -84,7 +83,7 @@ impl Model {
         self.index = None;
         self.tables.clone_from(&before.tables);
         self.chains.clone_from(&before.chains);
-        self.chain_ids.clone_from(&before.chain_ids);
+        self.chains_by_name.clone_from(&before.chains_by_name);
         self.bases.clone_from(&before.bases);
         self.sets.truncate(before.sets);
         for (id, set) in &before.touched {
@@ -92,7 +91,7 @@ impl Model {
         }
         self.objects.clone_from(&before.objects);
         (self.conntrack, self.registrations) = (before.conntrack, before.registrations);
-        let [rules, ops, tests, test_lists, exprs, expr_lists, values, wides, effects, lookups, programs, counters] =
+        let [rules, ops, tests, test_lists, exprs, expr_lists, values, wides, effects, lookups, programs] =
             before.arenas;
         self.rules.truncate(rules);
         self.heads.truncate(rules);
@@ -106,10 +105,9 @@ impl Model {
         self.effects.truncate(effects);
         self.lookups.truncate(lookups);
         self.programs.truncate(programs);
-        self.counters.truncate(counters);
     }
 
-    fn arenas(&self) -> [usize; 12] {
+    fn arenas(&self) -> [usize; 11] {
         [
             self.rules.len(),
             self.ops.len(),
@@ -122,7 +120,6 @@ impl Model {
             self.effects.len(),
             self.lookups.len(),
             self.programs.len(),
-            self.counters.len(),
         ]
     }
 

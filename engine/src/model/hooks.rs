@@ -75,7 +75,7 @@ fn order(model: &Model, chain: ChainId, base: &BaseChain, nft_later: bool) -> (b
 /// The base chains that serve a hook.
 fn chains(model: &Model, key: HookKey) -> impl Iterator<Item = (ChainId, &BaseChain)> {
     model.bases.iter().filter_map(move |id| {
-        let base = model.chain(*id).base.as_ref()?;
+        let base = model.chain(*id).base.as_deref()?;
         serves(model, *id, base, key).then_some((*id, base))
     })
 }

@@ -4,6 +4,7 @@
 //! through its span.
 
 mod build;
+mod by_name;
 mod chain;
 mod edit;
 mod expr;
@@ -22,6 +23,7 @@ use std::ops::Range;
 use nettrace_grammar::{Name, Names};
 
 pub use build::Draft;
+pub use by_name::ChainsByName;
 pub use chain::*;
 pub use edit::{Checkpoint, Edit, Undo};
 pub use expr::*;
@@ -50,10 +52,6 @@ impl Span32 {
     }
 }
 
-/// Counters in [`Model::counters`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CountersId(pub u32);
-
 /// Address families as bits: 1 IPv4, 2 IPv6.
 pub type FamilyBits = u8;
 
@@ -66,8 +64,8 @@ pub struct Model {
     pub tables: Vec<Table>,
     /// Chains in input order.
     pub chains: Vec<Chain>,
-    /// Chains by table and name; of two with one name the first.
-    pub chain_ids: rustc_hash::FxHashMap<(TableId, Name), ChainId>,
+    /// Chains by table and name.
+    pub chains_by_name: ChainsByName,
     /// The base chains among them.
     pub bases: Vec<ChainId>,
     /// Rules. A rule that an edit removed stays here; chains say which are in force.
@@ -101,8 +99,6 @@ pub struct Model {
     pub texts: Vec<String>,
     /// Where each text is.
     pub text_ids: rustc_hash::FxHashMap<String, TextId>,
-    /// Packets and bytes.
-    pub counters: Vec<(u64, u64)>,
     /// Families for which something asks for connection tracking (semantics.md 3.1), and when it came on, in
     /// [`BaseChain::order`]'s count, for IPv4 and IPv6.
     pub conntrack: [Option<u32>; 2],
@@ -201,7 +197,13 @@ impl Model {
 
     /// The chain of this name in a table.
     pub fn find_chain(&self, table: TableId, name: &str) -> Option<ChainId> {
-        self.chain_ids.get(&(table, self.names.find(name)?)).copied()
+        self.chains_by_name.get(table, self.names.find(name)?)
+    }
+
+    /// Whether there is such a chain, and it is what its name means in that table.
+    pub fn is_called(&self, chain: ChainId, table: TableId, name: &str) -> bool {
+        let found = self.chains.get(chain.0 as usize).filter(|c| c.table == table && self.name(c.name) == name);
+        found.is_some_and(|c| self.chains_by_name.get(table, c.name) == Some(chain))
     }
 
     /// The set of this name: an nft set of `table`, or an ipset.

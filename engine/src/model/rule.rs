@@ -385,6 +385,4 @@ pub struct Rule {
     /// Has no condition at all, not even a comment match, and a standard verdict: legacy logs it as `policy` or
     /// `return` (semantics.md 10.1).
     pub unconditional: bool,
-    /// Counters from the dump: packets and bytes.
-    pub counters: Option<super::CountersId>,
 }

@@ -75,7 +75,7 @@ impl Inquiry<'_> {
     /// None of the base chains that lead to the rule was entered.
     fn no_base_entered(&self, rule: RuleId, bases: &[ChainId]) -> Reason {
         let model = self.recall.world.model;
-        let bases: Vec<&BaseChain> = bases.iter().filter_map(|b| model.chain(*b).base.as_ref()).collect();
+        let bases: Vec<&BaseChain> = bases.iter().filter_map(|b| model.chain(*b).base.as_deref()).collect();
         if bases.is_empty() {
             return Reason::NotHooked(NotHooked::NoBase);
         }

@@ -17,13 +17,13 @@ pub type Network = (Value, Value);
 pub fn lower(cx: &mut Cx<'_>, given: &Builtin<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let neg = given.neg;
     match given.what {
-        Global::Protocol => match values::protocol(given.value) {
+        Global::Protocol => match cx.proto.map(|p| p.0) {
             Some(0) if !neg => {}
             Some(0) => {
                 diagnostics.push(Diagnostic::error("NT108", given.span, "rule would never match protocol"));
                 cx.test(Test::Const(false));
             }
-            Some(proto) => cx.within(Field::Proto, neg, Values::one(proto.into())),
+            Some(proto) => cx.range(Field::Proto, neg, (proto.into(), proto.into())),
             None => opaque(cx, given, "-p", "not a protocol", diagnostics),
         },
         Global::In => interface(cx, given, Field::Iif, "-i", diagnostics),

@@ -67,7 +67,7 @@ impl Lowerer<'_, '_> {
             for destination in sides[1].networks() {
                 let nets = [*source, *destination];
                 let mut diagnostics = Vec::new();
-                let mut draft = self.draft(&parsed, line, place, nets, &mut diagnostics);
+                let mut draft = self.draft(&parsed, place, nets, &mut diagnostics);
                 if ids.is_empty() {
                     found = diagnostics;
                 }
@@ -97,7 +97,6 @@ impl Lowerer<'_, '_> {
     fn draft(
         &mut self,
         parsed: &Parsed<'_>,
-        line: &RuleLine,
         place: Place,
         nets: [Option<Network>; 2],
         diagnostics: &mut Vec<Diagnostic>,
@@ -105,7 +104,6 @@ impl Lowerer<'_, '_> {
         let jump = parsed.jump.map(|j| (j, Self::target(&j)));
         let unknown = jump.is_some_and(|(_, t)| t == Target::Unknown);
         let names = if unknown { self.chain_names(place) } else { Vec::new() };
-        let counters = line.counters.and_then(|c| self.tree.counters(c));
         let mut cx = self.cx(place);
         builtins(&mut cx, &parsed.builtin, nets, diagnostics);
         extensions(&mut cx, parsed, Kind::Match, diagnostics);
@@ -127,7 +125,6 @@ impl Lowerer<'_, '_> {
             }
             None => {}
         }
-        cx.draft.counters = counters.map(|c| (c.packets, c.bytes)).or(parsed.counters);
         cx.draft
     }
 

@@ -4,11 +4,8 @@
 
 use nettrace_grammar::iptables::tree::{ChainOp, Item, Program, RuleLine, RuleOp, Tree, Word, Words};
 use nettrace_grammar::{Diagnostic, Span};
-use rustc_hash::FxHashSet;
 
-use crate::model::{
-    BaseChain, ChainId, ChainKind, CountersId, Dialect, Draft, Family, Hook, Model, Op, RuleId, TableId, Verdict,
-};
+use crate::model::{BaseChain, ChainId, ChainKind, Dialect, Draft, Family, Hook, Model, Op, RuleId, TableId, Verdict};
 
 use super::Options;
 use super::globals::Cache;
@@ -21,7 +18,7 @@ pub struct Lowerer<'t, 'm> {
     pub(super) model: &'m mut Model,
     pub(super) diagnostics: Vec<Diagnostic>,
     /// Chains that this tree brings or adds rules to.
-    own: FxHashSet<ChainId>,
+    own: Vec<bool>,
     /// The chain of the last rule: the next one's is mostly the same.
     last: Option<(TableId, &'t str, ChainId)>,
     /// The table that `*table` opened.
@@ -53,7 +50,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
             options,
             model,
             diagnostics: Vec::new(),
-            own: FxHashSet::default(),
+            own: Vec::new(),
             last: None,
             open: None,
             opened: Vec::new(),
@@ -88,14 +85,9 @@ impl<'t, 'm> Lowerer<'t, 'm> {
     fn declare(&mut self, item: &Item, span: Span) {
         match *item {
             Item::Table(name) => self.open = self.table(name, self.options.family, span),
-            Item::Chain { name, policy, counters } => {
+            Item::Chain { name, policy, .. } => {
                 let Some(table) = self.open else { return };
                 let chain = self.chain(table, name, span);
-                let counters = counters.and_then(|c| self.tree.counters(c));
-                self.model.chains[chain.0 as usize].counters = counters.map(|c| {
-                    self.model.counters.push((c.packets, c.bytes));
-                    CountersId(self.model.counters.len() as u32 - 1)
-                });
                 if let Some(policy) = policy {
                     self.set_policy(chain, policy, span);
                 }
@@ -165,7 +157,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
             (ChainOp::Flush, Some(chain)) => self.model.chains[chain.0 as usize].rules.clear(),
             (ChainOp::Rename, Some(chain)) => {
                 if let Some(new) = second {
-                    self.own.insert(chain);
+                    self.note_own(chain);
                     self.model.rename_chain(chain, new);
                     self.last = None;
                 }
@@ -252,17 +244,28 @@ impl<'t, 'm> Lowerer<'t, 'm> {
             }
             None => self.add_chain(table, name, span),
         };
-        self.own.insert(chain);
+        self.note_own(chain);
         chain
     }
 
-    /// The chain that a rule is added to.
+    /// Notes that this tree brings a chain or adds rules to it.
+    fn note_own(&mut self, chain: ChainId) {
+        let at = chain.0 as usize;
+        if self.own.len() <= at {
+            self.own.resize(at + 1, false);
+        }
+        self.own[at] = true;
+    }
+
+    /// The chain that a rule is added to: mostly that of the rule before, or the one declared behind it.
     fn chain_of_rule(&mut self, table: TableId, name: &'t str) -> Option<ChainId> {
         if let Some((_, _, chain)) = self.last.filter(|last| (last.0, last.1) == (table, name)) {
             return Some(chain);
         }
-        let chain = self.model.find_chain(table, name)?;
-        self.own.insert(chain);
+        let next = self.last.map(|last| ChainId(last.2.0 + 1));
+        let next = next.filter(|next| self.model.is_called(*next, table, name));
+        let chain = next.or_else(|| self.model.find_chain(table, name))?;
+        self.note_own(chain);
         self.last = Some((table, name, chain));
         Some(chain)
     }
@@ -378,7 +381,9 @@ impl<'t, 'm> Lowerer<'t, 'm> {
         self.words.clear();
         self.words.extend(self.tree.words(rule.words));
         let (own, model) = (&self.own, &*self.model);
-        let chain = |name: &str| model.find_chain(place.table, name).map(|chain| (chain, own.contains(&chain)));
+        let chain = |name: &str| {
+            model.find_chain(place.table, name).map(|chain| (chain, own.get(chain.0 as usize) == Some(&true)))
+        };
         words::read(&self.words, place.family, &chain, &mut self.cache, &mut self.parsed);
     }
 }

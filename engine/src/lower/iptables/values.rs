@@ -64,8 +64,7 @@ pub fn protocol(text: &str) -> Option<u8> {
     if let Some(n) = number(text) {
         return u8::try_from(n).ok();
     }
-    let lower = text.to_ascii_lowercase();
-    PROTOCOL_NAMES.iter().find(|p| p.0 == lower).map(|p| p.1)
+    PROTOCOL_NAMES.iter().find(|p| p.0.eq_ignore_ascii_case(text)).map(|p| p.1)
 }
 
 /// A port's number by number or service name.

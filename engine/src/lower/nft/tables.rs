@@ -160,7 +160,7 @@ impl Cx<'_> {
                 (Some(there), _) => there.policy = policy.unwrap_or(there.policy),
                 (None, Some(base)) => {
                     let order = self.model.register();
-                    self.model.chains[id.0 as usize].base = Some(BaseChain { order, ..base });
+                    self.model.chains[id.0 as usize].base = Some(Box::new(BaseChain { order, ..base }));
                 }
                 (None, None) => {}
             }
