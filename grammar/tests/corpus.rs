@@ -83,7 +83,8 @@ fn ipset_dumps() {
     let Some(root) = corpus() else { return };
     let files = files(&root, &|row| row[9] == "yes", &[".canonical.ipset"]);
     check(&files, |name, text| {
-        let (tree, diagnostics) = ipset::parse(&source(name, text));
+        let source = source(name, text);
+        let (tree, diagnostics) = ipset::parse(&source);
         let mut out = String::new();
         ipset::print(&tree, &mut out);
         (out, diagnostics)

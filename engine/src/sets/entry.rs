@@ -76,8 +76,9 @@ fn choices(set: &Ipset, dimension: Dimension, text: &str, flags: Flags) -> Resul
     })
 }
 
-/// The key of what most lines of large sets are: an address in a `hash:ip`, a network in a `hash:net`, nothing behind.
+/// The key of what most lines of large sets are: an address in a `hash:ip`, a network in a `hash:net`, that carries nothing.
 pub(super) fn plain(set: &Ipset, text: &str) -> Option<[Value; 2]> {
+    let text = text.strip_suffix(" timeout 0").unwrap_or(text);
     if !matches!(set.kind, SetType::HashIp | SetType::HashNet) || text.contains([' ', '-']) {
         return None;
     }

@@ -1,4 +1,5 @@
-//! What the grammar's actions write into: the lines and the text arena, and the diagnostics of lines that went wrong.
+//! What the grammar's actions write into: the lines, the texts that do not stand in the source, and the diagnostics of
+//! lines that went wrong.
 
 use std::convert::Infallible;
 
@@ -11,10 +12,9 @@ use crate::names::Name;
 use crate::source::{Source, Span};
 
 /// A tree in the making.
-#[derive(Default)]
-pub struct Builder {
+pub struct Builder<'s> {
     /// The tree so far.
-    pub tree: Tree,
+    pub tree: Tree<'s>,
     /// The diagnostics so far.
     pub diagnostics: Vec<Diagnostic>,
     typed: bool,
@@ -29,30 +29,52 @@ struct LastSet {
     name: Option<Name>,
 }
 
-impl Builder {
-    /// One line, with the set's name and the text behind it as written.
-    pub fn line(&mut self, kind: LineKind, set: &str, text: &str, start: u32, end: u32) {
-        let set = self.set(set);
-        let from = self.tree.text.len() as u32;
-        push_words(text, &mut self.tree.text);
-        if !self.flags.is_empty() {
-            self.tree.text.push_str(if self.tree.text.len() as u32 > from { " " } else { "" });
-            self.tree.text.push_str(self.flags.trim_start());
-        }
-        self.push(kind, set, from, Span::new(start, end));
+impl<'s> Builder<'s> {
+    /// For a source of which nothing was read yet.
+    pub fn new(source: &'s Source) -> Self {
+        let mut tree = Tree::new(source);
+        tree.lines.reserve(memchr::memchr_iter(b'\n', source.text.as_bytes()).count());
+        let (flags, last_set) = (String::new(), LastSet::default());
+        Builder { tree, diagnostics: Vec::new(), typed: false, flags, last_set }
     }
 
-    /// `# text`, verbatim.
+    /// One line, with the set's name and the text behind it as written; `at`: where that stands in the source.
+    pub fn line(&mut self, kind: LineKind, set: &str, text: &str, at: Option<u32>, start: u32, end: u32) {
+        let set = self.set(set);
+        let place = match at.filter(|_| self.flags.is_empty() && is_joined(text)) {
+            Some(at) => self.place(text, at),
+            None => self.made(text),
+        };
+        self.push(kind, set, place, Span::new(start, end));
+    }
+
+    /// `# text`, verbatim; `text` begins behind the `#`.
     pub fn comment(&mut self, text: &str, start: u32, end: u32) {
         let set = self.set("");
-        let from = self.tree.text.len() as u32;
-        self.tree.text.push_str(text);
-        self.push(LineKind::Comment, set, from, Span::new(start, end));
+        let place = self.place(text, start + 1);
+        self.push(LineKind::Comment, set, place, Span::new(start, end));
     }
 
-    fn push(&mut self, kind: LineKind, set: Name, start: u32, span: Span) {
+    /// A text of the source as [`Line`] names it.
+    fn place(&self, text: &str, at: u32) -> (u32, u32) {
+        let start = at - self.tree.source.base;
+        (start, start + text.len() as u32)
+    }
+
+    /// The words of a text and the flags in front of the command, as a text of the tree's own.
+    fn made(&mut self, text: &str) -> (u32, u32) {
+        let (made, source) = (&mut self.tree.made, self.tree.source.text.len());
+        let start = made.len();
+        push_words(text, made);
+        if !self.flags.is_empty() {
+            made.push_str(if made.len() > start { " " } else { "" });
+            made.push_str(self.flags.trim_start());
+        }
+        ((source + start) as u32, (source + made.len()) as u32)
+    }
+
+    fn push(&mut self, kind: LineKind, set: Name, (start, end): (u32, u32), span: Span) {
         let len = u16::try_from(span.end - span.start).unwrap_or(u16::MAX);
-        let end = self.tree.text.len() as u32;
         self.tree.lines.push(Line { pos: span.start, set, start, end, len, kind, typed: self.typed });
         self.next_line();
     }
@@ -121,13 +143,18 @@ fn describe(token: Token<'_>) -> String {
     }
 }
 
+/// Whether a text is its words with single blanks between them, none in quotes.
+fn is_joined(text: &str) -> bool {
+    let mut blank = true;
+    let mut joins = |b: u8| {
+        let twice = std::mem::replace(&mut blank, b == b' ') && b == b' ';
+        !twice && !matches!(b, b'\t' | b'"' | b'\'' | b'\r')
+    };
+    text.bytes().all(&mut joins) && (!blank || text.is_empty())
+}
+
 /// Appends the words of `text`, separated by single blanks; what stands in `"` or `'` is one word, in `"`.
 fn push_words(text: &str, out: &mut String) {
-    let plain = text.bytes().all(|b| !matches!(b, b' ' | b'\t' | b'"' | b'\'' | b'\r'));
-    if plain {
-        out.push_str(text);
-        return;
-    }
     let mut rest = text;
     let mut gap = "";
     loop {

@@ -22,7 +22,7 @@ struct Head<'t> {
 }
 
 /// Reads the blocks of `source`.
-pub fn read(source: &Source, out: &mut Builder) {
+pub fn read(source: &Source, out: &mut Builder<'_>) {
     let mut head = Head::default();
     let mut at = source.base;
     for line in source.text.split('\n') {
@@ -32,7 +32,7 @@ pub fn read(source: &Source, out: &mut Builder) {
     }
 }
 
-fn read_line<'t>(line: &'t str, span: Span, head: &mut Head<'t>, out: &mut Builder) {
+fn read_line<'t>(line: &'t str, span: Span, head: &mut Head<'t>, out: &mut Builder<'_>) {
     if let Some(name) = line.strip_prefix("Name: ") {
         let name = Some((word(name), span.start)).filter(|n| !n.0.is_empty());
         *head = Head { name, ..Head::default() };
@@ -45,7 +45,10 @@ fn read_line<'t>(line: &'t str, span: Span, head: &mut Head<'t>, out: &mut Build
         head.members = true;
     } else if head.members && !line.trim().is_empty() {
         match head.name {
-            Some((set, _)) => out.line(LineKind::Add, set, line.trim(), span.start, span.end),
+            Some((set, _)) => {
+                let at = span.start + (line.len() - line.trim_start().len()) as u32;
+                out.line(LineKind::Add, set, line.trim(), Some(at), span.start, span.end);
+            }
             None => out.diagnostics.push(Diagnostic::error("NT011", span, "the set of this entry has no name")),
         }
     } else if !line.trim().is_empty() && !line.contains(": ") {
@@ -58,12 +61,12 @@ fn word(text: &str) -> &str {
     text.split_whitespace().next().unwrap_or("")
 }
 
-fn create(head: &mut Head<'_>, options: &str, span: Span, out: &mut Builder) {
+fn create(head: &mut Head<'_>, options: &str, span: Span, out: &mut Builder<'_>) {
     if head.created || head.kind.is_empty() {
         return;
     }
     head.created = true;
     if let Some((name, start)) = head.name {
-        out.line(LineKind::Create, name, &format!("{} {}", head.kind, options.trim()), start, span.end);
+        out.line(LineKind::Create, name, &format!("{} {}", head.kind, options.trim()), None, start, span.end);
     }
 }

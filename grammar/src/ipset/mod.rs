@@ -23,8 +23,8 @@ use lexer::Lexer;
 
 /// Reads `ipset save` output, typed commands, or (when it begins with `Name: `) `ipset list` output, which becomes the
 /// same lines. A line that cannot be read costs that line and leaves a diagnostic.
-pub fn parse(source: &Source) -> (Tree, Vec<Diagnostic>) {
-    let mut builder = Builder::default();
+pub fn parse(source: &Source) -> (Tree<'_>, Vec<Diagnostic>) {
+    let mut builder = Builder::new(source);
     if list::is_list(&source.text) {
         list::read(source, &mut builder);
         return (builder.tree, builder.diagnostics);

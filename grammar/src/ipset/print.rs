@@ -1,4 +1,4 @@
-//! A tree as `ipset save` would print it, or as the command typed; the source is not needed.
+//! A tree as `ipset save` would print it, or as the command typed.
 
 use super::tree::{Line, LineKind, Tree};
 

@@ -5,10 +5,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::source::Sources;
 
-fn read(text: &str) -> (Tree, Vec<String>) {
+fn read(text: &str) -> (Tree<'static>, Vec<String>) {
     let mut sources = Sources::default();
-    let source = sources.add("f", text).unwrap().clone();
-    let (tree, diagnostics) = parse(&source);
+    // A tree stands on its source: the test's stays.
+    let source = Box::leak(Box::new(sources.add("f", text).unwrap().clone()));
+    let (tree, diagnostics) = parse(source);
     let shown = diagnostics.iter().map(|d| format!("{}: {}", sources.locate(d.span).unwrap(), d.message)).collect();
     (tree, shown)
 }

@@ -1,10 +1,10 @@
-//! The tree of `ipset save`: flat lines, and one text arena for what stands behind a set's name.
+//! The tree of `ipset save`: flat lines, and where the text stands that each has behind the set's name.
 //!
-//! `add blocked 10.0.0.1 timeout 60` is a line with the set's interned name and the arena text `10.0.0.1 timeout 60`:
-//! 24 bytes and the text, since a dump holds up to millions of entries, each but once.
+//! `add blocked 10.0.0.1 timeout 60` is a line with the set's interned name and the place of `10.0.0.1 timeout 60` in the
+//! source: 24 bytes, since a dump holds up to millions of entries, each but once.
 
 use crate::names::{Name, Names};
-use crate::source::Span;
+use crate::source::{Source, Span};
 
 /// What a line does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,9 +64,9 @@ pub struct Line {
     pub pos: u32,
     /// The set; the empty name where none is given.
     pub set: Name,
-    /// Start of its text in [`Tree::text`].
+    /// Where its text begins: in the source, or counted on from the source's end in what the tree made itself.
     pub start: u32,
-    /// End of its text in [`Tree::text`].
+    /// Where its text ends.
     pub end: u32,
     /// Length of the line in its source, without the newline; the largest number also stands for longer ones.
     pub len: u16,
@@ -77,20 +77,28 @@ pub struct Line {
 }
 
 /// A parsed file or command.
-#[derive(Clone, Debug, Default)]
-pub struct Tree {
+#[derive(Clone, Debug)]
+pub struct Tree<'s> {
+    /// What it was read from.
+    pub source: &'s Source,
     /// The names of sets.
     pub names: Names,
     /// The lines in order; those that could not be read are missing and have a diagnostic.
     pub lines: Vec<Line>,
-    /// The texts of all lines, each its words separated by single blanks, comments in `"`.
-    pub text: String,
+    /// Texts that do not stand in the source as they should.
+    pub(super) made: String,
 }
 
-impl Tree {
-    /// What stands behind the set's name: `10.0.0.1 timeout 60`.
+impl<'s> Tree<'s> {
+    pub(super) fn new(source: &'s Source) -> Self {
+        Tree { source, names: Names::default(), lines: Vec::new(), made: String::new() }
+    }
+
+    /// What stands behind the set's name, words separated by single blanks, comments in `"`: `10.0.0.1 timeout 60`.
     pub fn text(&self, line: &Line) -> &str {
-        self.text.get(line.start as usize..line.end as usize).unwrap_or("")
+        let (source, start, end) = (&self.source.text, line.start as usize, line.end as usize);
+        let made = || self.made.get(start.checked_sub(source.len())?..end.checked_sub(source.len())?);
+        if end <= source.len() { source.get(start..end) } else { made() }.unwrap_or("")
     }
 
     /// The set's name.
