@@ -67,17 +67,31 @@ pub fn kube(size: Size) -> String {
     out.push_str("COMMIT\n*nat\n");
     let mut live: Vec<_> = all.iter().filter_map(live).collect();
     chains(&mut out, &live);
-    out.push_str(NAT);
+    let mut rules = String::from(NAT);
     for l in &live {
-        portal(&mut out, l);
+        portal(&mut rules, l);
     }
-    out.push_str("-A KUBE-SERVICES -m comment --comment \"kubernetes service nodeports; NOTE: this must be the last rule in this chain\" -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS\n");
+    rules.push_str("-A KUBE-SERVICES -m comment --comment \"kubernetes service nodeports; NOTE: this must be the last rule in this chain\" -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS\n");
     live.sort_by(|a, b| a.hash.cmp(&b.hash));
     for l in &live {
-        service_chain(&mut out, l);
+        service_chain(&mut rules, l);
     }
+    out.push_str(&by_chain(&rules));
     out.push_str("COMMIT\n# Completed on Thu Jan  1 00:00:00 1970\n");
     out
+}
+
+const HOOKS: [&str; 4] = ["PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"];
+
+/// Rules as `iptables-save` prints them: chain by chain, the built-in ones first, the others by name.
+fn by_chain(rules: &str) -> String {
+    let place = |line: &&str| {
+        let chain = line.split(' ').nth(1).unwrap_or_default().to_owned();
+        (HOOKS.iter().position(|h| *h == chain).unwrap_or(HOOKS.len()), chain)
+    };
+    let mut lines: Vec<_> = rules.split_inclusive('\n').collect();
+    lines.sort_by_cached_key(place);
+    lines.concat()
 }
 
 fn chains(out: &mut String, live: &[Live]) {
@@ -89,7 +103,7 @@ fn chains(out: &mut String, live: &[Live]) {
         names.extend(l.endpoints.iter().map(|(_, hash)| format!("KUBE-SEP-{hash}")));
     }
     names.sort();
-    for hook in ["PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"] {
+    for hook in HOOKS {
         let _ = writeln!(out, ":{hook} ACCEPT [0:0]");
     }
     for name in names {
