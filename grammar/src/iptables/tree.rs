@@ -292,6 +292,16 @@ impl<'s> Tree<'s> {
         Reading { tree: self, from }
     }
 
+    /// Adds the words of a line to `out`: [`Tree::words`] for those who want them all.
+    pub fn read<'t>(&'t self, words: Words, out: &mut Vec<Word<'t>>) {
+        let mut reading = self.words(words);
+        let Begin::Rest(rest) = &mut reading.from else { return out.extend(reading) };
+        while let (Piece::Word(raw), at, _) = rest.next() {
+            out.push(self.word(raw, self.source.base + at as u32));
+        }
+    }
+
+    #[inline]
     fn word<'t>(&'t self, raw: Raw<'t>, pos: u32) -> Word<'t> {
         let text = if raw.form == Form::Bare { raw.text } else { self.value(raw.text, pos) };
         let kind = match (raw.form, text.as_bytes()) {

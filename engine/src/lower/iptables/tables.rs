@@ -271,12 +271,12 @@ impl<'t, 'm> Lowerer<'t, 'm> {
     }
 
     fn add_chain(&mut self, table: TableId, name: &str, span: Span) -> ChainId {
-        let dialect = self.model.table(table).dialect;
-        let table_name = self.model.name(self.model.table(table).name).to_owned();
-        let builtin = builtin_chains(&table_name).iter().find(|c| c.0 == name);
+        let of = self.model.table(table);
+        let (dialect, table_name) = (of.dialect, self.model.name(of.name));
+        let builtin = builtin_chains(table_name).iter().find(|c| c.0 == name);
         let base = builtin.map(|(_, hook, priority)| BaseChain {
             hook: *hook,
-            kind: match (table_name.as_str(), hook) {
+            kind: match (table_name, hook) {
                 ("nat", _) => ChainKind::Nat,
                 ("mangle", Hook::Output) => ChainKind::Route,
                 _ => ChainKind::Filter,
@@ -379,7 +379,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
     /// The options of a rule's words.
     pub(super) fn read_words(&mut self, rule: &RuleLine, place: Place) {
         self.words.clear();
-        self.words.extend(self.tree.words(rule.words));
+        self.tree.read(rule.words, &mut self.words);
         let (own, model) = (&self.own, &*self.model);
         let chain = |name: &str| {
             model.find_chain(place.table, name).map(|chain| (chain, own.get(chain.0 as usize) == Some(&true)))
