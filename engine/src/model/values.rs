@@ -11,14 +11,12 @@ impl Values {
     pub fn new(ranges: impl IntoIterator<Item = (Value, Value)>) -> Self {
         let mut all: Vec<_> = ranges.into_iter().filter(|(lo, hi)| lo <= hi).collect();
         all.sort_unstable();
-        let mut out: Vec<(Value, Value)> = Vec::with_capacity(all.len());
-        for (lo, hi) in all {
-            match out.last_mut() {
-                Some(last) if lo <= last.1.saturating_add(1) => last.1 = last.1.max(hi),
-                _ => out.push((lo, hi)),
-            }
-        }
-        Values(out)
+        all.dedup_by(|next, last| {
+            let joins = next.0 <= last.1.saturating_add(1);
+            last.1 = if joins { last.1.max(next.1) } else { last.1 };
+            joins
+        });
+        Values(all)
     }
 
     /// The set of one value.

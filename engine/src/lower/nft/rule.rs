@@ -8,7 +8,9 @@ use crate::model::*;
 impl Cx<'_> {
     /// Lowers a rule for a chain, without putting it into the chain's list.
     pub(super) fn rule(&mut self, chain: ChainId, rule: &Rule) -> RuleId {
-        self.draft = Draft { handle: rule.handle.unwrap_or(0), ..Draft::default() };
+        let mut ops = std::mem::take(&mut self.draft.ops);
+        ops.clear();
+        self.draft = Draft { ops, handle: rule.handle.unwrap_or(0), ..Draft::default() };
         self.known.clear();
         self.has_ports = false;
         if !rule.readable {
@@ -21,8 +23,7 @@ impl Cx<'_> {
         for stmt in rule.stmts.of(&self.tree.stmts) {
             self.stmt(stmt);
         }
-        let draft = std::mem::take(&mut self.draft);
-        self.model.add_rule(chain, &draft, rule.span)
+        self.model.add_rule(chain, &self.draft, rule.span)
     }
 
     /// Lowers a rule and appends it to its chain.
