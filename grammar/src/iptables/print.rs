@@ -115,7 +115,8 @@ fn operand(tree: &Tree, name: Span, shell: bool, out: &mut String) {
 /// A name: bare unless it would not be read back so.
 fn name_word(tree: &Tree, name: Span, shell: bool, out: &mut String) {
     let text = tree.text(name);
-    let bare = !text.is_empty() && !text.starts_with('-') && !text.contains([' ', '\t', '\r', '"']);
+    // A word that begins with `[` would be counters where a policy is due.
+    let bare = !text.is_empty() && !text.starts_with(['-', '[']) && !text.contains([' ', '\t', '\r', '"']);
     if shell {
         shell_word(text, !bare, out);
     } else if bare {
