@@ -185,6 +185,22 @@ fn sets_do_not_grow_beyond_their_bounds() {
 }
 
 #[test]
+fn hosts_of_many_devices_addresses_and_routes_are_answered_for() {
+    let net = |i: usize| format!("10.{}.{}", i >> 8, i & 255);
+    let json = |most: usize, entry: &dyn Fn(usize) -> String| {
+        format!("[{}]", (0..most).map(entry).collect::<Vec<_>>().join(","))
+    };
+    let addresses = json(20_000, &|i| {
+        let info = format!(r#"{{"family":"inet","local":"{}.1","prefixlen":24}}"#, net(i));
+        let master = (i + 1) % 20_000;
+        format!(r#"{{"ifindex":{},"ifname":"e{i}","master":"e{master}","flags":["UP"],"addr_info":[{info}]}}"#, i + 1)
+    });
+    let routes = json(50_000, &|i| format!(r#"{{"dst":"{}.0/24","dev":"e{i}","flags":[]}}"#, net(i)));
+    let files = [("iptables-save", &filter("", DROP)[..]), ("ip-addr.json", &addresses), ("ip-route.json", &routes)];
+    check("host", &files, 0, &["DROPPED behind PREROUTING, by no rule: routing refuses it"]);
+}
+
+#[test]
 fn walks_end_however_the_chains_lead() {
     let loops = filter(":a - [0:0]\n", "-A INPUT -j a\n-A a -g a\n");
     check("goto", &[("iptables-save", &loops)], 0, &["OPEN", "longer than its bound; is there a loop?"]);

@@ -9,6 +9,7 @@ use nettrace_grammar::{Diagnostic, Source, Span};
 use serde::Deserialize;
 
 use super::link::{self, LinkEntry};
+use super::merge::merge;
 use super::{Dev, Parts, json, text};
 
 /// How far an address or route reaches; a greater number is narrower.
@@ -109,27 +110,20 @@ struct AddrInfo {
 
 pub(super) fn read(parts: &mut Parts, source: &Source) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
-    parts.addresses.get_or_insert_default();
-    parts.links.get_or_insert_default();
-    for (span, entry) in json::entries::<AddrEntry>(source, text::links, &mut diagnostics) {
-        link::add(parts, &entry.link);
+    let entries = json::entries::<AddrEntry>(source, text::links, &mut diagnostics);
+    link::add(parts, entries.iter().map(|(_, entry)| &entry.link));
+    let all = parts.addresses.get_or_insert_default();
+    for (span, entry) in entries {
         for info in entry.addr_info.into_iter().filter(|i| i.as_object().is_some_and(|o| !o.is_empty())) {
             match address(&entry.link.ifname, info, span) {
-                Ok(Some(address)) => add(parts, address),
+                Ok(Some(address)) => all.push(address),
                 Ok(None) => {}
                 Err(why) => diagnostics.push(json::malformed(span, why)),
             }
         }
     }
+    merge(all, |a| (a.dev.clone(), a.ip, a.prefix_len), |_, _| {});
     diagnostics
-}
-
-/// Takes an address in, unless it is there.
-pub(super) fn add(parts: &mut Parts, address: Address) {
-    let all = parts.addresses.get_or_insert_default();
-    if !all.iter().any(|a| a.dev == address.dev && a.ip == address.ip && a.prefix_len == address.prefix_len) {
-        all.push(address);
-    }
 }
 
 fn address(dev: &Dev, info: serde_json::Value, span: Span) -> Result<Option<Address>, String> {

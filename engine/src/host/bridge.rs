@@ -7,6 +7,7 @@ use nettrace_grammar::{Diagnostic, Source};
 use serde::Deserialize;
 
 use super::link::Mac;
+use super::merge::merge;
 use super::{Dev, Host, Known, Missing, Parts, json, text};
 
 /// A port of a bridge.
@@ -78,21 +79,19 @@ struct PortEntry {
 
 pub(super) fn read_ports(parts: &mut Parts, source: &Source) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
-    let ports = parts.ports.get_or_insert_default();
-    for (_, entry) in json::entries::<PortEntry>(source, text::bridge_links, &mut diagnostics) {
-        if let Some(bridge) = entry.master {
-            add_port(ports, entry.flags.port(entry.ifname, bridge));
-        }
-    }
+    let entries = json::entries::<PortEntry>(source, text::bridge_links, &mut diagnostics).into_iter();
+    let ports = entries.filter_map(|(_, entry)| Some(entry.flags.port(entry.ifname, entry.master?)));
+    add_ports(parts.ports.get_or_insert_default(), ports);
     diagnostics
 }
 
-/// Takes a port in; of one that is there already only what is new.
-pub(super) fn add_port(ports: &mut Vec<BridgePort>, new: BridgePort) {
-    let Some(old) = ports.iter_mut().find(|p| p.dev == new.dev) else {
-        ports.push(new);
-        return;
-    };
+/// Takes ports in; of one that is there already only what is new.
+pub(super) fn add_ports(ports: &mut Vec<BridgePort>, new: impl Iterator<Item = BridgePort>) {
+    ports.extend(new);
+    merge(ports, |p| p.dev.clone(), update);
+}
+
+fn update(old: &mut BridgePort, new: BridgePort) {
     *old = BridgePort {
         hairpin: new.hairpin.or(old.hairpin),
         flood: new.flood.or(old.flood),

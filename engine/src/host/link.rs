@@ -10,6 +10,7 @@ use nettrace_grammar::{Diagnostic, Source};
 use serde::Deserialize;
 
 use super::bridge::{self, BridgePort};
+use super::merge::merge;
 use super::{Dev, Parts, Table, json, text};
 
 /// A 48-bit link-layer address.
@@ -154,24 +155,23 @@ struct InfoData {
 
 pub(super) fn read(parts: &mut Parts, source: &Source) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
-    parts.links.get_or_insert_default();
-    for (_, entry) in json::entries::<LinkEntry>(source, text::links, &mut diagnostics) {
-        add(parts, &entry);
-    }
+    let entries = json::entries::<LinkEntry>(source, text::links, &mut diagnostics);
+    add(parts, entries.iter().map(|(_, entry)| entry));
     diagnostics
 }
 
-/// Takes a device in; of one that is there already only what is new.
-pub(super) fn add(parts: &mut Parts, entry: &LinkEntry) {
-    if let Some(port) = port(entry) {
-        bridge::add_port(parts.ports.get_or_insert_default(), port);
-    }
-    let new = link(entry);
+/// Takes devices in; of one that is there already only what is new.
+pub(super) fn add<'e>(parts: &mut Parts, entries: impl Iterator<Item = &'e LinkEntry> + Clone) {
     let links = parts.links.get_or_insert_default();
-    let Some(old) = links.iter_mut().find(|l| l.name == new.name) else {
-        links.push(new);
-        return;
-    };
+    links.extend(entries.clone().map(link));
+    merge(links, |l| l.name.clone(), update);
+    let mut ports = entries.filter_map(port).peekable();
+    if ports.peek().is_some() {
+        bridge::add_ports(parts.ports.get_or_insert_default(), ports);
+    }
+}
+
+fn update(old: &mut Link, new: Link) {
     let known = old.clone();
     *old = Link {
         altnames: if new.altnames.is_empty() { known.altnames } else { new.altnames },

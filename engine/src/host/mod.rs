@@ -30,6 +30,7 @@ mod fib;
 mod input;
 mod json;
 mod link;
+mod merge;
 mod nat;
 mod neigh;
 mod output;

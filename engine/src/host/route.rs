@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::addr::Scope;
+use super::merge::merge;
 use super::{Dev, Family, Parts, json, text};
 
 /// A routing table, by name where it has one.
@@ -114,7 +115,7 @@ pub struct NextHop {
 }
 
 /// A route.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Route {
     /// What it does.
     pub kind: RouteKind,
@@ -243,20 +244,16 @@ pub(super) fn read(parts: &mut Parts, family: Option<Family>, source: &Source) -
     }
     for (span, entry) in found {
         match route(entry, family, span) {
-            Ok(route) => add(parts, route),
+            Ok(route) => parts.routes_mut(Family::of(route.dst.addr())).get_or_insert_default().push(route),
             Err(why) => diagnostics.push(json::malformed(span, why)),
         }
     }
-    diagnostics
-}
-
-/// Takes a route in, unless the very same one is there (`table all` lists both families, and files overlap).
-pub(super) fn add(parts: &mut Parts, route: Route) {
-    let same = |r: &Route| Route { span: route.span, protocol: None, ..r.clone() };
-    let all = parts.routes_mut(Family::of(route.dst.addr())).get_or_insert_default();
-    if !all.iter().any(|r| r.dst == route.dst && same(r) == same(&route)) {
-        all.push(route);
+    // `table all` lists both families, and files overlap.
+    let told = |r: &Route| Route { span: Span::default(), protocol: None, ..r.clone() };
+    for all in [&mut parts.routes4, &mut parts.routes6].into_iter().flatten() {
+        merge(all, told, |_, _| {});
     }
+    diagnostics
 }
 
 fn route(entry: RouteEntry, family: Option<Family>, span: Span) -> Result<Route, String> {

@@ -8,7 +8,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::addr::{Address, Scope};
 use super::rule::LEGACY_TOS;
@@ -228,13 +228,20 @@ fn loopback(routes: &mut Vec<Route>, family: Family) {
 
 /// Table `local` as the kernel makes it from the addresses. A device that is down has no entries.
 fn derive(parts: &Parts, addresses: &[Address], family: Family, routes: &mut Vec<Route>) {
-    let down = |dev: &Dev| parts.links.iter().flatten().any(|l| l.name == *dev && !l.flags.up && l.index != 0);
-    let own = addresses.iter().filter(|a| Family::of(a.ip) == family && !down(&a.dev));
+    let links = parts.links.iter().flatten();
+    let down: FxHashSet<&Dev> = links.filter(|l| !l.flags.up && l.index != 0).map(|l| &l.name).collect();
+    let own = addresses.iter().filter(|a| Family::of(a.ip) == family && !down.contains(&a.dev));
+    let mut primary: FxHashMap<_, &Address> = FxHashMap::default();
+    for address in own.clone().filter(|a| !a.secondary) {
+        primary.entry((&address.dev, address.subnet())).or_insert(address);
+    }
     for address in own.clone() {
-        let primary = own.clone().find(|a| a.dev == address.dev && !a.secondary && a.subnet() == address.subnet());
         let from = routes.len();
         match family {
-            Family::V4 => derive4(address, primary.unwrap_or(address), routes),
+            Family::V4 => {
+                let primary = primary.get(&(&address.dev, address.subnet()));
+                derive4(address, primary.copied().unwrap_or(address), routes);
+            }
             Family::V6 if !address.tentative => derive6(parts, address, routes),
             Family::V6 => {}
         }
