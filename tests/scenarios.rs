@@ -165,7 +165,7 @@ fn compare_nft_monitor(folder: &Path, case: &Value) -> Result<(), String> {
     let out = run(folder, &as_logged(case, block), &["--format", "trace", "--all"])?;
     let ways: Vec<Vec<Step>> = out.split("# way ").map(|w| w.lines().filter_map(nft_monitor_line).collect()).collect();
     let same = |w: &Vec<Step>| {
-        let over_lo = |s: &Step| case["packet"]["out"] == "lo" && s.contains(" packet: iif \"lo\" ");
+        let over_lo = |s: &Step| case["packet"]["out"] == "lo" && s.contains(" packet: iif \"lo\" @ll,0,112 0x800 ");
         let loops = |rest: &[Step]| rest.first().is_none_or(over_lo);
         let first = packets_of(&expect).into_iter().next().unwrap_or_default();
         !w.is_empty() && w.strip_prefix(first).is_some_and(loops)

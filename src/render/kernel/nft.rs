@@ -43,7 +43,10 @@ fn header(p: &Packet, family: Family) -> String {
             out.push_str(&format!("{name} \"{dev}\" "));
         }
     }
-    if let (true, Some(src), Some(dst)) =
+    // The header of a frame on `lo` is zeros and the type; nft knows no Ethernet there and prints it raw.
+    if device(p, Field::Iif) == "lo" {
+        out.push_str(if p.family() == 10 { "@ll,0,112 0x86dd " } else { "@ll,0,112 0x800 " });
+    } else if let (true, Some(src), Some(dst)) =
         (p.or_zero(Field::Iif) != 0, mac(p, Field::EtherSaddr), mac(p, Field::EtherDaddr))
     {
         out.push_str(&format!("ether saddr {src} ether daddr {dst} "));
