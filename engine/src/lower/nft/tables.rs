@@ -195,7 +195,7 @@ impl Cx<'_> {
             _ => ChainKind::Filter,
         };
         let policy = policy_of(self.policy(chain).unwrap_or("accept"));
-        let devices = written.devices.map_or_else(Vec::new, |d| self.devices(d));
+        let devices = written.devices.map_or_else(Vec::new, |d| self.devices(d, span));
         Some(BaseChain { hook, kind, priority, policy, devices, order: 0 })
     }
 
@@ -223,8 +223,12 @@ impl Cx<'_> {
         }
     }
 
-    fn devices(&mut self, id: ExprId) -> Vec<Value> {
+    /// The devices of an ingress or egress chain. Which devices a pattern fits a running kernel knows: such a chain is not walked.
+    fn devices(&mut self, id: ExprId, span: Span) -> Vec<Value> {
         let ranges = self.ranges(Kind::Ifname, id).unwrap_or_default();
+        if ranges.iter().any(|(lo, hi)| lo != hi) {
+            self.warn(span, "a chain at devices by pattern is walked for the devices that it names only".into());
+        }
         ranges.into_iter().map(|(lo, _)| lo).collect()
     }
 

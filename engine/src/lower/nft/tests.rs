@@ -154,6 +154,20 @@ fn what_nobody_tells_is_asked_behind_its_guard() {
 }
 
 #[test]
+fn priorities_and_devices() {
+    let told = |head: &str| {
+        let (model, diagnostics) = model(&format!("table netdev t {{\n\tchain c {{\n\t\t{head}\n\t}}\n}}\n"));
+        let base = model.chains[0].base.as_ref().map(|b| (b.priority, b.devices.len()));
+        (base, diagnostics.len())
+    };
+    let line =
+        |devices: &str, priority: &str| told(&format!("type filter hook ingress {devices} priority {priority};"));
+    assert_eq!(line("device \"eth0\"", "-2147483648"), (Some((i32::MIN, 1)), 0));
+    assert_eq!(line("devices = { eth0, \"eth1\" }", "filter-10"), (Some((-10, 2)), 0));
+    assert_eq!(line("devices = { \"eth*\" }", "filter"), (Some((0, 1)), 1));
+}
+
+#[test]
 fn flags_masks_and_relations() {
     check(
         "ip",
