@@ -204,7 +204,8 @@ impl Machine<'_> {
         match self.route_input() {
             Input::Forward if self.way.oif == Some(bridge) => {
                 let port = self.port_of_nexthop(bridge);
-                self.bridge_on(port, filtered)
+                self.show_route(Step::RouteIn);
+                self.bridge_to(port, filtered)
             }
             Input::Drop(why) if !self.goes_back_to(bridge) => Err(stack_drop(Some(Hook::Prerouting), why)),
             Input::Drop(_) => {
@@ -225,7 +226,17 @@ impl Machine<'_> {
         self.way.oif == Some(bridge)
     }
 
+    /// A frame that was not routed: the bridge lends it a route of its own, without realm and gateway.
     fn bridge_on(&mut self, port: Port, filtered: bool) -> Result<Fate, Fate> {
+        if filtered && matches!(port, Port::Out(_)) {
+            let by = Cause::Step(Step::Bridge);
+            self.set(Field::Realm, 0, by);
+            self.set(Field::RtNexthop, self.packet.or_zero(Field::Daddr), by);
+        }
+        self.bridge_to(port, filtered)
+    }
+
+    fn bridge_to(&mut self, port: Port, filtered: bool) -> Result<Fate, Fate> {
         let by = Cause::Step(Step::Bridge);
         let bridge = self.packet.or_zero(Field::Iif);
         let out = match port {
@@ -240,9 +251,6 @@ impl Machine<'_> {
             self.decided(Decision::Bridged);
             self.set(Field::IsBridged, 1, by);
             self.set(Field::Oif, bridge, by);
-            // The bridge lends the packet a route of its own, without a gateway.
-            self.set(Field::Realm, 0, by);
-            self.set(Field::RtNexthop, self.packet.or_zero(Field::Daddr), by);
         }
         self.write(Field::PhysOut, out.map_or(Got::Unknown, Got::Value), by);
         self.bridge_hook(Hook::Forward, filtered)?;

@@ -201,7 +201,7 @@ impl Machine<'_> {
         // The kernel looks through the list up to the packet's own connection.
         let mut met = false;
         list.retain(|c| {
-            met |= *c == own;
+            met |= *c == own && self.state.conns.find(c.0, c.1).is_some();
             met || self.state.conns.goes_on(c.0, c.1)
         });
         if !met && (first || list.is_empty()) {
