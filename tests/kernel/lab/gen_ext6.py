@@ -43,6 +43,8 @@ def nft(r, packets, tracked):
         for _ in range(r.randint(1, 6)):
             words = [match(r, r.choice(packets)) for _ in range(r.choice([1, 1, 2]))]
             words = [w for w in words if tracked or not w.startswith("ct ")]
+            # nft leaves out of its listing what it takes for implied by a port.
+            words = [w for w in words if len(words) == 1 or not w.startswith(("th ", "@th", "meta l4proto"))]
             out.append(" ".join(words + [r.choice(["counter", "counter", "accept", "drop", "jump leaf", "return", "meta mark set 0x%x" % r.randint(1, 9)])]))
         out.append("}")
     return "\n".join(out + ["chain leaf {", match(r, r.choice(packets)).replace("ct state", "meta mark 1 ip6 hoplimit > 1 comment") .split(" comment")[0] + " counter", "}", "}"]) + "\n"

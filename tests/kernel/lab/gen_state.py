@@ -91,11 +91,13 @@ class Nft:
         self.r, self.family = r, family
         self.address = "ipv6_addr" if family == "ip6" else "ipv4_addr"
 
-    def statement(self):
+    def statement(self, shared=False):
+        """A condition with a memory; `shared`: where several rules may come upon it, one that counts a packet once."""
         r, over = self.r, self.r.choice(["", "", "over "])
         rate = r.choice(["limit rate %s%d/day burst %d packets" % (over, r.randint(1, 3), r.randint(1, 5)),
                          "limit rate %s10 bytes/day burst %d bytes" % (over, r.choice([39, 100, 200, 500]))])
-        return r.choice([rate, rate, "quota %s%d bytes" % (over, r.choice([0, 39, 40, 41, 100, 200, 500])), "ct count %s%d" % (over, r.randint(0, 3))])
+        quota = "quota %s%d bytes" % (over, r.choice([0, 39, 40, 41, 100, 200, 500]))
+        return r.choice([rate, rate, quota, quota if shared else "ct count %s%d" % (over, r.randint(0, 3))])
 
     def match(self):
         r, f = self.r, self.family
@@ -106,7 +108,7 @@ class Nft:
             self.statement(), self.statement(), "numgen inc mod %d %s" % r.choice([(2, "0"), (3, "1"), (3, "< 2"), (4, "{ 0, 3 }")]),
             "%s @seen { %s%s }" % (r.choice(["add", "update"]), key, timeout), "delete @seen { %s }" % key,
             "%s %s@seen" % (key, r.choice(["", "!= "])), "%s @few { %s }" % (r.choice(["add", "update"]), key), "%s @few" % key,
-            "%s @metered { %s %s }" % (r.choice(["add", "update"]), key, self.statement()),
+            "%s @metered { %s %s }" % (r.choice(["add", "update"]), key, self.statement(shared=True)),
             "meta l4proto { tcp, udp } %s @pairs { %s }" % (r.choice(["add", "update", "delete"]), both),
             "meta l4proto { tcp, udp } %s @pairs" % both,
             "limit name \"slow\"", "quota name \"all\"", "ct count over %d" % r.randint(0, 2),

@@ -27,6 +27,9 @@ STORIES = "story"
 
 # Conditions that nft 1.0.6 leaves out of its listing.
 UNLISTED = ("ct original l3proto ipv4 ", "ct reply l3proto ipv4 ", "ct l3proto ipv4 ", "meta protocol ip ", "meta iiftype ether ", "ether type vlan ")
+UNLISTED_BEFORE_IP = re.compile(r"ether type ip (?=[^\n]*\bip )")
+# Two neighbouring fields that must differ: nft 1.0.6 makes one comparison of them, which holds when either differs.
+MERGED = re.compile(r"(ether saddr != \S+ (?:[^\n]* )?)ether type != \S+ |((?:tcp|udp|sctp|th) [sd]port != \d+ )(?:tcp|udp|sctp|th) [sd]port != \d+ ")
 UNLISTED_BEFORE_RESET = re.compile(r"meta nfproto ipv[46] (meta l4proto tcp reject)")
 
 
@@ -50,5 +53,6 @@ def listable(ruleset):
         ruleset = ruleset.replace(lost, "")
     # Listed as one range with a neighbour.
     ruleset = ruleset.replace("ip6 length < 100", "ip6 length 0-99").replace("meta length > 60", "meta length 61-65535")
+    ruleset = MERGED.sub(lambda m: m.group(1) or m.group(2), UNLISTED_BEFORE_IP.sub("", ruleset))
     ruleset = UNLISTED_BEFORE_RESET.sub(r"\1", ruleset)
     return re.sub(r"meta l4proto \S+ (?=tcp option)", "", ruleset)
