@@ -17,6 +17,7 @@ const SCRIPTED: &[(&str, &str)] = &[
     ("ipt-leg4-97103", "UDP answers without the payload, where a rule looks for a string in it"),
     ("ipt-nft4-97103", "the same"),
     ("ipt-nft6-05020", "an echo reply that does not give the payload back"),
+    ("state-", "packets of several senders"),
     ("story-00004", "a scanner's connections, not one's packets"),
     ("story-00007", "connections that use up a limit"),
     ("story-00012", "connections that use up a limit"),
