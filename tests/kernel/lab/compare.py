@@ -41,7 +41,7 @@ def header_difference(kernel, walk):
     for x, y in zip(passes(kernel), passes(walk)):
         early = x.get("prio") is not None and x["prio"] - NAT_AT.get(x.get("hook"), 1 << 31) in (0, 1)
         for k in HEADER:
-            if k == "mark" and x.get("entry_after_first_rule") or k != "mark" and early:
+            if early or k == "mark" and x.get("entry_after_first_rule"):
                 continue
             a, b = (x.get("entry") or {}).get(k), (y.get("entry") or {}).get(k)
             if a != b:

@@ -54,7 +54,7 @@ class Xt:
             recent + r.choice(["--set", "--set", "! --set", "--remove", "--rcheck", "! --rcheck", "--update",
                                "--update --seconds 300 --hitcount %d" % r.randint(1, 4), "! --update --hitcount 3",
                                "--rcheck --hitcount %d" % r.randint(1, 5), "--rcheck --seconds 300 --rttl", "--update --hitcount 2 --rttl"]) +
-            (" --mask %s" % ("ffff:ffff::" if self.six else "255.255.0.0") if r.random() < .2 else ""),
+            (" --mask %s" % ("ffff:ffff::" if self.six else "255.255.0.0") if name == "b" else ""),  # a list has one mask, its first rule's
             "-m connbytes --connbytes %s --connbytes-dir %s --connbytes-mode packets" % (
                 r.choice(["1", "2:3", "0:1", "3:"]), r.choice(["original", "reply", "both"])),
         ] + ([] if self.six else ["-m set %s--match-set %s" % (neg, r.choice(["seen src", "seen dst", "pairs src,dst", "few src"]))] * 3))

@@ -316,7 +316,7 @@ class Lab:
 
     def restore(self, cmd, text):
         """Load; rules the kernel or iptables refuse are taken out one by one (and counted)."""
-        for _ in range(12):
+        for _ in range(60):
             r = run([cmd], text, check=False)
             if not r.returncode:
                 return text
