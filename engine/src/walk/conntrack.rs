@@ -2,6 +2,7 @@
 //!
 //! Left out: expectations, and the TCP window check, which [`super::window`] makes as far as it is certain.
 
+use super::tcp::{self, Next};
 use super::{Machine, window};
 use crate::field::{Field, Value, ct_state, ct_status, device};
 use crate::host::SysctlKey;
@@ -49,72 +50,6 @@ enum Class {
     Untracked,
 }
 
-/// TCP flag combinations that conntrack takes (PSH, ECE, CWR do not count).
-fn valid_flags(flags: Value) -> bool {
-    const FIN: Value = 1;
-    const SYN: Value = 2;
-    const RST: Value = 4;
-    const ACK: Value = 16;
-    const URG: Value = 32;
-    let f = flags & (FIN | SYN | RST | ACK | URG);
-    [SYN, SYN | URG, SYN | ACK, RST, RST | ACK, FIN | ACK, FIN | ACK | URG, ACK, ACK | URG].contains(&f)
-}
-
-const TCP_RST: Value = 4;
-
-/// Index of a packet in the TCP state tables: SYN, SYN+ACK, FIN, ACK, RST, none.
-fn tcp_index(flags: Value) -> usize {
-    match flags {
-        f if f & TCP_RST != 0 => 4,
-        f if f & 2 != 0 => usize::from(f & 16 != 0),
-        f if f & 1 != 0 => 2,
-        f if f & 16 != 0 => 3,
-        _ => 5,
-    }
-}
-
-/// What a TCP packet does to a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    To(TcpState),
-    Ignore,
-    Invalid,
-}
-
-/// The state tables of `nf_conntrack_proto_tcp.c`, [direction][class][state].
-fn tcp_next(reply: bool, flags: Value, state: TcpState) -> Next {
-    use TcpState::*;
-    const IV: Next = Next::Invalid;
-    const IG: Next = Next::Ignore;
-    const SS: Next = Next::To(SynSent);
-    const SR: Next = Next::To(SynRecv);
-    const ES: Next = Next::To(Established);
-    const FW: Next = Next::To(FinWait);
-    const CW: Next = Next::To(CloseWait);
-    const LA: Next = Next::To(LastAck);
-    const TW: Next = Next::To(TimeWait);
-    const CL: Next = Next::To(Close);
-    const S2: Next = Next::To(SynSent2);
-    const ORIGINAL: [[Next; 10]; 6] = [
-        [SS, SS, IG, IG, IG, IG, IG, SS, SS, S2],
-        [IV, IV, SR, IV, IV, IV, IV, IV, IV, SR],
-        [IV, IV, FW, FW, LA, LA, LA, TW, CL, IV],
-        [ES, IV, ES, ES, CW, CW, TW, TW, CL, IV],
-        [IV, CL, CL, CL, CL, CL, CL, CL, CL, CL],
-        [IV, IV, IV, IV, IV, IV, IV, IV, IV, IV],
-    ];
-    const REPLY: [[Next; 10]; 6] = [
-        [IV, S2, IV, IV, IV, IV, IV, SS, IV, S2],
-        [IV, SR, IG, IG, IG, IG, IG, IG, IG, SR],
-        [IV, IV, FW, FW, LA, LA, LA, TW, CL, IV],
-        [IV, IG, SR, ES, CW, CW, TW, TW, CL, IG],
-        [IV, CL, CL, CL, CL, CL, CL, CL, CL, CL],
-        [IV, IV, IV, IV, IV, IV, IV, IV, IV, IV],
-    ];
-    let table = if reply { &REPLY } else { &ORIGINAL };
-    table[tcp_index(flags)][state as usize]
-}
-
 /// A UDP conversation that goes on for longer than this is a stream, which makes it ASSURED.
 const UDP_STREAM_MS: u64 = 2000;
 
@@ -158,7 +93,7 @@ impl Machine<'_> {
         let long = p.value(Field::ThLength).unwrap_or(Value::MAX);
         match (get(Field::Proto), get(Field::IcmpType)) {
             (6, _) if long < 20 => Class::Invalid("the TCP header is cut short"),
-            (6, _) if !valid_flags(get(Field::TcpFlags)) => Class::Invalid("no TCP stack sends these flags"),
+            (6, _) if !tcp::valid_flags(get(Field::TcpFlags)) => Class::Invalid("no TCP stack sends these flags"),
             (17 | 136, _) if long < 8 => Class::Invalid("the UDP header is cut short"),
             (1, 3 | 4 | 5 | 11 | 12) => Class::Error,
             (58, 1..=4 | 137) => Class::Error,
@@ -231,7 +166,7 @@ impl Machine<'_> {
             conn.status |= ct_status::ASSURED;
         }
         // A reset ends a connection that nobody has answered.
-        if !seen && tuple.proto == 6 && self.packet.or_zero(Field::TcpFlags) & TCP_RST != 0 {
+        if !seen && tuple.proto == 6 && self.packet.or_zero(Field::TcpFlags) & tcp::RST != 0 {
             self.state.conns.remove(id);
         }
         self.attached = Some(Attached { conn, id: Some(id), reply, state, error: false });
@@ -244,7 +179,7 @@ impl Machine<'_> {
     /// INVALID, or nothing where it begins another connection.
     fn tcp_goes_on(&mut self, conn: &mut Conn, reply: bool) -> Result<bool, Option<&'static str>> {
         let flags = self.packet.or_zero(Field::TcpFlags);
-        let next = tcp_next(reply, flags, conn.tcp);
+        let next = tcp::next(reply, flags, conn.tcp);
         let reopens = !reply && matches!(conn.tcp, TcpState::TimeWait | TcpState::Close);
         if !reopens && next != Next::Invalid && window::is_outside(&mut conn.seen, reply, &self.packet) {
             return Err(Some("INVALID: outside of the connection's TCP window"));
@@ -259,7 +194,7 @@ impl Machine<'_> {
                     conn.status |= ct_status::ASSURED;
                 }
                 // A SYN sent again before any answer keeps nothing alive.
-                let again = tcp_index(flags) == 0 && conn.tcp == TcpState::SynSent;
+                let again = tcp::is_syn(flags) && conn.tcp == TcpState::SynSent;
                 conn.tcp = next;
                 Ok(!again || conn.status & ct_status::SEEN_REPLY != 0)
             }
@@ -280,7 +215,7 @@ impl Machine<'_> {
         let mut conn = Conn { orig: tuple, reply: tuple.inverse(), zone, since, ..Conn::default() };
         conn.helper = self.template.helper;
         if tuple.proto == 6 {
-            match tcp_next(false, self.packet.or_zero(Field::TcpFlags), TcpState::None) {
+            match tcp::next(false, self.packet.or_zero(Field::TcpFlags), TcpState::None) {
                 Next::To(TcpState::Established) if !self.tcp_loose() => {
                     return self.note(Step::Conntrack, "INVALID: not a SYN, and nf_conntrack_tcp_loose is 0");
                 }
@@ -432,40 +367,5 @@ fn timeout(conn: &crate::state::Conn) -> Value {
         (132, _) if conn.status & ct_status::ASSURED == 0 => 3,
         (132, _) => 210,
         _ => 600,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn first_packets_are_new_or_refused_as_the_kernel_does() {
-        let check = |flags: Value, expect: bool| {
-            let ok = valid_flags(flags) && matches!(tcp_next(false, flags, TcpState::None), Next::To(_));
-            assert_eq!(ok, expect, "{flags:#x}");
-        };
-        for flags in [0x02, 0x0a, 0x22, 0xc2, 0x10, 0x18, 0x30] {
-            check(flags, true);
-        }
-        for flags in [0x12, 0x04, 0x14, 0x01, 0x11, 0x00, 0x08, 0x03, 0x06, 0x13, 0x29] {
-            check(flags, false);
-        }
-    }
-
-    #[test]
-    fn a_handshake_runs_through_the_states() {
-        let steps = [
-            (false, 0x02, TcpState::None, TcpState::SynSent),
-            (true, 0x12, TcpState::SynSent, TcpState::SynRecv),
-            (false, 0x10, TcpState::SynRecv, TcpState::Established),
-            (false, 0x11, TcpState::Established, TcpState::FinWait),
-            (true, 0x04, TcpState::SynSent, TcpState::Close),
-        ];
-        for (reply, flags, from, to) in steps {
-            assert_eq!(tcp_next(reply, flags, from), Next::To(to));
-        }
-        assert_eq!(tcp_next(false, 0x10, TcpState::SynSent), Next::Invalid);
-        assert_eq!(tcp_next(true, 0x10, TcpState::SynSent), Next::Ignore);
     }
 }

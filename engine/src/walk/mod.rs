@@ -17,6 +17,7 @@ mod path;
 mod reply;
 mod route;
 mod stateful;
+mod tcp;
 mod values;
 mod window;
 
