@@ -33,13 +33,14 @@ def far(c):
 
 
 # The recorder's probe in front of a chain stands one priority below it. NAT's own step shares a priority with the chain or with the
-# probe then, and which of the two ran first no event tells when no NAT chain was asked (every packet of a connection but the first).
+# probe then, and which of the two ran first no event tells when no NAT chain was asked (every packet of a connection but the first). NAT chains a
+# little behind run within that step, where no probe stands.
 NAT_AT = {"prerouting": -100, "output": -100, "input": 100, "postrouting": 100}
 
 
 def header_difference(kernel, walk):
     for x, y in zip(passes(kernel), passes(walk)):
-        early = x.get("prio") is not None and x["prio"] - NAT_AT.get(x.get("hook"), 1 << 31) in (0, 1)
+        early = x.get("prio") is not None and x["prio"] - NAT_AT.get(x.get("hook"), 1 << 31) in (0, 1, 2)
         for k in HEADER:
             if early or k == "mark" and x.get("entry_after_first_rule"):
                 continue

@@ -79,6 +79,8 @@ def generate(seed):
     for _ in range(r.randint(5, 8)):
         p = gen_packet(r, "ip6", plain=r.random() < .7)
         p["ttl"] = max(p["ttl"], 3)
+        if p["proto"] == 47:  # whose header the recorder counts as payload
+            p.update(proto="udp", sport=40000, dport=r.choice(PORTS))
         packets.append(dress(r, p))
     backend, tracked = r.choice(["nft", "nft", "iptables-nft", "iptables-legacy"]), r.random() < .5
     case = {"backend": backend, "packets": packets, "answers": 0}
