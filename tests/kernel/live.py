@@ -122,6 +122,8 @@ def compare_case(lab, kind, seed, tool, out):
 def worker(a, out, jobs, results):
     """Takes cases until there are none; every worker has a laboratory of its own."""
     from lab.laboratory import Lab
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
     lab = Lab()
     for kind, seed in iter(jobs.get, None):
         try:
@@ -141,6 +143,22 @@ def results_of(a, out, todo):
         yield results.get()
 
 
+def tell(a, out, count, name, packets, found, refused):
+    """Counts and prints what became of a case; a folder that nobody needs is removed."""
+    if refused:
+        count["refused"] += 1
+        print("%s: the kernel refuses it: %s" % (name, " ".join(refused.split())))
+        return
+    count["cases"] += 1
+    count["packets"] += packets
+    for _, d in found:
+        count["explained" if d.startswith(EXPLAINED) else "later" if d.startswith(LATER) else "bad"] += 1
+    for packet, difference in found:
+        print("%s/%s: %s" % (name, packet, difference), flush=True)
+    if not a.keep and not any(wrong(d) for _, d in found):
+        shutil.rmtree(os.path.join(out, name))
+
+
 def run(a):
     from lab import kinds
     out = a.keep or tempfile.mkdtemp(prefix="nettrace-live-")
@@ -149,19 +167,11 @@ def run(a):
     # Legacy tables stay registered in a namespace once they were touched, NAT's hooks with them: nft gets laboratories of its own.
     rounds = [[job for job in todo if (kinds.make(*job)["backend"] == "iptables-legacy") == legacy] for legacy in (False, True)]
     count, t0 = collections.Counter(), time.time()
-    for name, packets, found, refused in itertools.chain.from_iterable(results_of(a, out, jobs) for jobs in rounds if jobs):
-        if refused:
-            count["refused"] += 1
-            print("%s: the kernel refuses it: %s" % (name, refused))
-            continue
-        count["cases"] += 1
-        count["packets"] += packets
-        for _, d in found:
-            count["explained" if d.startswith(EXPLAINED) else "later" if d.startswith(LATER) else "bad"] += 1
-        for packet, difference in found:
-            print("%s/%s: %s" % (name, packet, difference), flush=True)
-        if not a.keep and not any(wrong(d) for _, d in found):
-            shutil.rmtree(os.path.join(out, name))
+    try:
+        for result in itertools.chain.from_iterable(results_of(a, out, jobs) for jobs in rounds if jobs):
+            tell(a, out, count, *result)
+    except KeyboardInterrupt:
+        print("ended early:")
     return summary(a, out, count, time.time() - t0)
 
 
@@ -328,7 +338,7 @@ def pack(a):
 
 
 def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the workers end too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the workers end too, and what was found is told
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     sub = ap.add_subparsers(dest="command", required=True)
     p = sub.add_parser("run")
