@@ -3,7 +3,7 @@
 use nettrace_grammar::{Name, Span};
 
 use super::*;
-use crate::field::{Field, Value};
+use crate::field::{Field, Show, Value};
 
 /// A rule under construction: its ops so far.
 #[derive(Clone, Debug, Default)]
@@ -165,8 +165,10 @@ impl Model {
 
     /// `(field & mask) == value` (strict negation); the value is masked too, as the kernel's parsers do.
     pub fn masked_test(&mut self, field: Field, neg: bool, mask: Value, value: Value) -> Test {
-        if let (Ok(m), Ok(v)) = (u32::try_from(mask & ones(32)), u32::try_from(value))
-            && field.bits() <= 32
+        // An address of IPv4 is a number of 32 bits, whatever room its field has.
+        let small = if field.bits() <= 32 { mask & ones(32) } else { mask };
+        if let (Ok(m), Ok(v)) = (u32::try_from(small), u32::try_from(value))
+            && (field.bits() <= 32 || field.show() == Show::Addr)
         {
             return Test::Masked { field, neg, mask: m, value: v };
         }

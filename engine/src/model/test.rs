@@ -58,7 +58,7 @@ pub enum Test {
         /// Upper end.
         hi: u32,
     },
-    /// As [`Test::Masked`] for fields and masks wider than 32 bits (IPv6 addresses, device names).
+    /// As [`Test::Masked`] for masks and values wider than 32 bits (IPv6 addresses, device names).
     Wide {
         /// The field.
         field: Field,
