@@ -80,7 +80,18 @@ fn print_rule(tree: &Tree, rule: &RuleLine, out: &mut String) {
         out.push(' ');
         out.push_str(&n.to_string());
     }
-    words(tree, rule.words, shell, out);
+    // A first word of digits would be read as the rule number that may stand there.
+    let numbered = number.is_none() && matches!(rule.op, RuleOp::Insert(_) | RuleOp::Delete);
+    let mut rest = tree.words(rule.words).peekable();
+    let digits = |w: &Word| w.kind == WordKind::Plain && w.text.bytes().all(|b| b.is_ascii_digit());
+    if let Some(word) = rest.next_if(|w| numbered && digits(w)) {
+        out.push(' ');
+        quoted(word.text, &[], out);
+    }
+    for word in rest {
+        out.push(' ');
+        print_word(&word, shell, out);
+    }
 }
 
 fn print_counters(c: Counters, out: &mut String) {

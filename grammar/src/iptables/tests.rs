@@ -75,6 +75,9 @@ fn other_spellings_reach_a_fixed_point() {
     check("-A X --comment \\x\n", "-A X --comment \\x\n");
     // Found by fuzzing: a quote in it makes `[2` a policy, no counters.
     check(":X [2\"1\"\n", ":X \"[21\"\n");
+    // Likewise: a word of digits in front of the command is no rule number.
+    check("0 -I X -j Y\n", "-I X \"0\" -j Y\n");
+    check("7 -t raw -D X -j Y\n", "-D X \"7\" -t raw -j Y\n");
 }
 
 #[test]
