@@ -1,7 +1,7 @@
 //! The machine: takes a packet through the hooks and writes down what happens.
 //!
 //! It is linear and deterministic. Where the inputs don't tell it asks for a fact and goes on with the answer. The way is
-//! a sequence of stages (`path`); a hook's contents are data ([`hooks`]); rules run in `chain` and `ops`; the
+//! a sequence of stages (`path`); a hook's contents are data ([`crate::model::HookPlan`]); rules run in `chain` and `ops`; the
 //! stateful built-ins have a file each.
 
 mod bridge;
