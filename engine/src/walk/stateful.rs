@@ -52,18 +52,20 @@ impl Machine<'_> {
         if matches!(kind, StatefulKind::Connlimit { .. }) && self.state.conns.iter().any(|(_, c)| c.listed) {
             fresh = "counted are connections of this run, and those of `conntrack -L` that fit the rule";
         }
-        let chain = self.world.model.chain_name(self.world.model.rule(rule).chain);
+        let model = self.world.model;
+        let chain = model.rule(rule).chain;
+        let (table, chain) = (model.name(model.table_of(chain).name), model.chain_name(chain));
         let number = self.index + 1;
         let options = Options::yes_no().or_assume(held.into(), fresh);
-        let given = self.ask.given(&format_args!("{name}:{chain}:{number}")).is_some();
-        let taken = self.ask.choose(&format_args!("{name}:{chain}:{number}"), &options) == 0;
+        let given = self.ask.given(&format_args!("{name}:{table}/{chain}#{number}")).is_some();
+        let taken = self.ask.choose(&format_args!("{name}:{table}/{chain}#{number}"), &options) == 0;
         if !given {
             let (value, other) = if held { ("yes", "no") } else { ("no", "yes") };
             self.assume(Taken::Told(Assumption {
-                fact: format!("does the {words} of {chain} rule {number} match").into(),
+                fact: format!("does the {words} of {table}/{chain}#{number} match").into(),
                 value: value.into(),
                 why: fresh.into(),
-                flag: crate::fact::pin(&format_args!("{name}:{chain}:{number}"), other).into(),
+                flag: crate::fact::pin(&format_args!("{name}:{table}/{chain}#{number}"), other).into(),
             }));
         }
         taken
