@@ -27,9 +27,6 @@ use nettrace_grammar::iptables::tree::Item;
 use nettrace_grammar::{Source, Sources, ipset, iptables, nft};
 use table::{Figures, growth, interleaved, ratio, report, time};
 
-/// Entries of sets that memory is measured with.
-const ENTRIES: usize = 1_000_000;
-
 fn source(sources: &mut Sources, text: String) -> &Source {
     sources.add("bench", text).expect("a benchmark's input fits the position space")
 }
@@ -112,16 +109,6 @@ fn measure_memory(figures: &mut Figures, rules: usize) {
     println!("{:<52} {:>12.2}", "kube-proxy, model: bytes a rule", bytes as f64 / model.rules.len().max(1) as f64);
 }
 
-/// Bytes that the entries of ipsets take, in a tree and in a model.
-fn measure_set_memory(figures: &mut Figures) {
-    let mut sources = Sources::default();
-    let dump = source(&mut sources, dumps::policies(ENTRIES).1);
-    let (tree, bytes) = growth(|| ipset::parse(dump).0);
-    println!("{:<52} {:>12.2}", "a million ipset entries, tree: bytes an entry", bytes as f64 / ENTRIES as f64);
-    let (_sets, bytes) = growth(|| lowered_sets(&tree));
-    figures.at_most("a million ipset entries, model: bytes an entry", bytes as f64 / ENTRIES as f64, 16.0, 6.0);
-}
-
 fn main() -> ExitCode {
     let n = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(100_000);
     let mut figures = Figures::default();
@@ -135,7 +122,6 @@ fn main() -> ExitCode {
 /// Everything up to the model, and how much memory it takes.
 fn measure_reading(figures: &mut Figures, n: usize) {
     measure_memory(figures, n);
-    measure_set_memory(figures);
     let small = measure_iptables("kube-proxy, a tenth", dumps::kube(Size::Rules(n / 10)));
     let [parse, lex, scan] = measure_iptables("kube-proxy", dumps::kube(Size::Rules(n)));
     figures.at_most("kube-proxy, parse: x memchr", ratio(parse, scan), 60.0, 30.0);
