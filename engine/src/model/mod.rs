@@ -34,7 +34,7 @@ pub use set::*;
 pub use test::*;
 pub use values::{Values, ones};
 
-use crate::field::Value;
+use crate::field::{Field, Value};
 
 /// A range in a side arena, eight bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -129,6 +129,20 @@ impl Model {
     /// A rule's ops.
     pub fn rule_ops(&self, id: RuleId) -> &[Op] {
         &self.ops[self.rule(id).ops.range()]
+    }
+
+    /// The single value that a rule asks a field to have.
+    pub fn wanted(&self, id: RuleId, field: Field) -> Option<Value> {
+        self.rule_ops(id).iter().find_map(|op| match op {
+            Op::Test(Test::Masked { field: f, neg: false, mask: u32::MAX, value }) if *f == field => {
+                Some(Value::from(*value))
+            }
+            Op::Test(Test::Wide { field: f, neg: false, wide }) if *f == field => {
+                let (mask, value) = self.wides.get(wide.0 as usize).copied()?;
+                (mask & ones(32) == ones(32)).then_some(value)
+            }
+            _ => None,
+        })
     }
 
     /// An expression.

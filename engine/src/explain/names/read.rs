@@ -80,16 +80,7 @@ impl<'m> Labels<'m> {
 
     /// The single value that a rule asks a field to have.
     pub(super) fn wanted(&self, rule: RuleId, field: Field) -> Option<Value> {
-        self.model.rule_ops(rule).iter().find_map(|op| match op {
-            Op::Test(Test::Masked { field: f, neg: false, mask: u32::MAX, value }) if *f == field => {
-                Some(Value::from(*value))
-            }
-            Op::Test(Test::Wide { field: f, neg: false, wide }) if *f == field => {
-                let (mask, value) = self.model.wides.get(wide.0 as usize).copied()?;
-                (mask & Value::from(u32::MAX) == Value::from(u32::MAX)).then_some(value)
-            }
-            _ => None,
-        })
+        self.model.wanted(rule, field)
     }
 
     /// The incoming device that a rule asks for.

@@ -10,7 +10,7 @@ use rustc_hash::FxHashSet;
 use crate::field::{Field, device_name, to_address};
 use crate::graph;
 use crate::host::RouteKind;
-use crate::model::{ChainId, Effect, Expr, ExprId, Model, NatKind, Op, RuleId, Test};
+use crate::model::{ChainId, Effect, Expr, ExprId, Model, NatKind, Op, RuleId};
 use crate::packet::Packet;
 use crate::spec::{PacketSpec, ProtoName, Start, complete};
 use crate::trace::{Event, Trace};
@@ -247,7 +247,7 @@ fn entrances(model: &Model, chain: ChainId, start: &Start) -> Vec<(IpAddr, u16)>
     let (mut todo, mut seen, mut out) = (vec![chain], FxHashSet::from_iter([chain]), Vec::new());
     while let Some(at) = todo.pop() {
         for rule in callers.get(&at).map_or(&[][..], Vec::as_slice) {
-            match (wanted(model, *rule, Field::Daddr), wanted(model, *rule, Field::Dport)) {
+            match (model.wanted(*rule, Field::Daddr), model.wanted(*rule, Field::Dport)) {
                 (Some(addr), Some(port)) => {
                     let entry = (to_address(addr, start.packet.family()), port as u16);
                     if !out.contains(&entry) {
@@ -263,16 +263,4 @@ fn entrances(model: &Model, chain: ChainId, start: &Start) -> Vec<(IpAddr, u16)>
     let (daddr, dport) = (start.packet.value(Field::Daddr), start.packet.value(Field::Dport));
     out.retain(|(a, p)| Some(crate::field::address(*a)) != daddr || Some(u128::from(*p)) != dport);
     out
-}
-
-/// The single value that a rule asks a field to have.
-fn wanted(model: &Model, rule: RuleId, field: Field) -> Option<u128> {
-    model.rule_ops(rule).iter().find_map(|op| match op {
-        Op::Test(Test::Masked { field: f, neg: false, mask: u32::MAX, value }) if *f == field => Some((*value).into()),
-        Op::Test(Test::Wide { field: f, neg: false, wide }) if *f == field => {
-            let (mask, value) = model.wides.get(wide.0 as usize).copied()?;
-            (mask & u128::from(u32::MAX) == u128::from(u32::MAX)).then_some(value)
-        }
-        _ => None,
-    })
 }
