@@ -113,9 +113,7 @@ impl Packet {
     #[must_use]
     pub fn settled(mut self) -> Self {
         for fill in &mut self.filled {
-            if *fill == Fill::Default {
-                *fill = Fill::Known;
-            }
+            *fill = if *fill == Fill::Default { Fill::Known } else { *fill };
         }
         self
     }

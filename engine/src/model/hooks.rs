@@ -114,15 +114,6 @@ fn nat_chains(model: &Model, key: HookKey) -> Vec<ChainId> {
     list.into_iter().map(|e| e.2).collect()
 }
 
-/// A mixed host: whether a chain of iptables-legacy and one of nft have the same priority at a hook, so that the walk has
-/// to ask which was registered later.
-pub fn is_mixed(model: &Model) -> bool {
-    let is_legacy = |c: &&ChainId| model.table_of(**c).dialect == Dialect::Legacy;
-    let base = |c: &ChainId| model.chain(*c).base.as_ref().map(|b| (b.hook, b.priority));
-    let mut others = model.bases.iter().filter(|c| !is_legacy(c));
-    others.any(|a| model.bases.iter().filter(is_legacy).any(|b| base(a) == base(b)))
-}
-
 /// When the NAT core came on for a family: with its first nat chain, at whatever hook.
 fn nat_since(model: &Model, key: HookKey) -> Option<(bool, u32)> {
     let bases = model.bases.iter().filter_map(|id| Some((*id, model.chain(*id).base.as_ref()?)));

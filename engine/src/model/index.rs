@@ -7,7 +7,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{ChainId, Expr, HookKey, HookPlan, Model, Op, Test, ones};
+use super::{ChainId, Expr, HookKey, HookPlan, Model, Op, Test, Traits, ones};
 use crate::field::{Field, Show, Value};
 use crate::packet::{Got, Packet};
 
@@ -20,6 +20,7 @@ const KEYS: [Field; 5] = [Field::Daddr, Field::Saddr, Field::Dport, Field::Oif, 
 /// The index of a model's long chains, and the plans of its hooks.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
+    traits: Traits,
     plans: FxHashMap<HookKey, HookPlan>,
     /// For each chain the place of its index, if it has one.
     places: Vec<Option<u32>>,
@@ -45,7 +46,7 @@ struct ChainIndex {
 impl Index {
     /// Indexes all long chains.
     pub fn new(model: &Model) -> Self {
-        let mut index = Index { plans: HookPlan::all(model).collect(), ..Index::default() };
+        let mut index = Index { traits: Traits::new(model), plans: HookPlan::all(model).collect(), ..Index::default() };
         for (i, chain) in model.chains.iter().enumerate() {
             let long = chain.rules.len() >= WORTH_IT;
             index.places.push(long.then_some(index.chains.len() as u32));
@@ -54,6 +55,11 @@ impl Index {
             }
         }
         index
+    }
+
+    /// What was found out about all rules together.
+    pub fn traits(&self) -> Traits {
+        self.traits
     }
 
     /// The plan of a hook, if it was made.

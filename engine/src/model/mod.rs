@@ -15,6 +15,7 @@ mod set;
 mod show;
 mod show_effect;
 mod test;
+mod traits;
 mod values;
 
 use std::borrow::Cow;
@@ -27,11 +28,12 @@ pub use by_name::ChainsByName;
 pub use chain::*;
 pub use edit::{Checkpoint, Edit, Undo};
 pub use expr::*;
-pub use hooks::{Entry, HookKey, HookPlan, is_mixed};
+pub use hooks::{Entry, HookKey, HookPlan};
 pub use index::Index;
 pub use rule::*;
 pub use set::*;
 pub use test::*;
+pub use traits::Traits;
 pub use values::{Values, ones};
 
 use crate::field::{Field, Value};
@@ -194,6 +196,11 @@ impl Model {
     pub fn plan(&self, key: HookKey) -> Cow<'_, HookPlan> {
         let kept = self.index.as_ref().and_then(|index| index.plan(key));
         kept.map_or_else(|| Cow::Owned(HookPlan::new(self, key)), Cow::Borrowed)
+    }
+
+    /// What a walk has to know of all rules together.
+    pub fn traits(&self) -> Traits {
+        self.index.as_ref().map_or_else(|| Traits::new(self), Index::traits)
     }
 
     /// The position of a rule in its chain, from 1; `None` when no chain holds it (it was removed by an edit).

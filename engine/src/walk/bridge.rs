@@ -43,7 +43,7 @@ impl Machine<'_> {
     fn group_frame(&mut self, filtered: bool) -> Result<Fate, Fate> {
         self.bridge_hook(Hook::Prerouting, filtered)?;
         // Without br_netfilter and chains of the bridge, what becomes of the copies is of no interest.
-        if !filtered && !self.uses_bridge() {
+        if !filtered && !self.traits.bridge {
             return self.up_from_bridge(filtered);
         }
         let bridge = device_name(self.packet.or_zero(Field::Iif));
@@ -82,15 +82,9 @@ impl Machine<'_> {
         }
     }
 
-    /// Whether there is any chain at a bridge's hooks.
-    fn uses_bridge(&self) -> bool {
-        let model = self.world.model;
-        model.bases.iter().any(|c| model.table_of(*c).family == crate::model::Family::Bridge)
-    }
-
     /// A hook of the bridge; where br_netfilter stands in it, the IP layer's hook of that name.
     fn bridge_hook(&mut self, hook: Hook, ip: bool) -> Result<(), Fate> {
-        if !self.uses_bridge() {
+        if !self.traits.bridge {
             return if ip { self.run_hook(hook) } else { Ok(()) };
         }
         let key = HookKey { bridge: true, ..self.key(hook, 0) };
@@ -160,7 +154,7 @@ impl Machine<'_> {
 
     /// The Ethernet header that a routed packet gets: from the device to its next hop, as far as chains could read it.
     pub(super) fn address_frame(&mut self) {
-        if !(self.uses_bridge() || self.uses(Hook::Egress)) {
+        if !(self.traits.bridge || self.traits.egress) {
             return;
         }
         let by = Cause::Step(Step::Bridge);
@@ -175,9 +169,11 @@ impl Machine<'_> {
 
     /// Behind POSTROUTING and a bridge's egress: the bridge's OUTPUT and POSTROUTING, and the port.
     pub(super) fn leave_by_port(&mut self) -> Result<(), Fate> {
+        if !(self.traits.bridge || self.traits.egress) {
+            return Ok(());
+        }
         let oif = self.known(Field::Oif);
-        let ports = self.world.host.bridge_ports(&device_name(oif)).unwrap_or_default();
-        if !(self.uses_bridge() || self.uses(Hook::Egress)) || ports.is_empty() {
+        if self.world.host.bridge_ports(&device_name(oif)).unwrap_or_default().is_empty() {
             return Ok(());
         }
         let by = Cause::Step(Step::Bridge);
@@ -243,7 +239,7 @@ impl Machine<'_> {
             Port::Host => return self.up_from_bridge(filtered),
             Port::Nowhere => {
                 let why = "the bridge does not send a frame back out of its own port";
-                return Err(stack_drop((filtered || self.uses_bridge()).then_some(Hook::Prerouting), why));
+                return Err(stack_drop((filtered || self.traits.bridge).then_some(Hook::Prerouting), why));
             }
             Port::Out(out) => out,
         };

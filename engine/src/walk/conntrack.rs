@@ -255,7 +255,9 @@ impl Machine<'_> {
         {
             a.conn.status |= ct_status::CONFIRMED;
             a.id = Some(self.state.conns.insert(a.conn.clone()));
-            self.sync_ct(Cause::Step(Step::Confirm));
+            let (by, expires) = (Cause::Step(Step::Confirm), timeout(&a.conn));
+            self.show_status(by);
+            self.set(Field::CtExpiration, expires, by);
         }
     }
 
@@ -284,7 +286,9 @@ impl Machine<'_> {
             Field::CtHelper => a.conn.helper = value,
             _ => {}
         }
-        self.sync_ct(Cause::Rule(rule));
+        let (mark, label) = (a.conn.mark.into(), a.conn.label);
+        self.set(Field::CtMark, mark, Cause::Rule(rule));
+        self.set(Field::CtLabel, label, Cause::Rule(rule));
         true
     }
 
@@ -292,7 +296,7 @@ impl Machine<'_> {
     pub(super) fn show_connection(&mut self, by: Cause) {
         let Some(a) = &self.attached else { return };
         let c = &a.conn;
-        let fixed = [
+        let fields = [
             (Field::CtDir, a.reply.into()),
             (Field::CtZone, c.zone.id.into()),
             (Field::CtOrigZone, c.zone.number(false).into()),
@@ -308,35 +312,42 @@ impl Machine<'_> {
             (Field::CtReplPackets, c.packets[1].into()),
             (Field::CtReplBytes, c.bytes[1].into()),
         ];
-        // The helper is that of the connection which this one was expected by, and no listing tells which one that is.
-        let expected = c.status & ct_status::EXPECTED != 0;
-        for (field, value) in fixed {
-            self.set(field, value, by);
-        }
-        self.write(Field::CtId, Got::Unknown, by);
-        self.write(Field::CtHelper, if expected { Got::Unknown } else { Got::Absent }, by);
-        self.sync_ct(by);
-    }
-
-    /// Brings those of the packet's connection fields up to date that rules, NAT and the confirmation change.
-    pub(super) fn sync_ct(&mut self, by: Cause) {
-        let Some(a) = &self.attached else { return };
-        let c = &a.conn;
         let changing = [
             (Field::CtState, a.state),
             (Field::CtStatus, c.status),
             (Field::CtMark, c.mark.into()),
             (Field::CtLabel, c.label),
-            (Field::CtReplSrc, c.reply.saddr),
-            (Field::CtReplDst, c.reply.daddr),
-            (Field::CtReplSport, c.reply.sport.into()),
-            (Field::CtReplDport, c.reply.dport.into()),
         ];
         let expires = if a.id.is_some() { Got::Value(timeout(c)) } else { Got::Absent };
+        // The helper is that of the connection which this one was expected by, and no listing tells which one that is.
+        let expected = c.status & ct_status::EXPECTED != 0;
+        for (field, value) in fields {
+            self.set(field, value, by);
+        }
+        self.write(Field::CtId, Got::Unknown, by);
+        self.write(Field::CtHelper, if expected { Got::Unknown } else { Got::Absent }, by);
         for (field, value) in changing {
             self.set(field, value, by);
         }
+        self.show_answer(by);
         self.write(Field::CtExpiration, expires, by);
+    }
+
+    /// Shows what has become of the connection's status.
+    pub(super) fn show_status(&mut self, by: Cause) {
+        if let Some(a) = &self.attached {
+            self.set(Field::CtStatus, a.conn.status, by);
+        }
+    }
+
+    /// Shows what the connection's answers look like, which translation changes.
+    pub(super) fn show_answer(&mut self, by: Cause) {
+        let Some(a) = &self.attached else { return };
+        let answer = a.conn.reply;
+        self.set(Field::CtReplSrc, answer.saddr, by);
+        self.set(Field::CtReplDst, answer.daddr, by);
+        self.set(Field::CtReplSport, answer.sport.into(), by);
+        self.set(Field::CtReplDport, answer.dport.into(), by);
     }
 
     /// A sysctl, with the kernel's default as a listed assumption.

@@ -78,14 +78,6 @@ impl Machine<'_> {
     }
 }
 
-/// Whether lookups in one of the sets leave something behind.
-pub(super) fn any_counts(model: &Model) -> bool {
-    model
-        .sets
-        .iter()
-        .any(|s| matches!(&s.contents, Contents::Ipset(set) if set.counters || set.kind == SetType::BitmapIpMac))
-}
-
 fn is_list(model: &Model, id: SetId) -> bool {
     matches!(&model.set(id).contents, Contents::Ipset(set) if set.kind == SetType::List)
 }

@@ -27,7 +27,7 @@ use crate::World;
 use crate::eval::{self, Facts, View};
 use crate::fact::{Chooser, Fact, Taken};
 use crate::field::{Field, Value};
-use crate::model::{self, Hook, RuleId};
+use crate::model::{self, Hook, RuleId, Traits};
 use crate::packet::{Got, Packet};
 use crate::spec::Start;
 use crate::state::State;
@@ -59,9 +59,8 @@ pub fn walk(world: World, start: &Start, state: &mut State, ask: &mut dyn Choose
         local: start.local,
         given_ct: start.ct_state,
         way: route::Way::default(),
-        sets_count: ipset::any_counts(world.model),
         own_end: start.own,
-        mixed: model::is_mixed(world.model),
+        traits: world.model.traits(),
         callers: Vec::new(),
     };
     let fate = m.travel();
@@ -102,12 +101,10 @@ struct Machine<'a> {
     given_ct: Option<Value>,
     /// The route the packet has now.
     way: route::Way,
-    /// Lookups in ipsets may leave something behind.
-    sets_count: bool,
     /// The packet's end at this host, where no `ip addr` tells: where it arrives for, or where it is made.
     own_end: Option<Value>,
-    /// The order of legacy tables and nft's chains has to be asked for.
-    mixed: bool,
+    /// What the rules together are like.
+    traits: Traits,
     /// The callers of the chain that runs; kept for the next base chain.
     callers: Vec<chain::Frame>,
 }

@@ -231,12 +231,16 @@ impl Machine<'_> {
         }
         let chosen = self.unique_tuple(manip, range, current, zone);
         let Some(a) = &mut self.attached else { return };
-        if chosen != current {
+        a.conn.status |= manip.done();
+        let changes = chosen != current;
+        if changes {
             a.conn.reply = chosen.inverse();
             a.conn.status |= manip.translated();
         }
-        a.conn.status |= manip.done();
-        self.sync_ct(by);
+        self.show_status(by);
+        if changes {
+            self.show_answer(by);
+        }
     }
 
     /// Whether another connection has the answers to this tuple already.

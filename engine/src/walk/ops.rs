@@ -12,7 +12,16 @@ use crate::trace::{Cause, Event};
 
 impl Machine<'_> {
     /// Runs ops from `site` on; without a verdict among them the rule says continue.
+    #[inline]
     pub(super) fn run_ops(&mut self, rule: RuleId, base: ChainId, ops: &[Op], site: u32) -> RuleEnd {
+        match ops {
+            [] => RuleEnd::Matched(Verdict::Continue),
+            [Op::Verdict(verdict)] => RuleEnd::Matched(*verdict),
+            _ => self.run_each(rule, base, ops, site),
+        }
+    }
+
+    fn run_each(&mut self, rule: RuleId, base: ChainId, ops: &[Op], site: u32) -> RuleEnd {
         let mut i = 0;
         while let Some(op) = ops.get(i) {
             let at = site + i as u32;
@@ -90,7 +99,7 @@ impl Machine<'_> {
     /// A run of pure tests: `false` as soon as one definitely fails; only then is anything asked.
     fn tests(&mut self, run: &[Op], site: u32) -> bool {
         let held = self.all_hold(run, site);
-        if self.sets_count {
+        if self.traits.sets_count {
             self.count_lookups(run, site);
         }
         held

@@ -36,7 +36,7 @@ impl Machine<'_> {
 
     /// The chains at the ingress of the device in a lane.
     pub(super) fn ingress(&mut self, lane: Field) -> Result<(), Fate> {
-        if !self.uses(Hook::Ingress) {
+        if !self.traits.ingress {
             return Ok(());
         }
         let device = self.field(lane).unwrap_or(0);
@@ -45,7 +45,7 @@ impl Machine<'_> {
 
     /// The chains at the egress of the device in a lane.
     pub(super) fn egress(&mut self, lane: Field) -> Result<(), Fate> {
-        if !self.uses(Hook::Egress) {
+        if !self.traits.egress {
             return Ok(());
         }
         let device = self.field(lane).unwrap_or(0);
@@ -248,15 +248,9 @@ impl Machine<'_> {
             hook,
             family: self.packet.family(),
             device,
-            nft_later: self.mixed && self.answer(Fact::MixedOrder) != 0,
+            nft_later: self.traits.mixed && self.answer(Fact::MixedOrder) != 0,
             bridge: false,
         }
-    }
-
-    /// Whether any chain stands at a hook of devices.
-    pub(super) fn uses(&self, hook: Hook) -> bool {
-        let model = self.world.model;
-        model.bases.iter().any(|c| model.chain(*c).base.as_ref().is_some_and(|b| b.hook == hook))
     }
 
     /// The chains of a device.
