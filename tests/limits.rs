@@ -184,6 +184,76 @@ fn sets_do_not_grow_beyond_their_bounds() {
     set("huge", huge, &[&["cannot be read"], &open[..]].concat());
 }
 
+/// An address for a number.
+fn addr(i: usize) -> String {
+    format!("10.{}.{}.{}", i >> 16 & 255, i >> 8 & 255, i & 255)
+}
+
+#[test]
+fn edits_of_long_chains_are_carried_out() {
+    const MANY: usize = 20_000;
+    let add = |i: usize| format!("-A INPUT -s {} -j ACCEPT\n", addr(i));
+    let edited = |name: &str, edits: String, wanted: &str| {
+        let dump = filter("", &(lines(0..MANY, add) + &edits + DROP));
+        check(name, &[("iptables-save", &dump)], 0, &[wanted]);
+    };
+    let delete = |i: usize| add(i).replace("-A", "-D");
+    edited("delete", lines((1..MANY).rev(), delete), "by INPUT #2");
+    edited("delete-number", lines(1..MANY, |_| "-D INPUT 2\n".to_owned()), "by INPUT #2");
+    edited("insert", lines(0..MANY, |i| add(i).replace("-A", "-I")), "by INPUT #40001");
+    edited("replace", lines(0..MANY, |i| format!("-R INPUT {} -p udp -j ACCEPT\n", i + 1)), "by INPUT #20001");
+    edited("flush", "-F INPUT\n".repeat(MANY), "by INPUT #1");
+    let chains = lines(0..MANY, |i| format!(":c{i} - [0:0]\n"));
+    let again = filter(&chains, "") + &"*filter\n".repeat(MANY) + DROP;
+    check("restart", &[("iptables-save", &again)], 0, &["by INPUT #1"]);
+    let misspelt = lines(0..MANY, |i| format!("-A x{i} -j DROP\n-A INPUT -p udp -j x{i}\n"));
+    let wanted = ["did you mean `c1`?", "and 39990 more", "by INPUT #20001"];
+    check("misspelt", &[("iptables-save", &filter(&chains, &(misspelt + DROP)))], 0, &wanted);
+}
+
+#[test]
+fn commands_to_large_tables_of_nft_are_carried_out() {
+    const MANY: usize = 20_000;
+    let done = |name: &str, inside: &str, commands: &str, wanted: &str| {
+        check(name, &[("nft-ruleset", &(nft(inside) + commands))], 0, &[wanted]);
+    };
+    let rules = lines(0..MANY, |i| format!(" ip saddr {} drop # handle {}\n", addr(i), i + 1));
+    let last = "add rule ip t c tcp dport 80 drop\n";
+    let commands = |command: fn(usize) -> String| lines((0..MANY).rev(), command) + last;
+    done("handle", &rules, &commands(|i| format!("delete rule ip t c handle {}\n", i + 1)), "by c #1");
+    done("position", &rules, &commands(|i| format!("add rule ip t c handle {} accept counter\n", i + 1)), "DELIVERED");
+    done("insert-nft", "", &commands(|i| format!("insert rule ip t c ip saddr {} drop\n", addr(i))), "by c #20001");
+    let tables = lines(0..MANY, |i| format!("add table ip t{i}\nadd chain ip t{i} c\n"));
+    done("flush-nft", " drop", &(tables + &"flush ruleset\n".repeat(MANY)), "DELIVERED");
+    let set = |flags: &str| format!("table ip t {{\n set s {{ type ipv4_addr; {flags} }}\n}}\n");
+    let element =
+        |verb: &str, len: u8| lines(0..MANY, |i| format!("{verb} element ip t s {{ {}/{len} }}\n", addr(4 * i)));
+    for (name, flags, len) in [("elements", "flags interval;", 30), ("elements-plain", "", 32)] {
+        let text = set(flags)
+            + &element("add", len)
+            + &element("delete", len)
+            + &format!("add element ip t s {{ 203.0.113.8/{len} }}\n");
+        let rule = nft(" ip saddr @s drop");
+        let wanted = if len == 30 { "by c #1" } else { "DELIVERED" };
+        check(name, &[("nft-ruleset", &(text + &rule))], 0, &[wanted]);
+    }
+}
+
+#[test]
+fn many_tables_sets_and_objects_are_answered_for() {
+    const MANY: usize = 20_000;
+    let base = "chain c {\n type filter hook input priority 0; policy accept;\n counter\n }";
+    let tables = lines(0..MANY, |i| format!("table ip t{i} {{\n {base}\n}}\n"));
+    check("tables", &[("nft-ruleset", &(tables + &nft(" tcp dport 80 drop")))], 0, &["by c #1"]);
+    let sets = lines(0..MANY, |i| format!("create s{i} hash:ip\nadd s{i} 10.0.0.1\n"));
+    let rules = lines(0..MANY, |i| format!("-A INPUT -m set --match-set s{i} src -j ACCEPT\n"));
+    check("sets", &[("iptables-save", &filter("", &(rules + DROP))), ("ipset-save", &sets)], 0, &["by INPUT #20001"]);
+    let objects = lines(0..MANY, |i| format!(" limit l{i} {{ rate 10/second; }}\n set s{i} {{ type ipv4_addr; }}\n"));
+    let rules = lines(0..MANY, |i| format!(" ip saddr @s{i} limit name \"l{i}\" accept\n"));
+    let text = format!("table ip t {{\n{objects}}}\n") + &nft(&(rules + " tcp dport 80 drop"));
+    check("objects", &[("nft-ruleset", &text)], 0, &["by c #20001"]);
+}
+
 #[test]
 fn hosts_of_many_devices_addresses_and_routes_are_answered_for() {
     let net = |i: usize| format!("10.{}.{}", i >> 8, i & 255);

@@ -22,6 +22,8 @@ pub const PACKETS: usize = 1_000_000;
 pub const DIAGNOSTICS: usize = 10;
 /// Warnings about constructs of nft's language that are not understood, in one input.
 pub const WARNINGS: usize = 200;
+/// Names of chains that misspelt ones of one input are compared with, to say what was meant; one is always compared with all.
+pub const HINTS: usize = 100_000;
 /// Chains that `nettrace chains` draws.
 pub const CHAINS: usize = 20_000;
 
@@ -121,6 +123,12 @@ pub const ALL: &[Limit] = &[
         WARNINGS as u64,
         "warnings about constructs that are not understood (nft)",
         "each construct is still an unknown condition where it stands",
+    ),
+    limit(
+        "HINTS",
+        HINTS as u64,
+        "names of chains that misspelt ones are compared with (iptables)",
+        "further ones are told without \"did you mean\"",
     ),
     limit("DIAGNOSTICS", DIAGNOSTICS as u64, "diagnostics printed", "\"... and N more\""),
     limit(

@@ -31,8 +31,10 @@ impl Model {
     /// Adds a table. An `iptables` table comes with no chains; add its base chains with [`Model::add_chain`].
     pub fn add_table(&mut self, family: Family, name: &str, dialect: Dialect, span: Span) -> TableId {
         let name = self.names.intern(name);
+        let id = TableId(self.tables.len() as u32);
         self.tables.push(Table { family, name, dialect, dormant: false, span });
-        TableId(self.tables.len() as u32 - 1)
+        self.by_name.tables.entry((family, name)).or_default().push(id);
+        id
     }
 
     /// Adds a chain; a base chain's `order` is set here: it is registered last so far.
@@ -41,9 +43,9 @@ impl Model {
         let base = base.map(|b| Box::new(BaseChain { order: self.register(), ..b }));
         let id = ChainId(self.chains.len() as u32);
         if base.is_some() {
-            self.bases.push(id);
+            self.bases.insert(id);
         }
-        self.chains_by_name.add(table, name, id);
+        self.by_name.chains.add(table, name, id);
         self.chains.push(Chain { name, table, base, rules: Vec::new(), span });
         id
     }
@@ -52,8 +54,8 @@ impl Model {
     pub fn rename_chain(&mut self, chain: ChainId, name: &str) {
         let name = self.names.intern(name);
         let Chain { table, name: old, .. } = self.chains[chain.0 as usize];
-        self.chains_by_name.remove(table, old, chain);
-        self.chains_by_name.add(table, name, chain);
+        self.by_name.chains.remove(table, old, chain);
+        self.by_name.chains.add(table, name, chain);
         self.chains[chain.0 as usize].name = name;
     }
 
@@ -265,8 +267,12 @@ impl Model {
 
     /// Adds a set.
     pub fn push_set(&mut self, set: Set) -> SetId {
+        let id = SetId(self.sets.len() as u32);
+        if let Some(name) = set.name {
+            self.by_name.sets.entry((set.table, name)).or_insert(id);
+        }
         self.sets.push(set);
-        SetId(self.sets.len() as u32 - 1)
+        id
     }
 
     /// The ipset of this name; when the inputs did not bring it, one with unknown contents.

@@ -1,10 +1,21 @@
-//! Chains by table and name. Few names stand in more than one table, so the first chain of a name is found by the name
-//! alone, without hashing; the others are in a map.
+//! Tables, chains and sets by name. Few chains' names stand in more than one table, so the first chain of a name is found by
+//! the name alone, without hashing; the others are in a map.
 
 use nettrace_grammar::Name;
 use rustc_hash::FxHashMap;
 
-use super::{ChainId, TableId};
+use super::{ChainId, Family, SetId, TableId};
+
+/// What is found by its name.
+#[derive(Clone, Debug, Default)]
+pub struct ByName {
+    /// Chains by table and name.
+    pub chains: ChainsByName,
+    /// Tables by family and name; those of different dialects may have one name.
+    pub tables: FxHashMap<(Family, Name), Vec<TableId>>,
+    /// Sets by table and name, ipsets without a table; of two the first.
+    pub sets: FxHashMap<(Option<TableId>, Name), SetId>,
+}
 
 /// Chains by table and name; of two with one name in one table the first.
 #[derive(Clone, Debug, Default)]

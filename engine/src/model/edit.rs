@@ -4,9 +4,12 @@
 //! [`Model::undo`] puts back what was there. A whole command (`iptables -I …`, `nft add table …`) may do several such things
 //! and add to the arenas: a [`Checkpoint`] takes it back. Left out: making the rules; the lowering of dumps does that.
 
-use nettrace_grammar::Name;
+use std::collections::BTreeSet;
 
-use super::{Chain, ChainId, ChainsByName, Contents, Model, RuleId, Set, SetId, Stateful, Table, TableId, Verdict};
+use nettrace_grammar::Name;
+use rustc_hash::FxHashMap;
+
+use super::{ByName, Chain, ChainId, Contents, Model, RuleId, Set, SetId, Stateful, Table, TableId, Verdict};
 
 /// A change of the rules in force.
 #[derive(Clone, Debug)]
@@ -51,11 +54,11 @@ pub enum Undo {
 pub struct Checkpoint {
     tables: Vec<Table>,
     chains: Vec<Chain>,
-    chains_by_name: ChainsByName,
-    bases: Vec<ChainId>,
+    by_name: ByName,
+    bases: BTreeSet<ChainId>,
     touched: Vec<(SetId, Set)>,
     sets: usize,
-    objects: Vec<(TableId, Name, Stateful)>,
+    objects: FxHashMap<(TableId, Name), Stateful>,
     conntrack: [Option<u32>; 2],
     registrations: u32,
     arenas: [usize; 11],
@@ -67,7 +70,7 @@ impl Model {
         Checkpoint {
             tables: self.tables.clone(),
             chains: self.chains.clone(),
-            chains_by_name: self.chains_by_name.clone(),
+            by_name: self.by_name.clone(),
             bases: self.bases.clone(),
             touched: touched.map(|id| (id, self.set(id).clone())).collect(),
             sets: self.sets.len(),
@@ -83,7 +86,7 @@ impl Model {
         self.index = None;
         self.tables.clone_from(&before.tables);
         self.chains.clone_from(&before.chains);
-        self.chains_by_name.clone_from(&before.chains_by_name);
+        self.by_name.clone_from(&before.by_name);
         self.bases.clone_from(&before.bases);
         self.sets.truncate(before.sets);
         for (id, set) in &before.touched {

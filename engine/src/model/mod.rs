@@ -19,12 +19,14 @@ mod traits;
 mod values;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use nettrace_grammar::{Name, Names};
+use rustc_hash::FxHashMap;
 
 pub use build::Draft;
-pub use by_name::ChainsByName;
+pub use by_name::{ByName, ChainsByName};
 pub use chain::*;
 pub use edit::{Checkpoint, Edit, Undo};
 pub use expr::*;
@@ -66,10 +68,10 @@ pub struct Model {
     pub tables: Vec<Table>,
     /// Chains in input order.
     pub chains: Vec<Chain>,
-    /// Chains by table and name.
-    pub chains_by_name: ChainsByName,
+    /// Tables, chains and sets by name.
+    pub by_name: ByName,
     /// The base chains among them.
-    pub bases: Vec<ChainId>,
+    pub bases: BTreeSet<ChainId>,
     /// Rules. A rule that an edit removed stays here; chains say which are in force.
     pub rules: Vec<Rule>,
     /// The first op of every rule where it compares a field with constants, else [`Test::Const`]: most rules of a long chain
@@ -100,7 +102,7 @@ pub struct Model {
     /// Texts of opaque conditions and targets; equal texts are one, so that a walk asks for it once.
     pub texts: Vec<String>,
     /// Where each text is.
-    pub text_ids: rustc_hash::FxHashMap<String, TextId>,
+    pub text_ids: FxHashMap<String, TextId>,
     /// Families for which something asks for connection tracking (semantics.md 3.1), and when it came on, in
     /// [`BaseChain::order`]'s count, for IPv4 and IPv6.
     pub conntrack: [Option<u32>; 2],
@@ -109,7 +111,7 @@ pub struct Model {
     /// The decision index, for walks of many packets; [`Model::apply`] drops it.
     pub index: Option<Index>,
     /// Named nft objects: the rule state that a quota, limit or counter of that name starts with.
-    pub objects: Vec<(TableId, Name, Stateful)>,
+    pub objects: FxHashMap<(TableId, Name), Stateful>,
 }
 
 impl Model {
@@ -206,31 +208,36 @@ impl Model {
     /// The position of a rule in its chain, from 1; `None` when no chain holds it (it was removed by an edit).
     pub fn position(&self, id: RuleId) -> Option<u32> {
         let rules = &self.chain(self.rule(id).chain).rules;
-        rules.iter().position(|r| *r == id).map(|i| i as u32 + 1)
+        // A chain that nobody edited has its rules in their order.
+        let found = rules.binary_search(&id).ok().or_else(|| rules.iter().position(|r| *r == id));
+        found.map(|i| i as u32 + 1)
     }
 
-    /// The table of this family and name, and of iptables or of nft.
+    /// The tables of this family and name: of iptables, iptables-nft and nft one each.
+    pub fn tables_named(&self, family: Family, name: &str) -> &[TableId] {
+        let tables = self.names.find(name).and_then(|name| self.by_name.tables.get(&(family, name)));
+        tables.map_or(&[], Vec::as_slice)
+    }
+
+    /// The first table of this family and name.
     pub fn find_table(&self, family: Family, name: &str) -> Option<TableId> {
-        let name = self.names.find(name)?;
-        let i = self.tables.iter().position(|t| t.family == family && t.name == name)?;
-        Some(TableId(i as u32))
+        self.tables_named(family, name).first().copied()
     }
 
     /// The chain of this name in a table.
     pub fn find_chain(&self, table: TableId, name: &str) -> Option<ChainId> {
-        self.chains_by_name.get(table, self.names.find(name)?)
+        self.by_name.chains.get(table, self.names.find(name)?)
     }
 
     /// Whether there is such a chain, and it is what its name means in that table.
     pub fn is_called(&self, chain: ChainId, table: TableId, name: &str) -> bool {
         let found = self.chains.get(chain.0 as usize).filter(|c| c.table == table && self.name(c.name) == name);
-        found.is_some_and(|c| self.chains_by_name.get(table, c.name) == Some(chain))
+        found.is_some_and(|c| self.by_name.chains.get(table, c.name) == Some(chain))
     }
 
     /// The set of this name: an nft set of `table`, or an ipset.
     pub fn find_set(&self, table: Option<TableId>, name: &str) -> Option<SetId> {
         let name = self.names.find(name)?;
-        let i = self.sets.iter().position(|s| s.table == table && s.name == Some(name))?;
-        Some(SetId(i as u32))
+        self.by_name.sets.get(&(table, name)).copied()
     }
 }

@@ -73,6 +73,7 @@ pub struct Elements {
     data: Vec<Data>,
     extra: Vec<(u32, ElementExtra)>,
     catch_all: Option<u32>,
+    shape: (usize, bool),
     /// Elements whose parts are all single values.
     exact: HashTable<u32>,
     /// The others; of arity 1 sorted by their lower end.
@@ -113,6 +114,7 @@ impl Elements {
             return false;
         }
         let id = self.data.len() as u32;
+        self.note_shape(&data);
         self.keys.extend_from_slice(key);
         self.data.push(data);
         if let Some(extra) = extra {
@@ -130,9 +132,22 @@ impl Elements {
 
     /// Sets the element that every key without one of its own hits (`*`).
     pub fn push_catch_all(&mut self, data: Data) {
+        self.note_shape(&data);
         self.catch_all = Some(self.data.len() as u32);
         self.keys.extend(std::iter::repeat_n((1, 0), self.arity));
         self.data.push(data);
+    }
+
+    fn note_shape(&mut self, data: &Data) {
+        if let Data::Values(parts) = data {
+            let ranges = parts.iter().any(|(lo, hi)| lo != hi);
+            self.shape = (self.shape.0.max(parts.len()), self.shape.1 || ranges);
+        }
+    }
+
+    /// How many parts the values have that keys map to, and whether some are ranges.
+    pub fn shape(&self) -> (usize, bool) {
+        self.shape
     }
 
     /// Sorts what needs sorting.

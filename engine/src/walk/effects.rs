@@ -126,8 +126,8 @@ impl Machine<'_> {
         let Hit::Element(e) = hit else { return Some(RuleEnd::Miss) };
         let Contents::Elements(elements) = &self.world.model.set(l.set).contents else { return Some(RuleEnd::Miss) };
         let Data::Object(name) = elements.data(e) else { return None };
-        let table = self.world.model.set(l.set).table;
-        let object = self.world.model.objects.iter().find(|o| Some(o.0) == table && o.1 == *name)?.2.clone();
+        let table = self.world.model.set(l.set).table?;
+        let object = self.world.model.objects.get(&(table, *name))?.clone();
         (!self.stateful(rule, &object, 0)).then_some(RuleEnd::Miss)
     }
 

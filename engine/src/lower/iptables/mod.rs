@@ -7,6 +7,7 @@
 pub mod args;
 mod builtin;
 pub mod cx;
+mod edit;
 pub mod fields;
 mod globals;
 pub mod matches;

@@ -103,7 +103,7 @@ impl Lowerer<'_, '_> {
     ) -> Draft {
         let jump = parsed.jump.map(|j| (j, Self::target(&j)));
         let unknown = jump.is_some_and(|(_, t)| t == Target::Unknown);
-        let names = if unknown { self.chain_names(place) } else { Vec::new() };
+        let names = if unknown { self.chain_names(place.table) } else { Vec::new() };
         let mut cx = self.cx(place);
         builtins(&mut cx, &parsed.builtin, nets, diagnostics);
         extensions(&mut cx, parsed, Kind::Match, diagnostics);
@@ -126,11 +126,6 @@ impl Lowerer<'_, '_> {
             None => {}
         }
         cx.draft
-    }
-
-    fn chain_names(&self, place: Place) -> Vec<String> {
-        let chains = self.model.chains.iter().filter(|c| c.table == place.table);
-        chains.map(|c| self.model.name(c.name).to_owned()).collect()
     }
 
     fn target(jump: &Jump<'_>) -> Target {

@@ -5,9 +5,11 @@
 use nettrace_grammar::iptables::tree::{ChainOp, Item, Program, RuleLine, RuleOp, Tree, Word, Words};
 use nettrace_grammar::{Diagnostic, Span};
 
+use crate::limits;
 use crate::model::{BaseChain, ChainId, ChainKind, Dialect, Draft, Family, Hook, Model, Op, RuleId, TableId, Verdict};
 
 use super::Options;
+use super::edit::Edits;
 use super::globals::Cache;
 use super::words::{self, Parsed};
 
@@ -21,6 +23,9 @@ pub struct Lowerer<'t, 'm> {
     own: Vec<bool>,
     /// The chain of the last rule: the next one's is mostly the same.
     last: Option<(TableId, &'t str, ChainId)>,
+    pub(super) edits: Edits,
+    /// Names of chains that were looked at for hints.
+    hints: usize,
     /// The table that `*table` opened.
     open: Option<TableId>,
     /// Tables that this tree opened before.
@@ -52,6 +57,8 @@ impl<'t, 'm> Lowerer<'t, 'm> {
             diagnostics: Vec::new(),
             own: Vec::new(),
             last: None,
+            edits: Edits::default(),
+            hints: 0,
             open: None,
             opened: Vec::new(),
             parsed: Parsed::default(),
@@ -78,6 +85,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
         for bad in unreadable {
             self.unreadable(bad.chain, bad.span);
         }
+        self.edits.settle(self.model);
         self.diagnostics
     }
 
@@ -137,15 +145,9 @@ impl<'t, 'm> Lowerer<'t, 'm> {
     fn restart(&mut self) {
         let Some(table) = self.open else { return };
         if self.opened.contains(&table) {
-            self.flush(table);
+            self.edits.clear_table(self.model, table);
         }
         self.opened.push(table);
-    }
-
-    fn flush(&mut self, table: TableId) {
-        for chain in self.model.chains.iter_mut().filter(|c| c.table == table) {
-            chain.rules.clear();
-        }
     }
 
     fn command(&mut self, op: ChainOp, table: TableId, words: Words, span: Span) {
@@ -153,8 +155,8 @@ impl<'t, 'm> Lowerer<'t, 'm> {
         let (first, second) = (names.next(), names.next());
         let found = first.and_then(|name| self.model.find_chain(table, name));
         match (op, found) {
-            (ChainOp::Flush, None) if first.is_none() => self.flush(table),
-            (ChainOp::Flush, Some(chain)) => self.model.chains[chain.0 as usize].rules.clear(),
+            (ChainOp::Flush, None) if first.is_none() => self.edits.clear_table(self.model, table),
+            (ChainOp::Flush, Some(chain)) => self.edits.clear(self.model, chain),
             (ChainOp::Rename, Some(chain)) => {
                 if let Some(new) = second {
                     self.note_own(chain);
@@ -206,15 +208,13 @@ impl<'t, 'm> Lowerer<'t, 'm> {
     }
 
     fn named_table(&mut self, name: &str, family: Family, dump: bool, span: Span) -> Option<TableId> {
-        let model_name = self.model.names.intern(name);
         // A typed command works on the table that is there; a dump brings its backend's own.
-        let typed = self.options.dialect;
-        let known = |t: &crate::model::Table| t.family == family && t.name == model_name && t.dialect == typed;
-        let other = |t: &crate::model::Table| t.family == family && t.name == model_name && t.dialect != Dialect::Nft;
-        let tables = &self.model.tables;
-        let found = tables.iter().position(known).or_else(|| tables.iter().position(other).filter(|_| !dump));
-        if let Some(i) = found {
-            return Some(TableId(i as u32));
+        let dialect = |t: &TableId| self.model.table(*t).dialect;
+        let mut named = self.model.tables_named(family, name).iter().copied();
+        let own = named.clone().find(|t| dialect(t) == self.options.dialect);
+        let found = own.or_else(|| named.find(|t| dialect(t) != Dialect::Nft).filter(|_| !dump));
+        if found.is_some() {
+            return found;
         }
         if builtin_chains(name).is_empty() {
             let message = format!("there is no table `{}`", name.escape_debug());
@@ -293,13 +293,24 @@ impl<'t, 'm> Lowerer<'t, 'm> {
     fn unreadable(&mut self, chain: Option<Span>, span: Span) {
         let (Some(table), Some(name)) = (self.open, chain) else { return };
         let chain = self.chain(table, name, span);
-        let number = self.model.chain(chain).rules.len() + 1;
+        let number = self.edits.len(self.model, chain) + 1;
         let names = (self.model.name(self.model.table(table).name), self.model.chain_name(chain));
         // Named by its place: two such lines are two facts.
         let text = format!("the unreadable rule {number} of {} {}", names.0, names.1);
         let text = self.model.push_text(text);
         let draft = Draft { ops: vec![Op::Opaque(text)], matches: Some(0), ..Draft::default() };
-        self.model.append_rule(chain, &draft, span);
+        let rule = self.model.add_rule(chain, &draft, span);
+        self.edits.append(self.model, chain, &[rule]);
+    }
+
+    /// The names of a table's chains, to look for what a misspelt one may mean; none when too many were looked at.
+    pub(super) fn chain_names(&mut self, table: TableId) -> Vec<String> {
+        self.hints += self.model.chains.len();
+        if self.hints > limits::HINTS.max(self.model.chains.len()) {
+            return Vec::new();
+        }
+        let chains = self.model.chains.iter().filter(|c| c.table == table);
+        chains.map(|c| self.model.name(c.name).to_owned()).collect()
     }
 
     fn rule_line(&mut self, rule: &RuleLine, span: Span) {
@@ -308,72 +319,18 @@ impl<'t, 'm> Lowerer<'t, 'm> {
         let Some(chain) = self.chain_of_rule(table, name) else {
             let message = format!("there is no chain `{}` in this table", name.escape_debug());
             let mut diagnostic = Diagnostic::error("NT109", span, message);
-            let names = self.model.chains.iter().filter(|c| c.table == table).map(|c| self.model.name(c.name));
-            diagnostic.help = super::suggest::did_you_mean(name, names);
+            diagnostic.help = super::suggest::did_you_mean(name, self.chain_names(table).iter().map(String::as_str));
             return self.diagnostics.push(diagnostic);
         };
         let place = Place { table, chain, family };
-        if let RuleOp::DeleteNumber(n) = rule.op {
-            return self.remove(chain, n, span);
+        if let RuleOp::DeleteNumber(_) = rule.op {
+            return self.put(rule.op, chain, &[], span);
         }
         let mut ids = std::mem::take(&mut self.ids);
         self.rules(rule, place, span, &mut ids);
         self.put(rule.op, chain, &ids, span);
         ids.clear();
         self.ids = ids;
-    }
-
-    /// Puts rules into their chain as the operation says.
-    fn put(&mut self, op: RuleOp, chain: ChainId, ids: &[RuleId], span: Span) {
-        let rules = &mut self.model.chains[chain.0 as usize].rules;
-        match op {
-            RuleOp::Append => rules.extend_from_slice(ids),
-            RuleOp::Insert(n) if n as usize <= rules.len() + 1 => {
-                // Several rules of one command end up in reverse: iptables inserts each at the same place.
-                for id in ids {
-                    rules.insert(n as usize - 1, *id);
-                }
-            }
-            RuleOp::Replace(n) if n as usize <= rules.len() => {
-                rules.splice(n as usize - 1..n as usize, ids.iter().copied());
-            }
-            RuleOp::Insert(n) | RuleOp::Replace(n) | RuleOp::DeleteNumber(n) => {
-                let message = format!("the chain has {} rules, not {n}", rules.len());
-                self.diagnostics.push(Diagnostic::error("NT109", span, message));
-            }
-            RuleOp::Delete => ids.iter().for_each(|id| self.delete(chain, *id, span)),
-            RuleOp::Check => {}
-        }
-    }
-
-    fn remove(&mut self, chain: ChainId, n: u32, span: Span) {
-        let rules = &mut self.model.chains[chain.0 as usize].rules;
-        if n as usize <= rules.len() {
-            rules.remove(n as usize - 1);
-        } else {
-            let message = format!("the chain has {} rules, not {n}", rules.len());
-            self.diagnostics.push(Diagnostic::error("NT109", span, message));
-        }
-    }
-
-    /// Removes the first rule that says the same as `wanted`.
-    fn delete(&mut self, chain: ChainId, wanted: RuleId, span: Span) {
-        let text = self.shown(wanted);
-        let rules = &self.model.chain(chain).rules;
-        match rules.iter().position(|r| self.shown(*r) == text) {
-            Some(i) => {
-                self.model.chains[chain.0 as usize].rules.remove(i);
-            }
-            None => self.diagnostics.push(Diagnostic::error("NT109", span, "the chain has no such rule")),
-        }
-    }
-
-    /// A rule's ops in words, to compare rules by.
-    fn shown(&self, rule: RuleId) -> Vec<String> {
-        let family = 2;
-        let comment = self.model.rule(rule).comment.map(|c| self.model.name(c).to_owned());
-        let ops = self.model.rule_ops(rule).iter().map(|op| self.model.show_op(*op, family));
-        ops.chain(comment).collect()
     }
 
     /// The options of a rule's words.

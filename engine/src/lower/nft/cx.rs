@@ -4,11 +4,13 @@ use nettrace_grammar::nft::tree::{self, Stmt, Tree};
 use nettrace_grammar::{Diagnostic, Name, Span};
 use rustc_hash::FxHashMap;
 
+use super::changed::Changed;
 use super::fields::{self, Row};
 use super::kind::Kind;
 use super::stmts::{self, Statement};
 use crate::field::{Field, Value};
 use crate::limits;
+use crate::lower::order::Orders;
 use crate::model::*;
 
 /// What the elements of a map carry.
@@ -50,6 +52,12 @@ pub(super) struct Cx<'a> {
     pub(super) has_ports: bool,
     /// Values of `define`.
     pub(super) defines: FxHashMap<Name, tree::ExprId>,
+    /// Chains whose rules commands put in other places than the end.
+    pub(super) orders: Orders,
+    /// Rules by handle in chains that commands name them in.
+    pub(super) handles: FxHashMap<ChainId, FxHashMap<u32, RuleId>>,
+    /// Sets whose elements commands change.
+    pub(super) changed: FxHashMap<SetId, Changed>,
     /// Types of named sets.
     pub(super) types: FxHashMap<SetId, SetType>,
     /// Chains and sets by table and name in the tree.
@@ -77,6 +85,9 @@ impl<'a> Cx<'a> {
             known: Vec::new(),
             has_ports: false,
             defines: FxHashMap::default(),
+            orders: Orders::default(),
+            handles: FxHashMap::default(),
+            changed: FxHashMap::default(),
             types: FxHashMap::default(),
             chains: FxHashMap::default(),
             sets: FxHashMap::default(),

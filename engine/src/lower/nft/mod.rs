@@ -5,6 +5,8 @@
 //! how typed commands change a ruleset. Left out: meta data of sets that no packet can notice.
 
 mod asked;
+mod changed;
+mod commands;
 mod cx;
 mod expr;
 mod fields;

@@ -14,7 +14,7 @@ impl Cx<'_> {
         self.known.clear();
         self.has_ports = false;
         if !rule.readable {
-            let number = self.model.chain(chain).rules.len() + 1;
+            let number = self.orders.len(self.model, chain) + 1;
             let names = (self.model.name(self.model.table_of(chain).name), self.model.chain_name(chain));
             let text = format!("the unreadable rule {number} of {} {}", names.0, names.1);
             let text = self.model.push_text(text);
@@ -23,13 +23,17 @@ impl Cx<'_> {
         for stmt in rule.stmts.of(&self.tree.stmts) {
             self.stmt(stmt);
         }
-        self.model.add_rule(chain, &self.draft, rule.span)
+        let id = self.model.add_rule(chain, &self.draft, rule.span);
+        if let Some(handles) = self.handles.get_mut(&chain) {
+            handles.entry(self.draft.handle).or_insert(id);
+        }
+        id
     }
 
     /// Lowers a rule and appends it to its chain.
     pub(super) fn append(&mut self, chain: ChainId, rule: &Rule) {
         let id = self.rule(chain, rule);
-        self.model.chains[chain.0 as usize].rules.push(id);
+        self.orders.append(self.model, chain, &[id]);
     }
 
     fn stmt(&mut self, stmt: &Stmt) {

@@ -6,6 +6,7 @@
 use nettrace_grammar::nft::tree::{Body, Element, Expr as Written, ExprId as WrittenId, Item, Line, Run, StmtKind};
 use nettrace_grammar::{Name, Span};
 
+use super::changed::Changed;
 use super::cx::{Cx, DataKind, SetType};
 use super::kind::{Kind, duration_ms};
 use crate::field::Value;
@@ -251,8 +252,12 @@ impl Cx<'_> {
             let text = self.text(name);
             self.warn(span, format!("an element of set `{text}` is not understood; its contents are unknown"));
         }
-        let old = std::mem::replace(&mut self.model.sets[id.0 as usize].contents, Contents::Unknown);
-        self.model.sets[id.0 as usize].contents = join(old, added, None);
+        let first = matches!(&self.model.set(id).contents, Contents::Elements(e) if e.is_empty());
+        if first && !self.changed.contains_key(&id) {
+            self.model.sets[id.0 as usize].contents = added;
+            return;
+        }
+        self.change(id, added, Changed::add);
     }
 
     /// Removes elements from a set.
@@ -260,9 +265,32 @@ impl Cx<'_> {
         let Some(id) = self.set_named(name) else { return };
         let kind = self.types.get(&id).cloned().unwrap_or_else(|| self.guessed_type(id, run));
         let gone = self.contents(&kind.key, &DataKind::None, run);
-        let old = std::mem::replace(&mut self.model.sets[id.0 as usize].contents, Contents::Unknown);
-        self.model.sets[id.0 as usize].contents =
-            join(old, Contents::Elements(Elements::new(kind.key.len())), Some(gone));
+        self.change(id, gone, Changed::remove);
+    }
+
+    /// Changes a set by some elements; by unknown ones it becomes unknown.
+    fn change(&mut self, id: SetId, by: Contents, how: impl FnOnce(&mut Changed, &Elements)) {
+        let contents = &mut self.model.sets[id.0 as usize].contents;
+        if let (Contents::Elements(old), Contents::Elements(by)) = (&*contents, by) {
+            return how(self.changed.entry(id).or_insert_with(|| Changed::new(old)), &by);
+        }
+        *contents = Contents::Unknown;
+        self.changed.remove(&id);
+    }
+
+    /// Takes all elements out of a set.
+    pub(super) fn empty_set(&mut self, id: SetId) {
+        self.changed.remove(&id);
+        if let Contents::Elements(e) = &mut self.model.sets[id.0 as usize].contents {
+            *e = Elements::new(e.arity());
+        }
+    }
+
+    /// Gives changed sets their elements.
+    pub(super) fn settle_sets(&mut self) {
+        for (id, changed) in self.changed.drain() {
+            self.model.sets[id.0 as usize].contents = Contents::Elements(changed.packed());
+        }
     }
 
     /// The type of a set that an earlier input declared: by its shape and the element given.
@@ -316,34 +344,4 @@ impl Cx<'_> {
         self.model.conntrack = conntrack;
         kind.or_else(|| self.tree.word(id).and_then(Kind::of_type)).unwrap_or(Kind::Any)
     }
-}
-
-/// The elements of both, without those of `gone`.
-fn join(old: Contents, added: Contents, gone: Option<Contents>) -> Contents {
-    let (Contents::Elements(old), Contents::Elements(added)) = (old, added) else { return Contents::Unknown };
-    if old.is_empty() && gone.is_none() {
-        return Contents::Elements(added);
-    }
-    let gone = match gone {
-        Some(Contents::Elements(e)) => Some(e),
-        Some(_) => return Contents::Unknown,
-        None => None,
-    };
-    let mut all = Elements::new(old.arity());
-    for source in [&old, &added] {
-        for i in 0..source.len() as u32 {
-            let key = source.key(i);
-            let removed = gone.as_ref().is_some_and(|g| (0..g.len() as u32).any(|j| g.key(j) == key));
-            if removed {
-                continue;
-            }
-            if key.iter().any(|(lo, hi)| lo > hi) {
-                all.push_catch_all(source.data(i).clone());
-            } else {
-                all.push(key, source.data(i).clone(), source.extra(i).cloned());
-            }
-        }
-    }
-    all.finish();
-    Contents::Elements(all)
 }

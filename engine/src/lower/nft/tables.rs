@@ -1,7 +1,7 @@
-//! Tables, chains, sets and objects, and typed commands: `table inet t { … }`, `add rule ip t c …`, `flush ruleset`.
+//! Tables, chains, sets and objects: `table inet t { … }`, `define`.
 //!
 //! A table's chains are registered first and its rules read then, as a transaction does (semantics.md 1.3, 3.1). A chain or
-//! set may be declared in several blocks.
+//! set may be declared in several blocks. Left out: what commands outside of the blocks do.
 
 use nettrace_grammar::nft::print::expr_text;
 use nettrace_grammar::nft::tree::{
@@ -21,6 +21,8 @@ impl Cx<'_> {
         for item in tree.roots() {
             self.item(item);
         }
+        self.orders.settle(self.model);
+        self.settle_sets();
     }
 
     fn item(&mut self, item: &Item) {
@@ -44,7 +46,7 @@ impl Cx<'_> {
     }
 
     /// The name of an item in a table: the last word of its path.
-    fn first_name(&self, item: &Item) -> Option<Name> {
+    pub(super) fn first_name(&self, item: &Item) -> Option<Name> {
         let id = *item.path.of(&self.tree.lists).last()?;
         match self.tree.expr(self.resolve(id)) {
             Written::Word(n) | Written::Str(n) | Written::Var(n) => Some(n),
@@ -53,7 +55,7 @@ impl Cx<'_> {
     }
 
     /// The words of a path.
-    fn path_words(&self, item: &Item) -> Vec<String> {
+    pub(super) fn path_words(&self, item: &Item) -> Vec<String> {
         let path = item.path.of(&self.tree.lists).iter();
         path.map(|e| {
             let e = self.resolve(*e);
@@ -63,7 +65,7 @@ impl Cx<'_> {
     }
 
     /// Takes family and table from a path; the rest are the names in the table.
-    fn enter(&mut self, item: &Item, make: bool) -> Option<Vec<String>> {
+    pub(super) fn enter(&mut self, item: &Item, make: bool) -> Option<Vec<String>> {
         let mut words = self.path_words(item);
         let family = words.first().and_then(|w| Family::from_name(w));
         if family.is_some() {
@@ -86,9 +88,8 @@ impl Cx<'_> {
 
     /// The nft table of this family and name; an iptables table of the same name is another one.
     fn table_named(&self, family: Family, name: &str) -> Option<TableId> {
-        let name = self.model.names.find(name)?;
-        let fits = |t: &Table| t.family == family && t.name == name && t.dialect != Dialect::Legacy;
-        self.model.tables.iter().position(fits).map(|i| TableId(i as u32))
+        let mut named = self.model.tables_named(family, name).iter().copied();
+        named.find(|t| self.model.table(*t).dialect != Dialect::Legacy)
     }
 
     fn table_item(&mut self, item: &Item) {
@@ -112,7 +113,7 @@ impl Cx<'_> {
     }
 
     /// First pass over a table: names.
-    fn declare(&mut self, item: &Item) {
+    pub(super) fn declare(&mut self, item: &Item) {
         let kind = self.text(item.kind);
         match (kind, self.first_name(item)) {
             ("define" | "redefine", _) => self.define(item),
@@ -132,7 +133,7 @@ impl Cx<'_> {
     }
 
     /// Second pass: elements and rules.
-    fn fill_item(&mut self, item: &Item) {
+    pub(super) fn fill_item(&mut self, item: &Item) {
         match (self.text(item.kind), self.first_name(item)) {
             ("chain", Some(name)) => self.fill_chain(item, name),
             ("set" | "map", Some(name)) => self.fill_set(item, name),
@@ -154,6 +155,7 @@ impl Cx<'_> {
         };
         let base = body.and_then(|c| self.base_chain(c, item.span));
         if let Some(id) = self.chain_named(name) {
+            self.orders.note(self.model, id);
             let policy = body.and_then(|c| self.policy(c)).map(policy_of);
             match (&mut self.model.chains[id.0 as usize].base, base) {
                 // What is told again of a chain can only change its policy.
@@ -161,6 +163,7 @@ impl Cx<'_> {
                 (None, Some(base)) => {
                     let order = self.model.register();
                     self.model.chains[id.0 as usize].base = Some(Box::new(BaseChain { order, ..base }));
+                    self.model.bases.insert(id);
                 }
                 (None, None) => {}
             }
@@ -168,6 +171,7 @@ impl Cx<'_> {
         }
         let id = self.model.add_chain(self.table, self.text(name), base, item.span);
         self.chains.insert((self.table, name), id);
+        self.orders.note(self.model, id);
         id
     }
 
@@ -251,7 +255,8 @@ impl Cx<'_> {
                     self.helpers.insert((self.table, name), helper);
                 }
             } else if let Some(state) = self.stateful(kind, words) {
-                self.model.objects.push((self.table, name, Stateful { shared: Some(shared), ..state }));
+                let object = Stateful { shared: Some(shared), ..state };
+                self.model.objects.entry((self.table, name)).or_insert(object);
             }
         }
     }
@@ -259,133 +264,6 @@ impl Cx<'_> {
     /// The helper that a `ct helper` object attaches.
     pub(super) fn helper_type(&self, name: Name) -> Option<Name> {
         self.helpers.get(&(self.table, name)).copied()
-    }
-
-    /// `add chain …`, `insert rule …`, `add element …`, outside of a table's block.
-    fn add(&mut self, verb: &str, item: &Item) {
-        let kind = self.text(item.kind);
-        if matches!(kind, "include" | "describe" | "monitor" | "export" | "import" | "") || kind.starts_with('#') {
-            return;
-        }
-        let Some(rest) = self.enter(item, true) else { return };
-        match (kind, item.body) {
-            ("rule", Body::Rule(rule)) => self.add_rule(verb, &rest, rule, item.span),
-            ("element", Body::Elements(run)) => {
-                if let Some(name) = self.first_name(item) {
-                    self.add_elements(name, run, item.span);
-                }
-            }
-            _ => {
-                self.declare(item);
-                self.fill_item(item);
-            }
-        }
-    }
-
-    fn add_rule(&mut self, verb: &str, rest: &[String], rule: u32, span: Span) {
-        let tree = self.tree;
-        let Some(rule) = tree.rules.get(rule as usize) else { return };
-        let Some(chain) = rest.first().and_then(|name| self.model.find_chain(self.table, name)) else {
-            let name = rest.first().map_or("", String::as_str);
-            return self.warn(span, format!("there is no chain `{name}` in this table"));
-        };
-        let id = self.rule(chain, rule);
-        let at = self.place(chain, &rest[1..]);
-        let rules = &mut self.model.chains[chain.0 as usize].rules;
-        match (verb, at) {
-            ("replace", Some(at)) if at < rules.len() => rules[at] = id,
-            ("insert", at) => rules.insert(at.unwrap_or(0).min(rules.len()), id),
-            (_, Some(at)) => rules.insert((at + 1).min(rules.len()), id),
-            (_, None) => rules.push(id),
-        }
-    }
-
-    /// The index that `handle N`, `position N` or `index N` names.
-    fn place(&self, chain: ChainId, words: &[String]) -> Option<usize> {
-        let [word, number, ..] = words else { return None };
-        let number: u32 = number.parse().ok()?;
-        match word.as_str() {
-            "index" => Some(number as usize),
-            "handle" | "position" => {
-                self.model.chain(chain).rules.iter().position(|r| self.model.rule(*r).handle == number)
-            }
-            _ => None,
-        }
-    }
-
-    fn delete(&mut self, item: &Item) {
-        let Some(rest) = self.enter(item, false) else { return };
-        let chain = rest.first().and_then(|name| self.model.find_chain(self.table, name));
-        match (self.text(item.kind), item.body, chain) {
-            ("rule", _, Some(chain)) => match self.place(chain, &rest[1..]) {
-                Some(at) => {
-                    self.model.chains[chain.0 as usize].rules.remove(at);
-                }
-                None => self.warn(item.span, "there is no rule with this handle".into()),
-            },
-            ("element", Body::Elements(run), _) => {
-                if let Some(name) = self.first_name(item) {
-                    self.remove_elements(name, run);
-                }
-            }
-            ("chain", _, Some(chain)) => self.unhook(chain),
-            ("table", ..) => self.empty_table(self.table, true),
-            ("rule" | "chain", _, None) => {
-                let name = rest.first().map_or("", String::as_str);
-                self.warn(item.span, format!("there is no chain `{name}` in this table"));
-            }
-            _ => {}
-        }
-    }
-
-    fn flush(&mut self, item: &Item) {
-        if self.text(item.kind) == "ruleset" {
-            let words = self.path_words(item);
-            let family = words.first().and_then(|w| Family::from_name(w));
-            for i in 0..self.model.tables.len() {
-                let table = &self.model.tables[i];
-                if table.dialect == Dialect::Nft && family.is_none_or(|f| f == table.family) {
-                    self.empty_table(TableId(i as u32), true);
-                }
-            }
-            return;
-        }
-        let Some(rest) = self.enter(item, false) else { return };
-        match self.text(item.kind) {
-            "table" => self.empty_table(self.table, false),
-            "chain" => {
-                if let Some(chain) = rest.first().and_then(|n| self.model.find_chain(self.table, n)) {
-                    self.model.chains[chain.0 as usize].rules.clear();
-                }
-            }
-            "set" | "map" => {
-                if let Some(id) = rest.first().and_then(|n| self.model.find_set(Some(self.table), n))
-                    && let Contents::Elements(e) = &self.model.set(id).contents
-                {
-                    let empty = Contents::Elements(Elements::new(e.arity()));
-                    self.model.sets[id.0 as usize].contents = empty;
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn empty_table(&mut self, table: TableId, unhook: bool) {
-        for i in 0..self.model.chains.len() {
-            if self.model.chains[i].table == table {
-                if unhook {
-                    self.unhook(ChainId(i as u32));
-                } else {
-                    self.model.chains[i].rules.clear();
-                }
-            }
-        }
-    }
-
-    fn unhook(&mut self, chain: ChainId) {
-        let chain = &mut self.model.chains[chain.0 as usize];
-        chain.base = None;
-        chain.rules.clear();
     }
 }
 

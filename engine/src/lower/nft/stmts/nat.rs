@@ -3,6 +3,7 @@
 
 use nettrace_grammar::nft::tree::{Expr as Written, ExprId as WrittenId};
 
+use super::super::changed::Changed;
 use super::super::cx::{Cx, DataKind};
 use super::super::kind::Kind;
 use crate::field::Value;
@@ -146,15 +147,12 @@ fn shape(cx: &Cx, set: SetId) -> (usize, bool) {
         DataKind::Values(kinds) => kinds.len(),
         _ => 1,
     });
-    let Contents::Elements(elements) = &cx.model.set(set).contents else { return (declared, false) };
-    let (mut parts, mut intervals) = (declared, false);
-    for i in 0..elements.len() as u32 {
-        if let Data::Values(v) = elements.data(i) {
-            parts = parts.max(v.len());
-            intervals |= v.iter().any(|(lo, hi)| lo != hi);
-        }
-    }
-    (parts, intervals)
+    let listed = match &cx.model.set(set).contents {
+        Contents::Elements(elements) => elements.shape(),
+        Contents::Unknown | Contents::Ipset(_) => (0, false),
+    };
+    let added = cx.changed.get(&set).map_or((0, false), Changed::shape);
+    (declared.max(listed.0).max(added.0), listed.1 || added.1)
 }
 
 /// The lower and the upper end of what is written.

@@ -78,7 +78,7 @@ impl Cx<'_> {
             return Some(());
         }
         let name = self.model.names.intern(&name);
-        let object = self.model.objects.iter().find(|o| o.0 == self.table && o.1 == name)?.2.clone();
+        let object = self.model.objects.get(&(self.table, name))?.clone();
         let op = self.model.effect_op(Effect::Stateful(Box::new(object)));
         self.op(op);
         Some(())
