@@ -30,7 +30,7 @@ pub fn decode(bytes: Vec<u8>) -> Result<String, String> {
     if text.starts_with('\u{feff}') {
         text.drain(..'\u{feff}'.len_utf8());
     }
-    if text.len() > limits::LINES && text.bytes().filter(|b| *b == b'\n').count() > limits::LINES {
+    if text.len() > limits::LINES && memchr::memchr_iter(b'\n', text.as_bytes()).count() > limits::LINES {
         return Err(format!("has more than {} lines", limits::LINES));
     }
     Ok(text)
@@ -45,7 +45,7 @@ pub fn cut_lines(text: String) -> (String, Vec<(u32, usize)>) {
     let (mut out, mut found) = (String::new(), Vec::new());
     let (mut at, mut number) = (0, 1);
     for (start, end) in places {
-        number += text[at..start].bytes().filter(|b| *b == b'\n').count() as u32;
+        number += memchr::memchr_iter(b'\n', &text.as_bytes()[at..start]).count() as u32;
         out.push_str(&text[at..start]);
         let _ = write!(out, "{} {CUT}", head(&text[start..end]));
         found.push((number, end - start));
@@ -69,12 +69,12 @@ fn long_lines(bytes: &[u8]) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     let mut at = 0;
     while bytes.len() - at > limits::LINE {
-        let last = bytes[at..=at + limits::LINE].iter().rposition(|b| *b == b'\n');
+        let last = memchr::memrchr(b'\n', &bytes[at..=at + limits::LINE]);
         if let Some(last) = last {
             at += last + 1;
             continue;
         }
-        let end = bytes[at..].iter().position(|b| *b == b'\n').map_or(bytes.len(), |i| at + i);
+        let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |i| at + i);
         found.push((at, end));
         at = (end + 1).min(bytes.len());
     }
