@@ -269,6 +269,9 @@ pub struct ReplayArgs {
     /// A host that cannot be answered for has a line with `error`; the others are answered, and the exit status is 2.
     #[arg(long, requires = "inputs")]
     pub each: bool,
+    /// Tell how each packet ends and which rule decided, without the way there: a fraction of the size.
+    #[arg(long)]
+    pub brief: bool,
 }
 
 /// `nettrace chains`.

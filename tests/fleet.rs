@@ -112,6 +112,35 @@ fn lines_are_the_same_however_the_hosts_are_split() {
     }
 }
 
+/// Whole traces end the same: their outcomes with equal ends together, in each its rule by the last step that has one.
+#[test]
+fn lines_in_brief_have_the_ends_of_the_whole_ones() {
+    let (dir, whole) = whole("brief");
+    let ran = shell(&dir, "nettrace replay --brief --each bundles/* --packets packets.jsonl > parts/all.jsonl", 0);
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let read = |line: &String| serde_json::from_str::<serde_json::Value>(line).unwrap();
+    let (brief, mut deciders) = (lines(&dir), 0);
+    assert_eq!(brief.len(), whole.len());
+    for (brief, whole) in brief.iter().map(read).zip(whole.iter().map(read)) {
+        for same in ["bundle", "number", "packet", "complete"] {
+            assert_eq!(brief[same], whole[same]);
+        }
+        assert_eq!(brief["assumed"].as_array().unwrap().len(), whole["assumptions"].as_array().unwrap().len());
+        for outcome in whole["outcomes"].as_array().unwrap() {
+            let ends = brief["outcomes"].as_array().unwrap();
+            let end = ends.iter().find(|e| e["fate"] == outcome["fate"] && e["far"] == outcome["far"]).unwrap();
+            if outcome["fate"]["by"] == "rule" {
+                let steps = outcome["path"].as_array().unwrap().last().unwrap()["steps"].as_array().unwrap().clone();
+                for same in ["text", "file", "line"] {
+                    assert_eq!(end["by"][same], steps.last().unwrap()[same]);
+                }
+                deciders += 1;
+            }
+        }
+    }
+    assert!(deciders > 0);
+}
+
 #[test]
 fn a_host_without_an_answer_is_a_line_and_the_others_are_answered() {
     let (dir, wanted) = whole("broken");

@@ -25,7 +25,7 @@ use super::facts::{Facts, Fixed};
 use crate::cli::{InputArgs, ReplayArgs};
 use crate::load::{self, Failure};
 use crate::output::Screen;
-use crate::render::json::{self, Texts};
+use crate::render::json::{self, Brief, Texts};
 
 /// From so many packets on, indexing the chains pays.
 const INDEX_FROM: usize = 50;
@@ -82,7 +82,7 @@ fn host(
     let texts = Texts { model: &loaded.model, sources: &loaded.sources, labels: &labels, misses: None };
     let fixed = Fixed::read(&args.facts)?;
     let world = World { model: &loaded.model, host: &host };
-    let teller = Teller { world, texts, fresh: &loaded.state, fixed: &fixed, bundle };
+    let teller = Teller { world, texts, fresh: &loaded.state, fixed: &fixed, bundle, brief: args.brief };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     for round in shares(packets).chunks(threads) {
         let told: Vec<Told> = match round {
@@ -122,6 +122,7 @@ struct Teller<'a> {
     fresh: &'a State,
     fixed: &'a Fixed,
     bundle: Option<&'a str>,
+    brief: bool,
 }
 
 /// What was told of a share of the packets.
@@ -160,8 +161,13 @@ impl Teller<'_> {
         }
         start.own = *own;
         let outcomes = flows.walk(self.world, packet, &start, self.fixed);
-        let answer = json::answer(self.texts, start.local, &outcomes).of(self.bundle.map(|b| (b, number)));
-        serde_json::to_string(&answer).map_err(|e| e.to_string())
+        let place = self.bundle.map(|b| (b, number));
+        let line = if self.brief {
+            serde_json::to_string(&Brief::new(self.texts, start.local, &outcomes, place))
+        } else {
+            serde_json::to_string(&json::answer(self.texts, start.local, &outcomes).of(place))
+        };
+        line.map_err(|e| e.to_string())
     }
 }
 

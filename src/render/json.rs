@@ -3,6 +3,8 @@
 //! `{"schema":"nettrace.trace/1","packet":{…},"outcomes":[{"odds":0.5,"path":[…],"hooks":[…],"fate":{…},"far":{…}}]}`.
 //! The fields are documented in `docs/`. Everything is drawn from the trace.
 
+mod brief;
+mod fate;
 mod header;
 
 use nettrace_engine::World;
@@ -11,14 +13,15 @@ use nettrace_engine::explain::way::{ChainStep, Change, HookPart, Pass, Way, What
 use nettrace_engine::explain::whynot::{Inquiry, Miss};
 use nettrace_engine::explore::{Outcome, Outcomes};
 use nettrace_engine::fact::Assumption;
-use nettrace_engine::field::{Field, Value, device_name};
-use nettrace_engine::model::{ChainId, Dialect, Model, RuleId, Verdict};
+use nettrace_engine::field::{Field, Value};
+use nettrace_engine::model::{Model, RuleId, Verdict};
 use nettrace_engine::packet::Got;
-use nettrace_engine::trace::{By, Fate, Trace};
+use nettrace_engine::trace::{Fate, Trace};
 use nettrace_grammar::Sources;
 use serde::Serialize;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
+pub use brief::Brief;
 use header::{Header, OrNull};
 
 /// What the renderer reads besides the trace.
@@ -167,23 +170,34 @@ struct HookJson {
 
 /// The answer for the traces of one packet.
 pub fn answer<'a>(texts: Texts<'a>, local: bool, outcomes: &Outcomes<Trace>) -> Answer<'a> {
-    let mut assumptions: Vec<Assumption> = Vec::new();
-    for a in outcomes.list.iter().flat_map(|o| o.result.assumptions(texts.model)) {
-        if !assumptions.contains(&a) {
-            assumptions.push(a);
-        }
-    }
     let start = outcomes.list.first().map(|o| &o.result.start);
     Answer {
         schema: SCHEMA,
         bundle: None,
         number: None,
         packet: start.map(|p| Header::of_start(p, local)),
-        assumptions,
+        assumptions: assumptions(texts.model, outcomes),
         complete: outcomes.complete,
         outcomes: merged(outcomes.list.iter().map(|o| outcome(texts, o))),
         rules: None,
     }
+}
+
+/// What all ways together take for granted, each once.
+fn assumptions(model: &Model, outcomes: &Outcomes<Trace>) -> Vec<Assumption> {
+    let mut all: Vec<Assumption> = Vec::new();
+    for a in outcomes.list.iter().flat_map(|o| o.result.assumptions(model)) {
+        if !all.contains(&a) {
+            all.push(a);
+        }
+    }
+    all
+}
+
+/// The packet as it leaves or is delivered.
+fn far(trace: &Trace, fate: &Fate) -> Option<Header> {
+    let arrives = matches!(fate, Fate::Out { .. } | Fate::Local { .. } | Fate::Bridged { .. });
+    arrives.then(|| Header::of(&trace.last_packet()))
 }
 
 /// Outcomes that differ only in answers that changed nothing are one.
@@ -222,9 +236,8 @@ fn outcome<'a>(texts: Texts<'a>, outcome: &Outcome<Trace>) -> OutcomeJson<'a> {
         others: Vec::new(),
         path: way.passes().map(|p| pass(texts, missed.as_ref(), p)).collect(),
         hooks: way.hooks().map(hook).collect(),
-        far: matches!(fate, Fate::Out { .. } | Fate::Local { .. } | Fate::Bridged { .. })
-            .then(|| Header::of(&trace.last_packet())),
-        fate: fate_json(texts, &fate),
+        far: far(trace, &fate),
+        fate: fate::fate(texts.model, &fate),
         replies: way.replies.iter().map(|(_, p)| Header::of(p)).collect(),
     }
 }
@@ -340,93 +353,4 @@ fn hook(part: &HookPart) -> HookJson {
 /// A verdict as the kernel's trace names it: a queue's and a continue's too.
 fn verdict_text(model: &Model, verdict: Verdict) -> String {
     model.show_verdict(verdict)
-}
-
-/// The chain, its table and family.
-fn chain_json(model: &Model, chain: ChainId, out: &mut Map<String, Json>) {
-    let table = model.table_of(chain);
-    out.insert("family".into(), json!(table.family.name()));
-    out.insert("table".into(), json!(model.name(table.name)));
-    out.insert("chain".into(), json!(model.chain_name(chain)));
-}
-
-fn fate_json(texts: Texts, fate: &Fate) -> Json {
-    let mut out = Map::new();
-    let device = |v: &Option<Value>| v.map(device_name);
-    let mut put = |key: &str, value: Json| out.insert(key.to_string(), value);
-    match fate {
-        Fate::Out { oif, also_local } => {
-            put("kind", json!("out"));
-            put("oif", json!(device(oif)));
-            if *also_local {
-                put("also_local", json!(true));
-            }
-        }
-        Fate::Local { iif } => {
-            put("kind", json!("local"));
-            put("iif", json!(Some(*iif).filter(|v| *v != 0).map(device_name)));
-        }
-        Fate::Drop { hook, by } => {
-            put("kind", json!(if unlogged(texts.model, by) { "drop_in_hook" } else { "drop" }));
-            put("hook", json!(hook.name()));
-            dropped_by(texts.model, by, &mut out);
-        }
-        Fate::DropInHook { hook, why } => {
-            put("kind", json!("drop_in_hook"));
-            put("hook", json!(hook.name()));
-            put("why", json!(why));
-        }
-        Fate::StackDrop { after, why } => {
-            put("kind", json!("stack_drop"));
-            put("after", json!(after.map(nettrace_engine::model::Hook::name)));
-            put("why", json!(why));
-        }
-        Fate::Bridged { port } => {
-            put("kind", json!("bridged"));
-            put("port", json!(device(port)));
-        }
-        Fate::SendError { errno, why } => {
-            put("kind", json!("send_error"));
-            put("errno", json!(errno));
-            put("why", json!(why));
-        }
-        Fate::Stolen { hook, rule } => {
-            put("kind", json!("drop"));
-            put("hook", json!(hook.name()));
-            put("rule", json!(texts.model.position(*rule)));
-            put("by", json!("rule"));
-            put("stolen", json!(true));
-            chain_json(texts.model, texts.model.rule(*rule).chain, &mut out);
-        }
-        Fate::Undetermined { reason } => {
-            put("kind", json!("undetermined"));
-            put("reason", json!(reason));
-            put("oif", Json::Null);
-        }
-    }
-    Json::Object(out)
-}
-
-/// Whether the kernel's log has no event of the drop: a match of iptables-legacy refused the packet on the spot.
-fn unlogged(model: &Model, by: &By) -> bool {
-    matches!(by, By::Rule { base, hotdrop: true, .. } if model.table_of(*base).dialect == Dialect::Legacy)
-}
-
-fn dropped_by(model: &Model, by: &By, out: &mut Map<String, Json>) {
-    match by {
-        By::Rule { rule, base, hotdrop } => {
-            chain_json(model, model.rule(*rule).chain, out);
-            out.insert("rule".into(), json!(model.position(*rule)));
-            out.insert("by".into(), json!("rule"));
-            out.insert("base_chain".into(), json!(model.chain_name(*base)));
-            if *hotdrop {
-                out.insert("hotdrop".into(), json!(true));
-            }
-        }
-        By::Policy(chain) => {
-            chain_json(model, *chain, out);
-            out.insert("rule".into(), Json::Null);
-            out.insert("by".into(), json!("policy"));
-        }
-    }
 }
