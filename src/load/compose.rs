@@ -44,8 +44,10 @@ pub fn compose(mut found: Found, backend: Option<Backend>) -> Result<Loaded, Fai
     for (input, source) in found.inputs.iter().zip(sources.iter()) {
         c.read(input, source);
     }
-    let Composer { model, parts, state, diagnostics, assumptions, .. } = c;
-    let granted = Granted { always: assumptions, missing: missing(&found) };
+    let Composer { mut model, parts, state, diagnostics, assumptions, .. } = c;
+    let missing = missing(&found);
+    model.unread = missing.as_ref().map(|(family, _)| *family);
+    let granted = Granted { always: assumptions, missing };
     Ok(Loaded { sources, model, parts, state, diagnostics, granted, sample: found.sample, found })
 }
 

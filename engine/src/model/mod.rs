@@ -110,6 +110,8 @@ pub struct Model {
     pub registrations: u32,
     /// The decision index, for walks of many packets; [`Model::apply`] drops it.
     pub index: Option<Index>,
+    /// The family whose rules are not among the inputs, where they hold another's: what it lets pass is not certain.
+    pub unread: Option<Family>,
     /// Named nft objects: the rule state that a quota, limit or counter of that name starts with.
     pub objects: FxHashMap<(TableId, Name), Stateful>,
 }

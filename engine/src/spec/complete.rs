@@ -11,6 +11,7 @@ use crate::World;
 use crate::fact::Assumption;
 use crate::field::{Field, PROTOCOLS, TCP_FLAGS, Value, address, ct_state, device, mac};
 use crate::host::{Dev, Fib, FibQuery, Mac, OutputRoute, PortLookup};
+use crate::model::Family;
 use crate::packet::{Bytes, Got, Packet};
 
 /// A packet ready to be walked.
@@ -130,7 +131,7 @@ impl Completer<'_> {
         Ok(())
     }
 
-    fn family(&self, known: &[Option<IpAddr>]) -> Result<Value, SpecError> {
+    fn family(&mut self, known: &[Option<IpAddr>]) -> Result<Value, SpecError> {
         let by_addr = known.iter().flatten().next().map(|a| if a.is_ipv4() { 2 } else { 10 });
         let by_name = match self.spec.family.as_deref() {
             None => None,
@@ -138,11 +139,26 @@ impl Completer<'_> {
             Some("ip6" | "ipv6" | "6" | "inet6") => Some(10),
             Some(other) => return Err(SpecError(format!("`{other}` is not a family: `ip` or `ip6`"))),
         };
-        let family = by_name.or(by_addr).unwrap_or(if self.packet.or_zero(Field::Proto) == 58 { 10 } else { 2 });
+        let family = by_name.or(by_addr).unwrap_or_else(|| self.default_family());
         if known.iter().flatten().any(|a| a.is_ipv4() != (family == 2)) {
             return Err(SpecError("the addresses are not of one family".to_string()));
         }
         Ok(family)
+    }
+
+    /// IPv4, unless the protocol is IPv6's or no rule is for anything else.
+    fn default_family(&mut self) -> Value {
+        match self.packet.or_zero(Field::Proto) {
+            1 => return 2,
+            58 => return 10,
+            _ => {}
+        }
+        let mut tables = self.world.model.tables.iter().peekable();
+        if tables.peek().is_none() || tables.any(|t| t.family != Family::Ip6) {
+            return 2;
+        }
+        self.assume("family", "IPv6", "all rules that were given are for IPv6", "--dst");
+        10
     }
 
     fn addresses(&mut self) -> Result<(), SpecError> {

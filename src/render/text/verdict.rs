@@ -2,7 +2,7 @@
 
 use nettrace_engine::explain::answer::{Answer, Ending};
 use nettrace_engine::field::{Field, Value, device_name, protocol_name};
-use nettrace_engine::model::{Hook, RuleId};
+use nettrace_engine::model::{Family, Hook, RuleId};
 use nettrace_engine::packet::{Got, Packet};
 use nettrace_engine::trace::{By, Fate};
 
@@ -28,7 +28,7 @@ fn details(scene: &Scene, ending: &Ending) -> String {
     let last = &ending.last;
     let to = endpoint(last, false);
     let dev = |v: &Option<Value>| v.map_or("an unknown device".to_string(), |v| scene.paint.text(&device_name(v)));
-    let doubt = scene.doubt.map(|name| format!(", unless {name}'s programs drop it")).unwrap_or_default();
+    let doubt = doubt(scene, last);
     match &ending.fate {
         Fate::Out { oif, also_local } => {
             let copy = if *also_local { ", and a copy is delivered to this host" } else { "" };
@@ -49,6 +49,16 @@ fn details(scene: &Scene, ending: &Ending) -> String {
         Fate::SendError { errno, why } => format!("{errno}: {}", scene.paint.text(why)),
         Fate::Stolen { rule, .. } => format!("by {}", rule_place(scene, *rule)),
         Fate::Undetermined { reason } => scene.paint.text(reason),
+    }
+}
+
+/// What may drop a packet that the rules let pass: programs at the devices, or rules that nobody gave.
+fn doubt(scene: &Scene, packet: &Packet) -> String {
+    let (family, name) = if packet.family() == 10 { (Family::Ip6, "IPv6") } else { (Family::Ip, "IPv4") };
+    match scene.doubt {
+        Some(program) => format!(", unless {program}'s programs drop it"),
+        None if scene.model.unread == Some(family) => format!(", unless {name} rules drop it, which were not given"),
+        None => String::new(),
     }
 }
 
