@@ -61,6 +61,9 @@ pub fn find(paths: &[PathBuf]) -> Result<Found, Failure> {
         }
     }
     for input in &found.inputs {
+        if input.kind.is_ruleset() && kinds::is_listing(&input.text) {
+            return Err(listing(&input.name));
+        }
         if let Some(tool) = kinds::not_walked(input.kind, &input.text) {
             return Err(Failure::new(format!(
                 "{} is a dump of {tool}, whose rules are not walked: leave it out (of a bridge's rules, tables of family bridge \
@@ -80,12 +83,21 @@ fn named(name: &str, text: String) -> Result<Input, Failure> {
     }
     let base = Path::new(name).file_name().map_or(name, |n| n.to_str().unwrap_or(name));
     let kind = kinds::by_content(&text, base).ok_or_else(|| {
+        if kinds::is_listing(&text) {
+            return listing(name);
+        }
         Failure::new(format!(
             "{name} is none of the dumps that nettrace reads (iptables-save, nft list ruleset, ipset save, ip -j addr, \
              ip -j route, ...)"
         ))
     })?;
     Ok(Input { kind, name: name.to_string(), text, origin: Origin::Named })
+}
+
+fn listing(name: &str) -> Failure {
+    Failure::new(format!(
+        "{name} is a listing of `iptables -L`, which leaves out parts of the rules: what `iptables-save` prints has all of them"
+    ))
 }
 
 fn folder(path: &Path, found: &mut Found) -> Result<(), Failure> {
