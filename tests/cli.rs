@@ -165,6 +165,31 @@ fn the_rules_of_a_family_say_nothing_of_the_other_ones_packets() {
 }
 
 #[test]
+fn what_a_rule_that_only_logs_takes_for_granted_is_a_detail() {
+    let dump = |behind: &str| {
+        format!("*filter\n:INPUT DROP [0:0]\n-A INPUT -m limit --limit 5/min {behind}\n-A INPUT -j RETURN\nCOMMIT\n")
+    };
+    let state = "the rate limit of filter/INPUT#1 matches";
+    let told = |behind: &str, more: &str| {
+        let line = format!("explain - --dport 22 {more}");
+        let (_, out, _) = nettrace(&line.split_whitespace().collect::<Vec<_>>(), &dump(behind));
+        out.contains(state)
+    };
+    // What a fate could hang on is always told: also the header that a later match needs, and a second state.
+    for (behind, always) in [
+        ("-j LOG", false),
+        ("-p tcp -j NFLOG --nflog-group 3", false),
+        ("", false),
+        ("-j ACCEPT", true),
+        ("-j MARK --set-mark 1", true),
+        ("-p tcp -m tcp --dport 22 -j LOG", true),
+        ("-m recent --set --name a -j LOG", true),
+    ] {
+        assert_eq!((told(behind, ""), told(behind, "-v")), (always, true), "{behind}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_an_input_has_file_line_and_column() {
     let dump = DUMP.replace("--dport", "--dprot");
     check("explain - --dport 22 --dst 192.0.2.1", &dump, 0, &["<stdin>:3:", "--dprot", "did you mean"]);

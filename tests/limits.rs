@@ -255,6 +255,19 @@ fn many_tables_sets_and_objects_are_answered_for() {
 }
 
 #[test]
+fn much_that_is_taken_for_granted_or_unknown_is_told() {
+    const MANY: usize = 20_000;
+    let rules = |name: &str, line: &dyn Fn(usize) -> String, wanted: &[&str]| {
+        check(name, &[("iptables-save", &filter("", &(lines(0..MANY, line) + DROP)))], 0, wanted);
+    };
+    let last = &["DROPPED in filter INPUT, by INPUT #20001"][..];
+    rules("recent", &|i| format!("-A INPUT -m recent --set --name r{i} --rsource\n"), last);
+    rules("recent-one", &|_| "-A INPUT -m recent --set --name r --rsource\n".to_owned(), last);
+    rules("limits", &|i| format!("-A INPUT -m limit --limit {}/min\n", i + 1), last);
+    rules("targets", &|i| format!("-A INPUT -j X{i}\n"), &["X0", "not every way was explored"]);
+}
+
+#[test]
 fn hosts_of_many_devices_addresses_and_routes_are_answered_for() {
     let net = |i: usize| format!("10.{}.{}", i >> 8, i & 255);
     let json = |most: usize, entry: &dyn Fn(usize) -> String| {

@@ -243,8 +243,43 @@ pub enum Cell {
     Conns(Vec<(Tuple, Zone)>),
 }
 
-/// A change of a set's contents by packets: `None` removes the key.
-pub type SetDelta = FxHashMap<Vec<Value>, Option<Vec<Value>>>;
+/// The changes of a set's contents by packets.
+#[derive(Clone, Debug, Default)]
+pub struct SetDelta {
+    changes: FxHashMap<Vec<Value>, Option<Vec<Value>>>,
+    /// Keys that came and that went.
+    came: usize,
+    went: usize,
+}
+
+impl SetDelta {
+    /// What became of a key: it is there with this data, or gone; `None`: no packet changed it.
+    pub fn get(&self, key: &[Value]) -> Option<&Option<Vec<Value>>> {
+        self.changes.get(key)
+    }
+
+    /// Adds a key that was not there.
+    pub fn add(&mut self, key: Vec<Value>, data: Vec<Value>) {
+        self.came += 1;
+        self.put(key, Some(data));
+    }
+
+    /// Takes a key out; `held`: it was there.
+    pub fn remove(&mut self, key: Vec<Value>, held: bool) {
+        self.went += usize::from(held);
+        self.put(key, None);
+    }
+
+    /// Changes a key's data, or says of a set whose contents are unknown what it holds.
+    pub fn put(&mut self, key: Vec<Value>, data: Option<Vec<Value>>) {
+        self.changes.insert(key, data);
+    }
+
+    /// How many keys a set that held so many has now.
+    pub fn size(&self, held: usize) -> usize {
+        (held + self.came).saturating_sub(self.went)
+    }
+}
 
 /// Everything that outlives a packet.
 #[derive(Clone, Debug, Default)]

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::fact::{Assumption, Fact, Taken};
 use crate::field::{Field, Value};
@@ -259,13 +259,7 @@ pub struct Trace {
 impl Trace {
     /// All that was taken for granted, in words, each once.
     pub fn assumptions(&self, model: &Model) -> Vec<Assumption> {
-        let mut all = self.given.to_vec();
-        for told in self.taken.iter().map(|t| t.told(model)) {
-            if !all.contains(&told) {
-                all.push(told);
-            }
-        }
-        all
+        assumptions(model, [self]).into_iter().map(|(told, _)| told).collect()
     }
 
     /// The facts that the walk asked for, by their keys.
@@ -313,6 +307,26 @@ impl Trace {
             _ => None,
         })
     }
+}
+
+/// All that walks took for granted, in words, each once; with what it stands for, nothing for what was given before them.
+pub fn assumptions<'t>(model: &Model, walks: impl IntoIterator<Item = &'t Trace>) -> Vec<(Assumption, Vec<&'t Taken>)> {
+    let mut all: Vec<(Assumption, Vec<&Taken>)> = Vec::new();
+    let (mut at, mut known) = (FxHashMap::default(), FxHashSet::default());
+    let mut note = |told: Assumption, taken: Option<&'t Taken>| {
+        let at = *at.entry(told.clone()).or_insert(all.len());
+        if at == all.len() {
+            all.push((told, Vec::new()));
+        }
+        all[at].1.extend(taken);
+    };
+    for walk in walks {
+        walk.given.iter().for_each(|given| note(given.clone(), None));
+        for taken in walk.taken.iter().filter(|t| known.insert(*t)) {
+            note(taken.told(model), Some(taken));
+        }
+    }
+    all
 }
 
 /// The packet at a moment of a walk, to go on from: in the order of the events all packets cost one pass.

@@ -16,7 +16,7 @@ use nettrace_engine::fact::Assumption;
 use nettrace_engine::field::{Field, Value};
 use nettrace_engine::model::{Model, RuleId, Verdict};
 use nettrace_engine::packet::Got;
-use nettrace_engine::trace::{Fate, Trace};
+use nettrace_engine::trace::{self, Fate, Trace};
 use nettrace_grammar::Sources;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
@@ -185,13 +185,8 @@ pub fn answer<'a>(texts: Texts<'a>, local: bool, outcomes: &Outcomes<Trace>) -> 
 
 /// What all ways together take for granted, each once.
 fn assumptions(model: &Model, outcomes: &Outcomes<Trace>) -> Vec<Assumption> {
-    let mut all: Vec<Assumption> = Vec::new();
-    for a in outcomes.list.iter().flat_map(|o| o.result.assumptions(model)) {
-        if !all.contains(&a) {
-            all.push(a);
-        }
-    }
-    all
+    let all = trace::assumptions(model, outcomes.list.iter().map(|o| &o.result));
+    all.into_iter().map(|(told, _)| told).collect()
 }
 
 /// The packet as it leaves or is delivered.

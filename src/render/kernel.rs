@@ -8,11 +8,13 @@ mod legacy;
 mod nft;
 mod xtables;
 
+use std::cell::RefCell;
+
 use nettrace_engine::explain::way::{ChainStep, Pass, Way, What};
 use nettrace_engine::field::{Field, Value, device_name};
 use nettrace_engine::model::Dialect;
 use nettrace_engine::packet::{Got, Packet};
-use nettrace_engine::trace::Trace;
+use nettrace_engine::trace::{Moment, Trace};
 
 use super::json::Texts;
 use crate::output::safe;
@@ -22,9 +24,10 @@ pub fn render(texts: Texts, trace: &Trace) -> String {
     let mut way = Way::of(texts.model, trace);
     let on = switched_on(&way);
     let mut out = String::new();
+    let moment = RefCell::new(Moment::start(trace));
     for pass in way.passes_mut() {
         traced(texts, on, pass);
-        let log = Log { texts, trace, pass };
+        let log = Log { texts, trace, pass, moment: &moment };
         match texts.model.table_of(pass.base).dialect {
             Dialect::Legacy => legacy::pass(&log, &mut out),
             Dialect::IptablesNft => xtables::pass(&log, &mut out),
@@ -52,12 +55,14 @@ struct Log<'a> {
     texts: Texts<'a>,
     trace: &'a Trace,
     pass: &'a Pass,
+    /// The packet of the step that is being logged, which is that of the last one or further on.
+    moment: &'a RefCell<Moment>,
 }
 
 impl Log<'_> {
     /// The packet just before a step.
     fn packet(&self, step: &ChainStep) -> Packet {
-        self.trace.packet_at(step.event)
+        self.moment.borrow_mut().go(self.trace, step.event).clone()
     }
 
     fn table(&self) -> String {

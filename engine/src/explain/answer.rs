@@ -3,18 +3,22 @@
 //!
 //! Ways that end alike are one [`Ending`]. Left out: the reasons for one particular rule.
 
+mod reduced;
 mod telling;
+
+use std::cell::OnceCell;
 
 use crate::World;
 use crate::explore::Outcomes;
-use crate::fact::{Assumption, Fact};
+use crate::fact::{Assumption, Fact, Taken};
 use crate::field::{Field, Value};
 use crate::model::{ChainId, Hook, Model, RuleId};
 use crate::packet::{Got, Packet};
-use crate::trace::{Decision, Event, Fate, Step, Trace};
+use crate::trace::{self, Decision, Event, Fate, Step, Trace};
 
 use super::way::{ChainStep, Change, Way, What};
 use super::whynot::{Inquiry, Misses, Stood, is_nat};
+use reduced::reduced;
 use telling::Telling;
 
 /// How much of the way is told.
@@ -37,7 +41,7 @@ pub struct Answer {
     pub complete: bool,
     /// What was taken for granted and could change the verdict.
     pub assumptions: Vec<Assumption>,
-    /// What was taken for granted and cannot: no rule was looked at behind it.
+    /// What was taken for granted and cannot: no rule was looked at behind it, or the rule that asked only logs.
     pub details: Vec<Assumption>,
     /// The packet is made by this host.
     pub local: bool,
@@ -233,14 +237,8 @@ pub fn answer(world: World, local: bool, detail: Detail, outcomes: &Outcomes<Tra
     let model = world.model;
     let mut endings: Vec<Ending> = Vec::new();
     let mut weights: Vec<Vec<f64>> = Vec::new();
-    let mut assumptions: Vec<Assumption> = Vec::new();
     for (index, outcome) in outcomes.list.iter().enumerate() {
         let trace = &outcome.result;
-        for a in trace.assumptions(model) {
-            if !assumptions.contains(&a) {
-                assumptions.push(a);
-            }
-        }
         let choices = chosen(model, trace, &outcome.choices);
         let (fate, last) = (trace.fate(), trace.last_packet());
         if let Some(i) = endings.iter().position(|e| e.fate == fate && alike(&e.last, &last)) {
@@ -263,59 +261,38 @@ pub fn answer(world: World, local: bool, detail: Detail, outcomes: &Outcomes<Tra
     if let ([only], true) = (endings.as_mut_slice(), outcomes.complete) {
         (only.odds, only.choices) = (Some(1.0), vec![Vec::new()]);
     }
-    let no_matter = |a: &Assumption| outcomes.list.iter().all(|o| too_late(model, &o.result, a));
-    let (details, assumptions) = assumptions.into_iter().partition(no_matter);
+    let (assumptions, details) = assumptions(model, outcomes);
     Answer { endings, complete: outcomes.complete, assumptions, details, local }
 }
 
-/// Whether an assumption was made behind the last rule of a walk, as that about the port which the kernel picks for a
-/// masqueraded connection: nothing is left that it could change but the packet.
-fn too_late(model: &Model, trace: &Trace, assumption: &Assumption) -> bool {
-    let family = trace.start.family();
-    let port = |e: &Event| matches!(e, Event::Answer { fact: fact @ Fact::Other("nat-port"), .. } if fact.question(model, family) == assumption.fact);
+/// What was taken for granted: what could change the verdict, and what could not.
+fn assumptions(model: &Model, outcomes: &Outcomes<Trace>) -> (Vec<Assumption>, Vec<Assumption>) {
+    let walks = || outcomes.list.iter().map(|o| &o.result);
+    let port_late = OnceCell::new();
+    let matters = |taken: &&Taken| match taken {
+        Taken::State { logs, .. } => !logs,
+        Taken::Answer { fact: Fact::Other("nat-port"), .. } => {
+            !port_late.get_or_init(|| walks().all(|t| too_late(model, t)))
+        }
+        _ => true,
+    };
+    let all = trace::assumptions(model, walks()).into_iter();
+    let (told, details): (Vec<_>, Vec<_>) = all.partition(|(_, of)| of.is_empty() || of.iter().any(matters));
+    let words = |list: Vec<(Assumption, Vec<&Taken>)>| list.into_iter().map(|(told, _)| told).collect();
+    (words(told), words(details))
+}
+
+/// Whether the port which the kernel picks for a masqueraded connection was asked for behind the last rule of a walk:
+/// nothing is left that it could change but the packet.
+fn too_late(model: &Model, trace: &Trace) -> bool {
+    let port = |e: &Event| matches!(e, Event::Answer { fact: Fact::Other("nat-port"), .. });
     // The rule that translates may stand on either side of the answer; behind it its chain has ended.
     let looks = |e: &Event| match e {
         Event::Rule { rule, .. } => !is_nat(model, *rule),
         Event::Enter(chain) => !model.chain(*chain).rules.is_empty(),
         _ => false,
     };
-    match trace.events.iter().position(port) {
-        Some(at) => !trace.events[at..].iter().any(looks),
-        None => !trace.assumptions(model).contains(assumption),
-    }
-}
-
-/// Answers that lead to an ending, and the product of the odds of the chances among them.
-type Weighed = (Vec<Chosen>, f64);
-
-/// Lists of answers without what made no difference: lists that differ in one fact only, and have all its answers, are
-/// one list without it.
-fn reduced(mut lists: Vec<Weighed>) -> Vec<Weighed> {
-    while let Some(shorter) = lists.iter().find_map(|list| list.0.iter().find_map(|c| without(&lists, &list.0, c))) {
-        lists = shorter;
-    }
-    lists
-}
-
-/// The lists with those that differ from `list` in `fact` only made one, when they have all its answers.
-fn without(lists: &[Weighed], list: &[Chosen], fact: &Chosen) -> Option<Vec<Weighed>> {
-    let others = |l: &[Chosen]| -> Vec<(String, String)> {
-        l.iter().filter(|c| c.key != fact.key).map(|c| (c.key.clone(), c.answer.clone())).collect()
-    };
-    let rest = others(list);
-    let alike = |(l, _): &&Weighed| l.iter().any(|c| c.key == fact.key) && others(l) == rest;
-    let (same, kept): (Vec<_>, Vec<_>) = lists.iter().partition(alike);
-    let answered = same.iter().flat_map(|(l, _)| l).filter(|c| c.key == fact.key);
-    let mut answers: Vec<&str> = answered.map(|c| c.answer.as_str()).collect();
-    answers.sort_unstable();
-    answers.dedup();
-    if answers.len() < fact.options {
-        return None;
-    }
-    let merged: Vec<Chosen> = list.iter().filter(|c| c.key != fact.key).cloned().collect();
-    let weights = same.iter().map(|(_, w)| *w);
-    let weight = if fact.chance { weights.sum() } else { weights.fold(0.0, f64::max) };
-    Some(kept.into_iter().cloned().chain([(merged, weight)]).collect())
+    trace.events.iter().position(port).is_none_or(|at| !trace.events[at..].iter().any(looks))
 }
 
 /// Whether two packets look alike to whoever gets them.
@@ -393,32 +370,5 @@ fn rewriter(way: &Way, at: usize) -> Option<RuleId> {
     match steps.filter(wrote).last()?.what {
         What::Rule { rule, .. } | What::Missed { rule } => Some(rule),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Lists as `a=yes b=no`, separated by commas; every fact has two answers.
-    fn check(lists: &str, expect: &str) {
-        let chosen = |word: &str| {
-            let (key, answer) = word.split_once('=').unwrap_or((word, ""));
-            let (key, answer) = (key.to_string(), answer.to_string());
-            Chosen { question: key.clone(), key, answer, options: 2, chance: false }
-        };
-        let all = lists.split(',').map(|l| (l.split_whitespace().map(chosen).collect(), 1.0)).collect();
-        let show = |l: &Vec<Chosen>| l.iter().map(|c| format!("{}={}", c.key, c.answer)).collect::<Vec<_>>().join(" ");
-        let mut shown: Vec<_> = reduced(all).iter().map(|(l, _)| show(l)).collect();
-        shown.sort();
-        assert_eq!(shown.join(","), expect);
-    }
-
-    #[test]
-    fn answers_that_made_no_difference_are_left_out() {
-        check("a=yes,a=no", "");
-        check("a=yes b=yes,a=yes b=no", "a=yes");
-        check("a=yes b=yes,a=no", "a=no,a=yes b=yes");
-        check("a=yes b=yes,a=yes b=no,a=no b=yes,a=no b=no", "");
     }
 }

@@ -3,6 +3,7 @@
 //! For a DNAT: `dport 31002 => 8200, written by nat KUBE-SEP-… #2 (iptables-save:1420).` Left out: why something did not
 //! happen ([`super::whynot`]), and how it is laid out.
 
+use crate::fact::{Fact, Taken};
 use crate::field::{Field, Value};
 use crate::model::{ChainId, ChainKind, Hook, Model, RuleId, Verdict};
 use crate::packet::Got;
@@ -43,7 +44,7 @@ impl Teller<'_> {
             }
             Event::Answer { fact, label, assumed, .. } => {
                 let question = fact.question(self.model, self.trace.start.family());
-                self.answer(&fact.key(self.model).to_string(), &question, (label, *assumed))
+                self.answer(fact, &question, (label, *assumed))
             }
             Event::State { rule, text, held } => {
                 let went = if *held { "holds" } else { "does not hold" };
@@ -135,11 +136,11 @@ impl Teller<'_> {
         out
     }
 
-    fn answer(&self, key: &str, question: &str, (label, assumed): (&str, bool)) -> Vec<String> {
+    fn answer(&self, fact: &Fact, question: &str, (label, assumed): (&str, bool)) -> Vec<String> {
         let mut out = vec![format!("{}? {label}.", capital(question))];
         if assumed {
-            let all = self.trace.assumptions(self.model);
-            let why = all.iter().find(|a| a.fact == key || a.fact == question || a.flag.contains(key));
+            let of = |t: &&Taken| matches!(t, Taken::Answer { fact: of, .. } if of == fact);
+            let why = self.trace.taken.iter().find(of).map(|t| t.told(self.model));
             let why = why.map_or_else(String::new, |a| format!(": {} ({})", a.why, a.flag));
             out.push(format!("Neither dump nor packet tells; it is assumed{why}."));
         } else {

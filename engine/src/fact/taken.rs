@@ -3,13 +3,15 @@
 //! A walk notes it as it knows it ([`Taken`]); the words are made where somebody reads them ([`Assumption`]).
 
 use std::borrow::Cow;
+use std::fmt::{self, Display};
 
+use rustc_hash::FxHashSet;
 use serde::Serialize;
 
 use super::{Fact, field_words, pin};
 use crate::field::{Field, Value};
 use crate::host::{Assumed, Family};
-use crate::model::Model;
+use crate::model::{Model, RuleId};
 use crate::spec::flag_of;
 
 /// Something that was not in the inputs and that the answer takes for granted.
@@ -26,7 +28,7 @@ pub struct Assumption {
 }
 
 /// The same as the walk notes it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Taken {
     /// A declared answer stood in for a fact that nobody told.
     Answer {
@@ -52,8 +54,57 @@ pub enum Taken {
     },
     /// Something about the host.
     Host(Assumed),
-    /// In words already.
-    Told(Assumption),
+    /// What a rule's state says, which no dump holds.
+    State {
+        /// The rule.
+        rule: RuleId,
+        /// Its number in its chain.
+        number: u32,
+        /// The state in a key: `limit`.
+        name: &'static str,
+        /// The state in words.
+        words: &'static str,
+        /// Whether its test held.
+        held: bool,
+        /// What follows from which state.
+        why: &'static str,
+        /// Behind the test the rule only logs: whatever it says, the packet goes on as it is.
+        logs: bool,
+    },
+}
+
+/// What a walk took for granted, each once.
+#[derive(Clone, Debug, Default)]
+pub struct Noted {
+    list: Vec<Taken>,
+    /// The same, where there are many.
+    known: FxHashSet<Taken>,
+}
+
+impl Noted {
+    /// As many as are looked through one by one.
+    const FEW: usize = 16;
+
+    /// Notes one.
+    pub fn note(&mut self, taken: Taken) {
+        if self.list.len() < Self::FEW {
+            if !self.list.contains(&taken) {
+                self.list.push(taken);
+            }
+            return;
+        }
+        if self.known.is_empty() {
+            self.known.extend(self.list.iter().cloned());
+        }
+        if self.known.insert(taken.clone()) {
+            self.list.push(taken);
+        }
+    }
+
+    /// In the order in which they were noted.
+    pub fn list(self) -> Vec<Taken> {
+        self.list
+    }
 }
 
 impl Taken {
@@ -68,7 +119,16 @@ impl Taken {
             },
             Taken::Default { field, value, family } => of_packet(*field, field.print(*value, *family)),
             Taken::Host(assumed) => of_host(assumed),
-            Taken::Told(assumption) => assumption.clone(),
+            Taken::State { rule, number, name, words, held, why, .. } => {
+                let (value, other) = if *held { ("yes", "no") } else { ("no", "yes") };
+                let place = RulePlace(model, *rule, *number);
+                Assumption {
+                    fact: format!("does the {words} of {place} match").into(),
+                    value: value.into(),
+                    why: (*why).into(),
+                    flag: pin(&format_args!("{name}:{place}"), other).into(),
+                }
+            }
         }
     }
 }
@@ -82,6 +142,17 @@ fn flag(fact: &Fact, model: &Model, other: Option<&str>) -> String {
         _ => other.unwrap_or("ask"),
     };
     pin(&fact.key(model), answer)
+}
+
+/// A rule by its place, as keys name it: `filter/INPUT#3`.
+pub struct RulePlace<'m>(pub &'m Model, pub RuleId, pub u32);
+
+impl Display for RulePlace<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RulePlace(model, rule, number) = self;
+        let chain = model.rule(*rule).chain;
+        write!(f, "{}/{}#{number}", model.name(model.table_of(chain).name), model.chain_name(chain))
+    }
 }
 
 fn of_packet(field: Field, value: String) -> Assumption {

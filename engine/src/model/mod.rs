@@ -137,6 +137,18 @@ impl Model {
         &self.ops[self.rule(id).ops.range()]
     }
 
+    /// Whether a rule with this op, a test of its own state, does nothing behind it but compare fields and log.
+    pub fn only_logs(&self, id: RuleId, site: u32) -> bool {
+        let idle = |op: &Op| match op {
+            Op::Test(test) => matches!(test, Test::Masked { .. } | Test::Range { .. } | Test::Wide { .. }),
+            Op::Effect(effect) => matches!(self.effect(*effect), Effect::Log { .. }),
+            _ => false,
+        };
+        let (range, at) = (self.rule(id).ops.range(), site as usize);
+        let state = matches!(self.ops.get(at), Some(Op::Effect(e)) if matches!(self.effect(*e), Effect::Stateful(_)));
+        state && range.contains(&at) && self.ops[at + 1..range.end].iter().all(idle)
+    }
+
     /// The single value that a rule asks a field to have.
     pub fn wanted(&self, id: RuleId, field: Field) -> Option<Value> {
         self.rule_ops(id).iter().find_map(|op| match op {

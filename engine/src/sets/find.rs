@@ -172,7 +172,7 @@ impl Ipset {
         };
         let start = entry.len();
         let choices: Vec<[Value; 2]> = match kind {
-            Dimension::Net => self.networks_of(*value, dimension, start, delta),
+            Dimension::Net => self.networks_of(*value, dimension, delta),
             Dimension::Iface => self.ifaces_of(*value),
             _ => vec![[*value, 0]],
         };
@@ -200,17 +200,13 @@ impl Ipset {
     }
 
     /// The networks around an address that entries may have, the smallest first.
-    fn networks_of(&self, addr: Value, dimension: usize, start: usize, delta: Option<&SetDelta>) -> Vec<[Value; 2]> {
+    fn networks_of(&self, addr: Value, dimension: usize, delta: Option<&SetDelta>) -> Vec<[Value; 2]> {
         let host = self.host_length();
         let mut lengths = self.lengths[self.net_number(dimension)].clone();
-        // What packets added may have a length of its own.
-        for added in delta.into_iter().flatten().filter_map(|(k, v)| v.as_ref().and(k.get(start + 1))) {
-            let added = *added as u8;
-            if !lengths.contains(&added) {
-                lengths.push(added);
-            }
+        // What packets add has the longest of these, or else the host's (`Ipset::entry_for`).
+        if delta.is_some() && lengths.is_empty() {
+            lengths.push(host);
         }
-        lengths.sort_unstable_by(|a, b| b.cmp(a));
         let network = |len: u8| [addr & !ones(u32::from(host.saturating_sub(len))), Value::from(len)];
         lengths.into_iter().map(network).collect()
     }

@@ -194,7 +194,8 @@ fn counters_holes_and_changes_by_packets() {
     assert_eq!(found.matches, Some(true));
     let changed: Vec<String> = found.changes.iter().map(|(e, d)| format!("{} {}", counting.show(e), d[0])).collect();
     assert_eq!(changed, ["1.1.0.0/16 2", "1.0.0.0/8 10"]);
-    let delta: SetDelta = found.changes.into_iter().map(|(key, data)| (key, Some(data))).collect();
+    let mut delta = SetDelta::default();
+    found.changes.into_iter().for_each(|(key, data)| delta.put(key, Some(data)));
     let again = counting.find(&one("1.1.0.1"), Ask { counters: &more(1), ..Ask::default() }, Some(&delta));
     assert_eq!(again.hit.map(|h| h.ext.packets), Some(2));
 
@@ -216,7 +217,8 @@ fn counters_holes_and_changes_by_packets() {
     let at = |addr: &str, link: &str| vec![one(addr)[0], mac(link).unwrap()];
     let learned = macs.find(&at("1.0.0.1", "02:00:00:00:00:0B"), Ask::default(), None);
     assert_eq!((learned.matches, learned.changes.len()), (Some(true), 1));
-    let delta: SetDelta = learned.changes.into_iter().map(|(key, data)| (key, Some(data))).collect();
+    let mut delta = SetDelta::default();
+    learned.changes.into_iter().for_each(|(key, data)| delta.put(key, Some(data)));
     for (addr, link, expect) in [
         ("1.0.0.1", "02:00:00:00:00:0B", true),
         ("1.0.0.1", "02:00:00:00:00:0C", false),

@@ -48,16 +48,15 @@ impl Ipset {
         let timeout = left.map_or(0, |left| left.saturating_add((how.now / 1000) as u32));
         if let Some(there) = self.current(&entry, Some(delta)).filter(|ext| !ext.is_over(how.now)) {
             if how.refresh && self.timeout.is_some() {
-                delta.insert(entry, Some(Ext { timeout, ..there }.data()));
+                delta.put(entry, Some(Ext { timeout, ..there }.data()));
             }
             return true;
         }
-        let added = delta.values().filter(|v| v.is_some()).count();
-        if self.max != 0 && self.len() + added >= self.max as usize && !self.force_add {
+        if self.max != 0 && delta.size(self.len()) >= self.max as usize && !self.force_add {
             return false;
         }
         let mac = if self.kind == SetType::BitmapIpMac { key.get(1).copied() } else { None };
-        delta.insert(entry, Some(Ext { timeout, mac, ..Ext::default() }.data()));
+        delta.add(entry, Ext { timeout, mac, ..Ext::default() }.data());
         true
     }
 
@@ -67,7 +66,7 @@ impl Ipset {
         if self.current(&entry, Some(delta)).is_none() {
             return false;
         }
-        delta.insert(entry, None);
+        delta.remove(entry, true);
         true
     }
 }

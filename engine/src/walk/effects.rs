@@ -138,7 +138,7 @@ impl Machine<'_> {
                 Assumed::Packet(field) => {
                     self.field(field);
                 }
-                other => self.assume(Taken::Host(other)),
+                other => self.taken.note(Taken::Host(other)),
             }
         }
     }

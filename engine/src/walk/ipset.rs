@@ -38,7 +38,7 @@ impl Machine<'_> {
             Contents::Ipset(set) if u.op == UpdateOp::Delete => set.remove(&key, delta),
             Contents::Ipset(set) => set.add(&key, how, delta),
             _ => {
-                delta.insert(key, (u.op != UpdateOp::Delete).then(Vec::new));
+                delta.put(key, (u.op != UpdateOp::Delete).then(Vec::new));
                 true
             }
         }
@@ -67,7 +67,7 @@ impl Machine<'_> {
                 let lookup = self.world.model.lookup(id);
                 if let Ok(tested) = ipset::test(self.view(site + i as u32), lookup.set, &lookup.key) {
                     for (set, key, data) in tested.changes {
-                        self.state.sets.entry(set).or_default().insert(key, Some(data));
+                        self.state.sets.entry(set).or_default().put(key, Some(data));
                     }
                 }
             }

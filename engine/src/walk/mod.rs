@@ -25,7 +25,7 @@ use std::borrow::Cow;
 
 use crate::World;
 use crate::eval::{self, Facts, View};
-use crate::fact::{Chooser, Fact, Taken};
+use crate::fact::{Chooser, Fact, Noted, Taken};
 use crate::field::{Field, Value};
 use crate::model::{self, Hook, RuleId, Traits};
 use crate::packet::{Got, Packet};
@@ -47,7 +47,7 @@ pub fn walk(world: World, start: &Start, state: &mut State, ask: &mut dyn Choose
         ask,
         facts: Facts::default(),
         events: Vec::with_capacity(EVENTS),
-        taken: Vec::new(),
+        taken: Noted::default(),
         attached: None,
         template: conntrack::Template::default(),
         frame: None,
@@ -67,7 +67,12 @@ pub fn walk(world: World, start: &Start, state: &mut State, ask: &mut dyn Choose
     m.store_connection();
     m.events.push(Event::Fate(fate));
     m.ask.spent(m.steps, m.events.len() as u64);
-    Trace { start: start.packet.clone().settled(), events: m.events, given: start.assumptions.clone(), taken: m.taken }
+    Trace {
+        start: start.packet.clone().settled(),
+        events: m.events,
+        given: start.assumptions.clone(),
+        taken: m.taken.list(),
+    }
 }
 
 /// The state of one walk.
@@ -78,7 +83,7 @@ struct Machine<'a> {
     ask: &'a mut dyn Chooser,
     facts: Facts,
     events: Vec<Event>,
-    taken: Vec<Taken>,
+    taken: Noted,
     /// The packet's connection.
     attached: Option<Attached>,
     /// What `CT` targets said before conntrack saw the packet.
@@ -167,7 +172,7 @@ impl Machine<'_> {
     /// A rule asks for what a default stands for: now that is an assumption.
     fn take_default(&mut self, field: Field, value: Value) -> Value {
         self.packet.set(field, value);
-        self.assume(Taken::Default { field, value, family: self.packet.family() });
+        self.taken.note(Taken::Default { field, value, family: self.packet.family() });
         value
     }
 
@@ -182,7 +187,7 @@ impl Machine<'_> {
         let Some(choice) = options.choices.get(index) else { return (0, Cow::Borrowed(""), false) };
         let declared = options.default.as_ref().filter(|d| d.index == index && !given);
         if let Some(d) = declared {
-            self.assume(Taken::Answer {
+            self.taken.note(Taken::Answer {
                 fact: fact.clone(),
                 family: self.packet.family(),
                 answer: choice.label.clone(),
@@ -191,12 +196,6 @@ impl Machine<'_> {
             });
         }
         (choice.value, choice.label.clone(), declared.is_some())
-    }
-
-    fn assume(&mut self, taken: Taken) {
-        if !self.taken.contains(&taken) {
-            self.taken.push(taken);
-        }
     }
 
     /// The value of an expression, asking for what is open; `None` when absent.

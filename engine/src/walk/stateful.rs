@@ -4,7 +4,7 @@
 
 use super::Machine;
 use crate::eval::{self, Eval, Tri, View};
-use crate::fact::{Assumption, Options, Taken};
+use crate::fact::{Options, RulePlace, Taken};
 use crate::field::{Field, Value, ct_state};
 use crate::model::*;
 use crate::state::{Cell, Conn, StateKey, Tuple, Zone};
@@ -48,25 +48,18 @@ impl Machine<'_> {
 
     /// Rule state is not in a dump: what follows from a fresh one is a listed assumption, and can be answered otherwise.
     fn settled(&mut self, rule: RuleId, kind: &StatefulKind, held: bool) -> bool {
-        let Some((name, words, mut fresh)) = state_words(kind) else { return held };
+        let Some((name, words, mut why)) = state_words(kind) else { return held };
         if matches!(kind, StatefulKind::Connlimit { .. }) && self.state.conns.iter().any(|(_, c)| c.listed) {
-            fresh = "counted are connections of this run, and those of `conntrack -L` that fit the rule";
+            why = "counted are connections of this run, and those of `conntrack -L` that fit the rule";
         }
-        let model = self.world.model;
-        let chain = model.rule(rule).chain;
-        let (table, chain) = (model.name(model.table_of(chain).name), model.chain_name(chain));
         let number = self.index + 1;
-        let options = Options::yes_no().or_assume(held.into(), fresh);
-        let given = self.ask.given(&format_args!("{name}:{table}/{chain}#{number}")).is_some();
-        let taken = self.ask.choose(&format_args!("{name}:{table}/{chain}#{number}"), &options) == 0;
+        let place = RulePlace(self.world.model, rule, number);
+        let options = Options::yes_no().or_assume(held.into(), why);
+        let given = self.ask.given(&format_args!("{name}:{place}")).is_some();
+        let taken = self.ask.choose(&format_args!("{name}:{place}"), &options) == 0;
         if !given {
-            let (value, other) = if held { ("yes", "no") } else { ("no", "yes") };
-            self.assume(Taken::Told(Assumption {
-                fact: format!("does the {words} of {table}/{chain}#{number} match").into(),
-                value: value.into(),
-                why: fresh.into(),
-                flag: crate::fact::pin(&format_args!("{name}:{table}/{chain}#{number}"), other).into(),
-            }));
+            let logs = self.world.model.only_logs(rule, self.site);
+            self.taken.note(Taken::State { rule, number, name, words, held, why, logs });
         }
         taken
     }
@@ -136,18 +129,19 @@ impl Machine<'_> {
     fn recent(&mut self, key: StateKey, r: Recent) -> bool {
         let now = self.state.now;
         let ttl = if r.rttl { self.field(Field::Ttl) } else { self.packet.value(Field::Ttl) }.unwrap_or(0) as u8;
-        let listed = match self.state.rules.get(&key) {
-            Some(Cell::Hits(hits, seen)) if !r.rttl || *seen == ttl => Some(hits.clone()),
+        let listed = match self.state.rules.get_mut(&key) {
+            Some(Cell::Hits(hits, seen)) if !r.rttl || *seen == ttl => Some((hits, seen)),
             _ => None,
         };
-        let Some(mut hits) = listed else {
+        let Some((hits, seen)) = listed else {
             if r.op == RecentOp::Set {
                 self.state.rules.insert(key, Cell::Hits(vec![now], ttl));
             }
             return r.op == RecentOp::Set;
         };
         let window = r.seconds.map_or(u64::MAX, |s| u64::from(s) * 1000);
-        let fresh = hits.iter().filter(|t| now.saturating_sub(**t) <= window).count();
+        // In the order of time.
+        let fresh = hits.len() - hits.partition_point(|t| now.saturating_sub(*t) > window);
         let held = match r.op {
             RecentOp::Set | RecentOp::Remove => true,
             RecentOp::Check | RecentOp::Update => fresh >= r.hitcount.unwrap_or(1).max(1) as usize,
@@ -159,8 +153,8 @@ impl Machine<'_> {
             RecentOp::Check => {}
             RecentOp::Update if held == r.invert => {}
             RecentOp::Set | RecentOp::Update => {
-                hits.push(now);
-                self.state.rules.insert(key, Cell::Hits(hits, ttl));
+                hits.insert(hits.partition_point(|t| *t <= now), now);
+                *seen = ttl;
             }
         }
         held
@@ -239,7 +233,7 @@ impl Machine<'_> {
         let there = delta.get(&key).map_or(known, Option::is_some);
         match u.op {
             UpdateOp::Delete => {
-                delta.insert(key, None);
+                delta.remove(key, there);
                 return true;
             }
             UpdateOp::Add | UpdateOp::Update if there => {}
@@ -249,11 +243,10 @@ impl Machine<'_> {
                     Contents::Elements(e) => e.len(),
                     Contents::Unknown | Contents::Ipset(_) => 0,
                 };
-                let added = delta.values().filter(|v| v.is_some()).count();
-                if size != 0 && held + added >= size {
+                if size != 0 && delta.size(held) >= size {
                     return false;
                 }
-                delta.insert(key, Some(data));
+                delta.add(key, data);
                 self.state.rules.insert(maker.clone(), Cell::Count(site));
                 for i in 0..u.stateful.len() as u64 {
                     self.state.rules.remove(&StateKey { site: element ^ (i + 1), key: Vec::new() });
