@@ -49,6 +49,7 @@ fn what_cannot_be_answered_ends_with_status_2_and_one_sentence() {
     fails("explain src --dport 1", "", "holds none of the names");
     fails("explain samples/nodeport-drop/ip-addr.json --dport 1", "", "no ruleset");
     fails("explain - --dport 1", "{\"nftables\": 7}", "no ruleset in nft's JSON");
+    fails("explain - --dport 1", "-A -t 499 -u UNSET -s 1.1.1.1 -d 2.2.2.2 -p 50\n", "`conntrack -o save`");
     fails("explain --dport 1 --flags HELLO", "", "not a TCP flag");
     fails("explain --dport 1 --proto hello", "", "not a protocol");
     fails("explain --src 10.0.0.1 --dst fd00::1", "", "family");

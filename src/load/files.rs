@@ -61,6 +61,12 @@ pub fn find(paths: &[PathBuf]) -> Result<Found, Failure> {
         }
     }
     for input in &found.inputs {
+        if kinds::is_connections_save(&input.text) {
+            return Err(Failure::new(format!(
+                "{} is what `conntrack -o save` prints, which leaves out the marks of connections: `conntrack -L` prints all",
+                input.name
+            )));
+        }
         if input.kind.is_ruleset() && kinds::is_listing(&input.text) {
             return Err(listing(&input.name));
         }

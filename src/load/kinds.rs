@@ -188,6 +188,12 @@ pub fn not_walked(kind: Kind, text: &str) -> Option<&'static str> {
     })
 }
 
+/// Whether it is what `conntrack -L -o save` prints: `-A -t 499 -u SEEN_REPLY -s 10.0.0.1 …`. No chain is called `-t`.
+pub fn is_connections_save(text: &str) -> bool {
+    let first = text.lines().take(400).find(|l| l.starts_with("-A ") || l.starts_with('*'));
+    first.is_some_and(|l| l.split_whitespace().nth(1).is_some_and(|w| w.starts_with('-')))
+}
+
 /// Whether it is what `iptables -L` prints for people: it leaves out parts of the rules, devices at least.
 pub fn is_listing(text: &str) -> bool {
     let head = |l: &str| l.starts_with("Chain ") && (l.contains(" (policy ") || l.ends_with(" references)"));
@@ -351,6 +357,15 @@ mod tests {
         check("# a = b, tables of 10.0.0.1 via x\n\ntable ip t {\n}\n", Some(Kind::Nft));
         check("[root@node ~]# iptables-save\n*filter\n:INPUT DROP [0:0]\n", Some(Kind::Iptables));
         check("hello world\n", None);
+    }
+
+    #[test]
+    fn saved_connections_are_no_rules() {
+        assert!(is_connections_save("conntrack v1.4.7: 1 shown\n-A -t 499 -u UNSET -s 1.1.1.1 -d 2.2.2.2 -p 50\n"));
+        assert!(
+            !is_connections_save("*filter\n-A -t 499\n") && !is_connections_save("-P INPUT DROP\n-A INPUT -j DROP\n")
+        );
+        assert!(!is_connections_save("tcp 6 499 ESTABLISHED src=1.1.1.1\n"));
     }
 
     #[test]
