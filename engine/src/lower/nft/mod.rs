@@ -12,6 +12,7 @@ mod expr;
 mod fields;
 mod kind;
 mod matches;
+mod merged;
 mod names;
 mod rule;
 mod sets;

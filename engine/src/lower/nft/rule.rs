@@ -23,6 +23,7 @@ impl Cx<'_> {
         for stmt in rule.stmts.of(&self.tree.stmts) {
             self.stmt(stmt);
         }
+        self.warn_of_merged(rule);
         let id = self.model.add_rule(chain, &self.draft, rule.span);
         if let Some(handles) = self.handles.get_mut(&chain) {
             handles.entry(self.draft.handle).or_insert(id);

@@ -248,3 +248,22 @@ fn statements() {
         ],
     );
 }
+
+/// As nft 1.0.6 loads them: `nft --debug=netlink` shows one comparison.
+#[test]
+fn comparisons_that_may_be_loaded_as_one_are_warned_of() {
+    let check = |family: &str, rule: &str, warned: bool| {
+        assert_eq!(ops(family, rule).contains("[NT303]"), warned, "{rule}");
+    };
+    check("inet", "tcp sport != 1 tcp dport != 2", true);
+    check("inet", "tcp dport != 2 counter log tcp sport != 1", true);
+    check("ip", "ip ttl != 1 ip protocol != 6", true);
+    check("ip", "ip protocol != 6 meta mark 1 ip checksum != 2", true);
+    check("bridge", "ether saddr != 02:00:00:00:00:01 ether type != ip", true);
+    check("ip", "ip saddr != 1.1.1.1 ip daddr != 2.2.2.2", false);
+    check("inet", "tcp dport != 2 tcp sequence != 3", false);
+    check("inet", "tcp sport 1 tcp dport != 2", false);
+    check("inet", "tcp sport != 1 tcp dport != { 2, 3 }", false);
+    check("inet", "tcp sport != 1-5 tcp dport != 2", false);
+    check("inet", "udp sport != 1 udp length != 2", false);
+}
