@@ -128,6 +128,8 @@ fields! {
     TcpWindow "tcp window" 16 Dec;
     /// TCP option "maximum segment size".
     TcpMss "tcp mss" 16 Dec;
+    /// Kinds of the TCP options that rules have removed, as bits.
+    TcpStripped "tcp options removed" 128 Hex;
     /// ICMP or ICMPv6 type.
     IcmpType "icmp type" 8 Dec;
     /// ICMP or ICMPv6 code.

@@ -44,6 +44,8 @@ enum Fill {
     Known,
     /// Nobody gave it: a default stands there.
     Default,
+    /// Nobody gave it: by default there is none.
+    DefaultAbsent,
     Unknown,
 }
 
@@ -83,7 +85,7 @@ impl Packet {
     pub fn get(&self, field: Field) -> Got {
         match self.filled[field as usize] {
             Fill::Known | Fill::Default => Got::Value(self.lanes[field as usize]),
-            Fill::Absent => Got::Absent,
+            Fill::Absent | Fill::DefaultAbsent => Got::Absent,
             Fill::Unknown => Got::Unknown,
         }
     }
@@ -94,7 +96,7 @@ impl Packet {
         match self.filled[field as usize] {
             Fill::Known => Got::Value(self.lanes[field as usize]),
             Fill::Absent => Got::Absent,
-            Fill::Default | Fill::Unknown => Got::Unknown,
+            Fill::Default | Fill::DefaultAbsent | Fill::Unknown => Got::Unknown,
         }
     }
 
@@ -104,16 +106,26 @@ impl Packet {
         self.filled[field as usize] = Fill::Default;
     }
 
-    /// The default that stands in a lane.
-    pub fn default_of(&self, field: Field) -> Option<Value> {
-        (self.filled[field as usize] == Fill::Default).then(|| self.lanes[field as usize])
+    /// The same for what is not there by default.
+    pub fn stand_in_absent(&mut self, field: Field) {
+        self.put(field, Got::Absent);
+        self.filled[field as usize] = Fill::DefaultAbsent;
+    }
+
+    /// The default that stands in a lane: a value, or that there is none.
+    pub fn default_of(&self, field: Field) -> Option<Got> {
+        matches!(self.filled[field as usize], Fill::Default | Fill::DefaultAbsent).then(|| self.get(field))
     }
 
     /// The same packet with its defaults taken for what was given.
     #[must_use]
     pub fn settled(mut self) -> Self {
         for fill in &mut self.filled {
-            *fill = if *fill == Fill::Default { Fill::Known } else { *fill };
+            *fill = match *fill {
+                Fill::Default => Fill::Known,
+                Fill::DefaultAbsent => Fill::Absent,
+                given => given,
+            };
         }
         self
     }
@@ -186,8 +198,11 @@ mod tests {
         p.stand_in(Field::Ttl, 64);
         q.set(Field::Ttl, 64);
         assert_eq!((p.get(Field::Ttl), p.told(Field::Ttl)), (Got::Value(64), Got::Unknown));
-        assert_eq!((p.default_of(Field::Ttl), q.default_of(Field::Ttl)), (Some(64), None));
+        assert_eq!((p.default_of(Field::Ttl), q.default_of(Field::Ttl)), (Some(Got::Value(64)), None));
         assert!(p == q);
-        assert_eq!(p.settled().told(Field::Ttl), Got::Value(64));
+        p.stand_in_absent(Field::TcpMss);
+        assert_eq!((p.get(Field::TcpMss), p.told(Field::TcpMss)), (Got::Absent, Got::Unknown));
+        let p = p.settled();
+        assert_eq!((p.told(Field::Ttl), p.told(Field::TcpMss)), (Got::Value(64), Got::Absent));
     }
 }

@@ -4,7 +4,7 @@ use super::{Eval, Tri, View, image};
 use crate::fact::Fact;
 use crate::field::{Field, Value};
 use crate::model::{Base, BpfInsn, ChunkMatch, Program, ProgramId, U32Op, U32Term};
-use crate::packet::Packet;
+use crate::packet::{Got, Packet};
 
 /// The fact that stands for payload bytes that nobody gave.
 const PAYLOAD: Fact = Fact::Other("payload");
@@ -69,23 +69,25 @@ fn link(view: View, offset: u32, bits: u32) -> Eval {
     Eval::Value(header >> (112 - offset - bits) & crate::model::ones(bits))
 }
 
-/// Bits of an option found in a list of (kind, length, data) options.
-fn option(list: &[u8], kind: u8, offset: u16, bits: u16) -> Eval {
+/// The options of a list of (kind, length, data); a broken one ends it.
+fn options(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = list;
-    while let [k, tail @ ..] = rest {
-        let len = match k {
-            0 | 1 => 1,
-            _ => tail.first().map_or(0, |l| *l as usize),
+    std::iter::from_fn(move || {
+        let len = match rest {
+            [0 | 1, ..] => 1,
+            [_, len, ..] if *len > 0 => usize::from(*len),
+            _ => return None,
         };
-        if len == 0 || len > rest.len() {
-            return Eval::Absent;
-        }
-        if *k == kind {
-            return slice_bits(&rest[..len], offset, bits);
-        }
-        rest = &rest[len..];
-    }
-    Eval::Absent
+        let (option, behind) = rest.split_at_checked(len)?;
+        rest = behind;
+        Some(option)
+    })
+}
+
+/// Bits of an option found in a list.
+fn option(list: &[u8], kind: u8, offset: u16, bits: u16) -> Eval {
+    let found = options(list).find(|o| o[0] == kind);
+    found.map_or(Eval::Absent, |option| slice_bits(option, offset, bits))
 }
 
 fn slice_bits(bytes: &[u8], offset: u16, bits: u16) -> Eval {
@@ -97,11 +99,47 @@ fn slice_bits(bytes: &[u8], offset: u16, bits: u16) -> Eval {
 }
 
 /// A TCP option's bits, or its existence.
-pub(super) fn tcp_option(p: &Packet, kind: u8, offset: u16, bits: u16) -> Eval {
+pub(super) fn tcp_option(view: View, kind: u8, offset: u16, bits: u16) -> Eval {
+    let p = view.packet;
     if p.or_zero(Field::Proto) != 6 || p.is_later_fragment() {
         return Eval::Absent;
     }
-    option(&p.bytes.tcp_options, kind, offset, bits)
+    // Where nobody gave options, whether there are some is asked for by the one that has a field.
+    if p.told(Field::TcpMss) == Got::Unknown {
+        return super::read(view, Field::TcpMss);
+    }
+    option(&tcp_options(p), kind, offset, bits)
+}
+
+/// Whether a packet has a TCP option.
+pub fn has_tcp_option(p: &Packet, kind: u8) -> bool {
+    options(&tcp_options(p)).any(|o| o[0] == kind)
+}
+
+/// A packet's TCP options with what rules made of them: the segment size changed, or put in front of the others; removed
+/// ones are padding.
+pub(super) fn tcp_options(p: &Packet) -> Vec<u8> {
+    const SEGMENT: u8 = 2;
+    let mss = p.value(Field::TcpMss).map(|mss| (mss as u16).to_be_bytes());
+    let gone = |kind: u8| p.or_zero(Field::TcpStripped).checked_shr(kind.into()).is_some_and(|bits| bits & 1 == 1);
+    let mut out = Vec::with_capacity(p.bytes.tcp_options.len() + 4);
+    if let Some([high, low]) = mss
+        && !options(&p.bytes.tcp_options).any(|o| o[0] == SEGMENT)
+    {
+        out.extend([SEGMENT, 4, high, low]);
+    }
+    let mut read = 0;
+    for option in options(&p.bytes.tcp_options) {
+        read += option.len();
+        match (option[0], mss) {
+            (SEGMENT, Some([high, low])) => out.extend([SEGMENT, 4, high, low]),
+            (SEGMENT, None) => out.resize(out.len() + option.len(), 1),
+            (kind, _) if gone(kind) => out.resize(out.len() + option.len(), 1),
+            _ => out.extend_from_slice(option),
+        }
+    }
+    out.extend_from_slice(p.bytes.tcp_options.get(read..).unwrap_or(&[]));
+    out
 }
 
 /// An IPv4 option's bits, or its existence.

@@ -128,7 +128,7 @@ fn layer4(p: &Packet, b: &mut Vec<u8>) {
 }
 
 fn tcp(p: &Packet, b: &mut Vec<u8>) {
-    let options = &p.bytes.tcp_options;
+    let options = super::bytes::tcp_options(p);
     let words = 5 + options.len().div_ceil(4);
     let start = b.len();
     b.extend(word(p, Field::Sport));
@@ -138,7 +138,7 @@ fn tcp(p: &Packet, b: &mut Vec<u8>) {
     b.extend([(words.min(15) as u8) << 4, byte(p, Field::TcpFlags)]);
     b.extend(word(p, Field::TcpWindow));
     b.extend([0; 4]);
-    b.extend_from_slice(options);
+    b.extend_from_slice(&options);
     b.resize(start + words * 4, 0);
 }
 

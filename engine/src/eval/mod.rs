@@ -21,6 +21,7 @@ use crate::model::*;
 use crate::packet::{Got, Packet};
 use crate::state::State;
 
+pub use bytes::has_tcp_option;
 pub use hash::{counter_key, jhash1, jhash2, scale, words6};
 pub use image::{Image, image};
 pub use lookup::{Hit, find};
@@ -336,7 +337,7 @@ pub fn value(view: View, expr: ExprId) -> Eval {
         Expr::Field(f) => read(view, f),
         Expr::Const(v) => Eval::Value(v),
         Expr::Bytes { base, offset, bits } => bytes::at(view, base, offset, bits),
-        Expr::TcpOption { kind, offset, bits } => bytes::tcp_option(view.packet, kind, offset, bits),
+        Expr::TcpOption { kind, offset, bits } => bytes::tcp_option(view, kind, offset, bits),
         Expr::IpOption { kind, offset, bits } => bytes::ip_option(view.packet, kind, offset, bits),
         Expr::ExtHeader { kind, offset, bits } => bytes::ext_header(view.packet, kind, offset, bits),
         Expr::SctpChunk { kind, offset, bits } => bytes::sctp_chunk(view, kind, offset, bits),

@@ -47,8 +47,8 @@ pub enum Taken {
     Default {
         /// The field.
         field: Field,
-        /// What stands in for it.
-        value: Value,
+        /// What stands in for it; none: that there is none.
+        value: Option<Value>,
         /// The packet's family.
         family: Value,
     },
@@ -117,7 +117,9 @@ impl Taken {
                 why: (*why).into(),
                 flag: flag(fact, model, other.as_deref()).into(),
             },
-            Taken::Default { field, value, family } => of_packet(*field, field.print(*value, *family)),
+            Taken::Default { field, value, family } => {
+                of_packet(*field, value.map_or_else(|| "none".to_string(), |v| field.print(v, *family)))
+            }
             Taken::Host(assumed) => of_host(assumed),
             Taken::State { rule, number, name, words, held, why, .. } => {
                 let (value, other) = if *held { ("yes", "no") } else { ("no", "yes") };

@@ -386,8 +386,11 @@ impl Completer<'_> {
         self.set_or(Field::TcpSeq, self.spec.seq, 0u8);
         self.set_or(Field::TcpAck, self.spec.ack_seq, 0u8);
         self.set(Field::TcpWindow, 64240u16);
-        if let Some(mss) = self.spec.mss {
-            self.set(Field::TcpMss, mss);
+        match self.spec.mss {
+            Some(mss) => self.set(Field::TcpMss, mss),
+            // Whoever opens a connection mostly has one.
+            None if flags & 2 != 0 && self.spec.tcp_options_hex.is_none() => self.packet.stand_in_absent(Field::TcpMss),
+            None => {}
         }
         Ok(())
     }
@@ -409,6 +412,7 @@ impl Completer<'_> {
         let payload = hex(&self.spec.inner_hex)?.or(hex(&self.spec.payload_hex)?);
         let (ip_options, tcp_options) =
             (self.options(self.spec.ip_options_hex.as_ref(), 2)?, self.options(self.spec.tcp_options_hex.as_ref(), 6)?);
+        let tcp_options = self.with_mss(tcp_options);
         let header = self.header_length() + tcp_options.len() as Value;
         let six = self.packet.family() == 10;
         let ext_headers =
@@ -450,6 +454,17 @@ impl Completer<'_> {
             self.socket();
         }
         Ok(())
+    }
+
+    /// TCP options with the segment size that was given beside them.
+    fn with_mss(&self, options: Vec<u8>) -> Vec<u8> {
+        match self.packet.value(Field::TcpMss) {
+            Some(mss) if options.is_empty() => {
+                let [.., high, low] = mss.to_be_bytes();
+                vec![MSS, 4, high, low]
+            }
+            _ => options,
+        }
     }
 
     /// Options given as hex digits: of IPv4 (2) or TCP (6), nothing for other packets.
@@ -495,13 +510,16 @@ impl Completer<'_> {
 }
 
 /// The maximum segment size among TCP options.
+/// The kind of the TCP option "maximum segment size".
+const MSS: u8 = 2;
+
 fn max_segment(options: &[u8]) -> Option<u16> {
     let mut rest = options;
     while let [kind, tail @ ..] = rest {
         match (kind, tail) {
             (0, _) => return None,
             (1, _) => rest = tail,
-            (2, [4, a, b, ..]) => return Some(u16::from_be_bytes([*a, *b])),
+            (&MSS, [4, a, b, ..]) => return Some(u16::from_be_bytes([*a, *b])),
             (_, [length, ..]) if *length >= 2 => rest = rest.get(usize::from(*length)..)?,
             _ => return None,
         }

@@ -27,6 +27,7 @@ const DEFAULTS: &[(Field, &str)] = &[
     (Field::SockMark, "--mark"),
     (Field::TcpSeq, "seq in --packet"),
     (Field::TcpAck, "ack_seq in --packet"),
+    (Field::TcpMss, "mss or tcp_options_hex in --packet"),
     (Field::IcmpId, "--icmp-id"),
 ];
 

@@ -2,7 +2,7 @@
 
 use super::Machine;
 use super::chain::RuleEnd;
-use crate::eval::Hit;
+use crate::eval::{self, Hit};
 use crate::fact::{Fact, Taken};
 use crate::field::Field;
 use crate::host::Assumed;
@@ -28,9 +28,7 @@ impl Machine<'_> {
             Effect::CtAttach(ct) => self.attach_template(ct, site),
             Effect::Log { .. } | Effect::Dup { .. } | Effect::Offload { .. } => None,
             Effect::Strip(options) => {
-                if options.contains(&MSS) {
-                    self.write(Field::TcpMss, Got::Absent, Cause::Rule(rule));
-                }
+                self.strip(rule, options);
                 None
             }
             Effect::SetMap { lookup, mark, prio, .. } => {
@@ -50,6 +48,20 @@ impl Machine<'_> {
             Effect::Fwd { .. } => Some(RuleEnd::End(self.stolen(rule))),
             Effect::Stateful(s) => (!self.stateful(rule, s, own_site)).then_some(RuleEnd::Miss),
             Effect::ObjectMap(lookup) => self.object_map(rule, *lookup, site),
+        }
+    }
+
+    /// TCP options become padding.
+    fn strip(&mut self, rule: RuleId, options: &[u8]) {
+        if options.contains(&MSS) {
+            self.write(Field::TcpMss, Got::Absent, Cause::Rule(rule));
+        }
+        let there = |kind: &&u8| eval::has_tcp_option(&self.packet, **kind);
+        let kinds =
+            options.iter().filter(there).fold(0, |bits, kind| bits | 1u128.checked_shl((*kind).into()).unwrap_or(0));
+        let gone = self.packet.or_zero(Field::TcpStripped);
+        if kinds & !gone != 0 {
+            self.set(Field::TcpStripped, kinds | gone, Cause::Rule(rule));
         }
     }
 

@@ -153,9 +153,9 @@ impl Machine<'_> {
             return known;
         }
         if let Fact::Field(field, _) = fact
-            && let Some(value) = self.packet.default_of(field)
+            && let Some(default) = self.packet.default_of(field)
         {
-            return self.take_default(field, value);
+            return self.take_default(field, default);
         }
         let model = self.world.model;
         let given = self.ask.given(&fact.key(model));
@@ -170,10 +170,10 @@ impl Machine<'_> {
     }
 
     /// A rule asks for what a default stands for: now that is an assumption.
-    fn take_default(&mut self, field: Field, value: Value) -> Value {
-        self.packet.set(field, value);
-        self.taken.note(Taken::Default { field, value, family: self.packet.family() });
-        value
+    fn take_default(&mut self, field: Field, default: Got) -> Value {
+        self.packet.put(field, default);
+        self.taken.note(Taken::Default { field, value: default.value(), family: self.packet.family() });
+        default.value().unwrap_or(eval::ABSENT)
     }
 
     /// One of a fact's listed answers; a declared one that nobody asked for is listed as an assumption.

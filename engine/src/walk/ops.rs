@@ -143,14 +143,19 @@ impl Machine<'_> {
         true
     }
 
-    /// TCPMSS never raises; it adds the option where it is missing (`net/netfilter/xt_TCPMSS.c`).
+    /// TCPMSS never raises; it adds the option where it is missing (`net/netfilter/xt_TCPMSS.c`). What it makes of a default is
+    /// still one.
     fn clamp_mss(&mut self, rule: RuleId, value: u128) -> bool {
         if self.packet.or_zero(Field::Proto) != 6 {
             return false;
         }
         let old = self.packet.value(Field::TcpMss);
         if old.is_none_or(|o| value < o) {
+            let default = self.packet.default_of(Field::TcpMss);
             self.set(Field::TcpMss, value, Cause::Rule(rule));
+            if default.is_some() {
+                self.packet.stand_in(Field::TcpMss, value);
+            }
         }
         true
     }
