@@ -141,6 +141,27 @@ fn a_packet_is_of_the_family_that_there_are_rules_for() {
 }
 
 #[test]
+fn what_could_not_be_read_is_no_certainty() {
+    let doubt = "could not be read (<stdin>:";
+    let check = |dump: &str, wanted: &str| {
+        let (code, out, _) = nettrace(&["explain", "-", "--dport", "443", "--dst", "192.0.2.1"], dump);
+        let out = out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!((code, out.contains(wanted), out.contains(doubt)), (0, true, true), "{dump}{out}");
+    };
+    let nft = |head: &str| format!("table inet f {{\n chain input {{\n  {head}\n  tcp dport 22 accept\n }}\n}}\n");
+    check(&nft("type filter hook input priorty 0; policy drop;"), "DELIVERED");
+    check(&nft("type filter hook inputt priority 0; policy drop;"), "DELIVERED");
+    check(&nft("type fitler hook input priority 0; policy drop;"), "DELIVERED");
+    check(&nft("type filter hook input priority 0; policy dorp;"), "DELIVERED");
+    check(nft("type filter hook input priority 0; policy drop;").trim_end_matches("}\n"), "DROPPED in f INPUT");
+    check(&format!("include \"/etc/x.nft\"\n{}", nft("type filter hook input priority 0;")), "DELIVERED");
+    check("*filter\n:INPUT DORP [0:0]\nCOMMIT\n", "DELIVERED");
+    check("*filtr\n:INPUT DROP [0:0]\nCOMMIT\n*nat\nCOMMIT\n", "DELIVERED");
+    check("*filter\n:INPUT DROP [0:0]\n", "DROPPED in filter INPUT");
+    check("*filter\n:INPUT DROP [0:0]\nwhat is this\nCOMMIT\n", "DROPPED in filter INPUT");
+}
+
+#[test]
 fn named_files_and_standard_input_are_told_by_their_content() {
     check(
         "explain - --dport 22 --dst 192.0.2.1 --short",

@@ -8,7 +8,7 @@ use nettrace_engine::lower::{iptables as xt, nft_json};
 use nettrace_engine::model::{Dialect, Family, Model};
 use nettrace_engine::sets;
 use nettrace_engine::state::{Conn, State};
-use nettrace_grammar::{Diagnostic, Source, Sources, ipset, iptables};
+use nettrace_grammar::{Diagnostic, Severity, Source, Sources, ipset, iptables};
 
 use super::files::{Found, Input};
 use super::kinds::Kind;
@@ -44,11 +44,27 @@ pub fn compose(mut found: Found, backend: Option<Backend>) -> Result<Loaded, Fai
     for (input, source) in found.inputs.iter().zip(sources.iter()) {
         c.read(input, source);
     }
-    let Composer { mut model, parts, state, diagnostics, assumptions, .. } = c;
+    let Composer { mut model, parts, state, diagnostics, mut assumptions, .. } = c;
+    assumptions.extend(lost(&mut model, &sources));
     let missing = missing(&found);
     model.unread = missing.as_ref().map(|(family, _)| *family);
     let granted = Granted { always: assumptions, missing };
     Ok(Loaded { sources, model, parts, state, diagnostics, granted, sample: found.sample, found })
+}
+
+/// What is assumed of places that could not be read.
+fn lost(model: &mut Model, sources: &Sources) -> Option<Assumption> {
+    model.lost.sort_unstable_by_key(|span| span.start);
+    model.lost.dedup();
+    let at = sources.locate(*model.lost.first()?)?;
+    let more = model.lost.len() - 1;
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Some(Assumption {
+        fact: "what could not be read".into(),
+        value: "of no effect".into(),
+        why: format!("{}:{}{more}", at.name, at.line).into(),
+        flag: "correct the input".into(),
+    })
 }
 
 /// The family whose rules are not among the inputs, with what is assumed of it: iptables prints one family, nft both.
@@ -91,6 +107,8 @@ impl Composer {
             Kind::Nft | Kind::NftJson => self.nft(source),
             Kind::Ipset => {
                 let (tree, found) = ipset::parse(source);
+                let errors = found.iter().filter(|d| d.severity == Severity::Error);
+                self.model.lost.extend(errors.map(|d| d.span));
                 self.diagnostics.extend(found);
                 self.diagnostics.extend(sets::lower(&tree, &mut self.model));
             }

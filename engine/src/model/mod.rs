@@ -22,7 +22,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use nettrace_grammar::{Name, Names};
+use nettrace_grammar::{Name, Names, Span};
 use rustc_hash::FxHashMap;
 
 pub use build::Draft;
@@ -112,6 +112,8 @@ pub struct Model {
     pub index: Option<Index>,
     /// The family whose rules are not among the inputs, where they hold another's: what it lets pass is not certain.
     pub unread: Option<Family>,
+    /// Places of the inputs that could not be read and of which nothing is in the model: what stood there may decide otherwise.
+    pub lost: Vec<Span>,
     /// Named nft objects: the rule state that a quota, limit or counter of that name starts with.
     pub objects: FxHashMap<(TableId, Name), Stateful>,
 }

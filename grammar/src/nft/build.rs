@@ -212,11 +212,13 @@ impl Builder {
         self.report(error, start);
         let kind = VOCABULARY.empty;
         let (path, span) = (Run::default(), Span::new(start, end));
+        self.tree.lost.push(span);
         self.item(Item { verb: None, kind, path, handle: None, body: Body::Unreadable, span });
     }
 
     /// A line of a set or object that could not be read.
     pub(super) fn bad_line(&mut self, start: u32, error: &Recovery) {
+        self.tree.lost.push(Span::new(start, start));
         self.report(error, start);
     }
 

@@ -17,7 +17,7 @@ mod grammar {
 }
 
 use crate::diag::Diagnostic;
-use crate::source::Source;
+use crate::source::{Source, Span};
 use build::Builder;
 use tree::{Body, Tree};
 
@@ -34,23 +34,31 @@ pub struct Parsed {
 pub fn parse(source: &Source) -> Parsed {
     let mut names = words::VOCABULARY.names.clone();
     let mut builder = Builder::default();
-    let tokens = tokens::Tokens::new(&source.text, source.base, &mut names).map(Ok);
-    let result = grammar::FileParser::new().parse(&mut builder, tokens);
+    let mut tokens = tokens::Tokens::new(&source.text, source.base, &mut names);
+    let result = grammar::FileParser::new().parse(&mut builder, tokens.by_ref().map(Ok));
+    let cut = tokens.is_cut();
+    let end = source.base + source.text.len() as u32;
     if let Err(error) = result {
-        let end = source.base + source.text.len() as u32;
         builder.diagnostics.push(build::diagnostic(&error, end));
+        builder.tree.lost.push(Span::new(end, end));
+    } else if cut {
+        let message = "the input ends inside of a block: it may have been cut off here";
+        builder.diagnostics.push(Diagnostic::error("NT201", Span::new(end, end), message));
+        builder.tree.lost.push(Span::new(end, end));
     }
     builder.finish();
     let Builder { mut tree, mut diagnostics, .. } = builder;
     tree.names = names;
-    refuse_includes(&tree, &mut diagnostics);
+    refuse_includes(&mut tree, &mut diagnostics);
     Parsed { tree, diagnostics }
 }
 
 /// An `include` outside a chain.
-fn refuse_includes(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) {
+fn refuse_includes(tree: &mut Tree, diagnostics: &mut Vec<Diagnostic>) {
     let includes = tree.items.iter().filter(|i| i.body == Body::None && tree.text(i.kind) == "include");
-    diagnostics.extend(includes.map(|i| build::refused_include(i.span)));
+    let places: Vec<Span> = includes.map(|i| i.span).collect();
+    diagnostics.extend(places.iter().map(|span| build::refused_include(*span)));
+    tree.lost.extend(places);
 }
 
 /// How many tokens a text has: lexing alone, to measure it and to fuzz it.

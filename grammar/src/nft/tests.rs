@@ -27,6 +27,24 @@ fn check(text: &str, expect: &str) {
 }
 
 #[test]
+fn an_input_that_ends_in_a_block_keeps_what_was_read() {
+    let check = |text: &str, expect: &str, lost: usize, said: usize| {
+        let (parsed, diagnostics) = read(text);
+        let mut out = String::new();
+        print::print(&parsed.tree, &mut out);
+        assert_eq!(out, expect, "{text}");
+        assert_eq!((parsed.tree.lost.len(), diagnostics.len()), (lost, said), "{text}: {diagnostics:?}");
+    };
+    let whole = "table inet f {\n\tchain c {\n\t\tpolicy drop;\n\t\tcounter drop\n\t}\n}\n";
+    check(whole, whole, 0, 0);
+    check(whole.trim_end(), whole, 0, 0);
+    check(whole.trim_end_matches("\n\t}\n}\n").trim_end_matches("}\n"), &whole.replace("\t\tcounter drop\n", ""), 1, 2);
+    check("table inet f {\n\tchain c {\n\t\tpolicy drop;\n\t\tcounter drop\n", whole, 1, 1);
+    check("table inet f {\n\tchain c {\n\t\tpolicy drop;\n\t\tcounter drop\n\t}\n", whole, 1, 1);
+    check("tabel inet f {\n}\ntable inet g {\n}\n", "table inet g {\n}\n", 1, 1);
+}
+
+#[test]
 fn a_bad_first_line_costs_neither_its_chain_nor_another() {
     // Found by fuzzing: the chain that began with the bad line was forgotten, and the rule led to a chain around itself.
     let text = "table ip t {\n chain a {\n  drop\n }\n chain b {\n  garbage here\n  accept\n }\n chain c {\n  tcp dport 1 jump { garbage\n   \

@@ -69,6 +69,8 @@ pub struct Tokens<'s, 'n> {
     queued: bool,
     /// A terminal that had something put before it.
     waiting: Option<(u32, Tok, u32)>,
+    /// The text ended inside of a block, which was closed then.
+    cut: bool,
 }
 
 impl<'s, 'n> Tokens<'s, 'n> {
@@ -92,7 +94,33 @@ impl<'s, 'n> Tokens<'s, 'n> {
             operators: 0,
             queued: false,
             waiting: None,
+            cut: false,
         }
+    }
+
+    /// Whether the text ended inside of a block.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut
+    }
+
+    /// The text's end: what is open is closed, so that what was read of it stays. A line that is not whole is none.
+    fn end(&mut self) -> Option<(u32, Tok, u32)> {
+        let (at, open) = (self.lex.source().len(), self.stack.len());
+        while matches!(self.place(), Place::Set | Place::Paren) {
+            self.stack.pop();
+        }
+        if self.stack.is_empty() {
+            self.cut |= open > 0;
+            return None;
+        }
+        self.cut = true;
+        let whole = matches!(self.last, Tok::Sep | Tok::BlockOpen | Tok::BlockClose | Tok::Handle(_));
+        let tok = match self.last {
+            _ if self.stack.len() < open || !(whole || self.last == Tok::Error) => Tok::Error,
+            Tok::Error => Tok::Sep,
+            _ => self.close(),
+        };
+        Some(self.emit(tok, at))
     }
 
     fn place(&self) -> Place {
@@ -450,7 +478,8 @@ impl Iterator for Tokens<'_, '_> {
                 let start = self.lex.span().start;
                 return Some(self.emit(Tok::Error, start));
             }
-            let raw = self.lex.next()?.unwrap_or(Raw::Other);
+            let Some(raw) = self.lex.next() else { return self.end() };
+            let raw = raw.unwrap_or(Raw::Other);
             let start = self.lex.span().start;
             if raw == Raw::Word && self.start && self.place() == Place::Top && self.lex.slice() == "nft" {
                 continue;

@@ -420,6 +420,8 @@ pub struct Tree {
     pub elements: Vec<Element>,
     /// All lines of blocks.
     pub lines: Vec<Line>,
+    /// Places of the text that could not be read and of which nothing is in the tree: anything may have stood there.
+    pub lost: Vec<Span>,
 }
 
 impl Tree {

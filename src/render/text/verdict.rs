@@ -25,6 +25,10 @@ fn word(answer: &Answer, ending: &Ending) -> (&'static str, Tone) {
 
 /// The verdict's details: `to 10.244.166.136:8200 by cali7d3f1b2a9c4`, `in filter INPUT by rule 3 (iptables-save:88)`.
 fn details(scene: &Scene, ending: &Ending) -> String {
+    ended(scene, ending) + &unread(scene)
+}
+
+fn ended(scene: &Scene, ending: &Ending) -> String {
     let last = &ending.last;
     let to = endpoint(last, false);
     let dev = |v: &Option<Value>| v.map_or("an unknown device".to_string(), |v| scene.paint.text(&device_name(v)));
@@ -50,6 +54,13 @@ fn details(scene: &Scene, ending: &Ending) -> String {
         Fate::Stolen { rule, .. } => format!("by {}", rule_place(scene, *rule)),
         Fate::Undetermined { reason } => scene.paint.text(reason),
     }
+}
+
+/// What may decide otherwise: what could not be read.
+fn unread(scene: &Scene) -> String {
+    let Some(first) = scene.model.lost.first() else { return String::new() };
+    let place = scene.place(*first).map(|p| format!(" ({p})")).unwrap_or_default();
+    format!(", unless what could not be read{place} decides otherwise")
 }
 
 /// What may drop a packet that the rules let pass: programs at the devices, or rules that nobody gave.

@@ -13,6 +13,30 @@ use super::edit::Edits;
 use super::globals::Cache;
 use super::words::{self, Parsed};
 
+/// Where lines lead.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Open {
+    /// No `*table` line is open: each line names its table.
+    Any,
+    /// `*table` opened this one.
+    Table(TableId),
+    /// The `*table` line names none that iptables has.
+    Nowhere,
+}
+
+impl Open {
+    fn of(found: Option<TableId>) -> Self {
+        found.map_or(Open::Nowhere, Open::Table)
+    }
+
+    fn table(self) -> Option<TableId> {
+        match self {
+            Open::Table(table) => Some(table),
+            Open::Any | Open::Nowhere => None,
+        }
+    }
+}
+
 /// Adds a tree to a model.
 pub struct Lowerer<'t, 'm> {
     pub(super) tree: &'t Tree<'t>,
@@ -26,8 +50,8 @@ pub struct Lowerer<'t, 'm> {
     pub(super) edits: Edits,
     /// Names of chains that were looked at for hints.
     hints: usize,
-    /// The table that `*table` opened.
-    open: Option<TableId>,
+    /// Where lines lead.
+    open: Open,
     /// Tables that this tree opened before.
     opened: Vec<TableId>,
     pub(super) parsed: Parsed<'t>,
@@ -59,7 +83,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
             last: None,
             edits: Edits::default(),
             hints: 0,
-            open: None,
+            open: Open::Any,
             opened: Vec::new(),
             parsed: Parsed::default(),
             cache: Cache::default(),
@@ -74,7 +98,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
         for (item, span) in self.tree.items.iter().zip(&self.tree.spans) {
             self.declare(item, *span);
         }
-        self.open = None;
+        self.open = Open::Any;
         let mut unreadable = self.tree.unreadable.iter().peekable();
         for (i, (item, span)) in self.tree.items.iter().zip(&self.tree.spans).enumerate() {
             while let Some(bad) = unreadable.next_if(|u| u.before as usize <= i) {
@@ -85,6 +109,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
         for bad in unreadable {
             self.unreadable(bad.chain, bad.span);
         }
+        self.not_whole(self.tree.spans.last().map_or(0, |span| span.end));
         self.edits.settle(self.model);
         self.diagnostics
     }
@@ -92,9 +117,9 @@ impl<'t, 'm> Lowerer<'t, 'm> {
     /// First pass: tables and chains.
     fn declare(&mut self, item: &Item, span: Span) {
         match *item {
-            Item::Table(name) => self.open = self.table(name, self.options.family, span),
+            Item::Table(name) => self.open = Open::of(self.table(name, self.options.family, span)),
             Item::Chain { name, policy, .. } => {
-                let Some(table) = self.open else { return };
+                let Some(table) = self.open.table() else { return };
                 let chain = self.chain(table, name, span);
                 if let Some(policy) = policy {
                     self.set_policy(chain, policy, span);
@@ -112,7 +137,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
                     self.chain(table, rule.chain, span);
                 }
             }
-            Item::Commit => self.open = None,
+            Item::Commit => self.open = Open::Any,
             _ => {}
         }
     }
@@ -121,10 +146,11 @@ impl<'t, 'm> Lowerer<'t, 'm> {
     fn item(&mut self, item: &Item, span: Span) {
         match *item {
             Item::Table(name) => {
-                self.open = self.table(name, self.options.family, span);
+                self.not_whole(span.start);
+                self.open = Open::of(self.known_table(self.tree.text(name), self.options.family, true));
                 self.restart();
             }
-            Item::Commit => self.open = None,
+            Item::Commit => self.open = Open::Any,
             Item::Rule(rule) => self.rule_line(&rule, span),
             Item::Policy { program, chain, policy, words } => {
                 if let Some((table, _)) = self.table_of(program, words, span) {
@@ -143,7 +169,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
 
     /// A second `*filter` replaces what the first one brought, as `iptables-restore` does.
     fn restart(&mut self) {
-        let Some(table) = self.open else { return };
+        let Some(table) = self.open.table() else { return };
         if self.opened.contains(&table) {
             self.edits.clear_table(self.model, table);
         }
@@ -177,6 +203,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
             "DROP" => Verdict::Drop,
             other => {
                 let message = format!("`{}` is not a policy", other.escape_debug());
+                self.model.lost.push(span);
                 return self.diagnostics.push(Diagnostic::error("NT109", span, message).help("ACCEPT or DROP"));
             }
         };
@@ -193,8 +220,10 @@ impl<'t, 'm> Lowerer<'t, 'm> {
             Some(_) => Family::Ip,
             None => self.options.family,
         };
-        if let Some(open) = self.open {
-            return Some((open, family));
+        match self.open {
+            Open::Any => {}
+            Open::Table(open) => return Some((open, family)),
+            Open::Nowhere => return None,
         }
         let mut words = self.tree.words(words).map(|w| w.text);
         let named = words.any(|w| matches!(w, "-t" | "--table"));
@@ -207,17 +236,22 @@ impl<'t, 'm> Lowerer<'t, 'm> {
         self.named_table(self.tree.text(name), family, true, span)
     }
 
-    fn named_table(&mut self, name: &str, family: Family, dump: bool, span: Span) -> Option<TableId> {
-        // A typed command works on the table that is there; a dump brings its backend's own.
+    /// A typed command works on the table that is there; a dump brings its backend's own.
+    fn known_table(&self, name: &str, family: Family, dump: bool) -> Option<TableId> {
         let dialect = |t: &TableId| self.model.table(*t).dialect;
         let mut named = self.model.tables_named(family, name).iter().copied();
         let own = named.clone().find(|t| dialect(t) == self.options.dialect);
-        let found = own.or_else(|| named.find(|t| dialect(t) != Dialect::Nft).filter(|_| !dump));
+        own.or_else(|| named.find(|t| dialect(t) != Dialect::Nft).filter(|_| !dump))
+    }
+
+    fn named_table(&mut self, name: &str, family: Family, dump: bool, span: Span) -> Option<TableId> {
+        let found = self.known_table(name, family, dump);
         if found.is_some() {
             return found;
         }
         if builtin_chains(name).is_empty() {
             let message = format!("there is no table `{}`", name.escape_debug());
+            self.model.lost.push(span);
             let mut diagnostic = Diagnostic::error("NT109", span, message);
             diagnostic.help = super::suggest::did_you_mean(name, TABLES.iter().map(|t| t.0));
             self.diagnostics.push(diagnostic);
@@ -289,9 +323,19 @@ impl<'t, 'm> Lowerer<'t, 'm> {
         self.model.add_chain(table, name, base, span)
     }
 
+    /// A table that is open where it should have ended: `iptables-restore` would load none of it.
+    fn not_whole(&mut self, end: u32) {
+        if std::mem::replace(&mut self.open, Open::Any) != Open::Any {
+            let message = "a table ends here without `COMMIT`: the dump may have been cut off";
+            let span = Span::new(end, end);
+            self.diagnostics.push(Diagnostic::warning("NT006", span, message));
+            self.model.lost.push(span);
+        }
+    }
+
     /// A line that the grammar could not read, but whose chain is known: an unknown fact in that place.
     fn unreadable(&mut self, chain: Option<Span>, span: Span) {
-        let (Some(table), Some(name)) = (self.open, chain) else { return };
+        let (Some(table), Some(name)) = (self.open.table(), chain) else { return self.model.lost.push(span) };
         let chain = self.chain(table, name, span);
         let number = self.edits.len(self.model, chain) + 1;
         let names = (self.model.name(self.model.table(table).name), self.model.chain_name(chain));

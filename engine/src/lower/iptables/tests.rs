@@ -186,9 +186,11 @@ fn edits_change_the_list_of_rules() {
         edited("iptables -A INPUT -j NEW"),
         "proto tcp; drop | proto udp; drop | proto tcp; drop | `-j NEW` [NT110]"
     );
-    check("*filter\n-A INPUT -j X \n:X -\n-A X -p\n:\n-A INPUT\n", "jump X |  [NT001] [NT104]");
+    check("*filter\n-A INPUT -j X \n:X -\n-A X -p\n:\n-A INPUT\nCOMMIT\n", "jump X |  [NT001] [NT104]");
+    check("*filter\n-A INPUT -j DROP\n*nat\nCOMMIT\n", "drop [NT006]");
+    check("*filter\n-A INPUT -j DROP\nCOMMIT\n*filtr\n-A INPUT -j ACCEPT\nCOMMIT\n", "drop [NT109]");
     check(
-        "*filter\n-A INPUT -j DROP\nCOMMIT\n*filter\n-A INPUT -p 6\n-4 -A INPUT -p 17\n-6 -A INPUT\n",
+        "*filter\n-A INPUT -j DROP\nCOMMIT\n*filter\n-A INPUT -p 6\n-4 -A INPUT -p 17\n-6 -A INPUT\nCOMMIT\n",
         "proto tcp | proto udp",
     );
     check("iptables -N X\niptables -A INPUT -g X\niptables -E X Y\n", "goto Y");

@@ -19,6 +19,10 @@ impl Cx<'_> {
             let text = format!("the unreadable rule {number} of {} {}", names.0, names.1);
             let text = self.model.push_text(text);
             self.draft.ops.push(Op::Opaque(text));
+            // It may have been what makes the chain a base chain.
+            if number == 1 && self.model.chain(chain).base.is_none() {
+                self.model.lost.push(rule.span);
+            }
         }
         for stmt in rule.stmts.of(&self.tree.stmts) {
             self.stmt(stmt);

@@ -23,6 +23,7 @@ impl Cx<'_> {
         }
         self.orders.settle(self.model);
         self.settle_sets();
+        self.model.lost.extend(&tree.lost);
     }
 
     fn item(&mut self, item: &Item) {
@@ -156,7 +157,7 @@ impl Cx<'_> {
         let base = body.and_then(|c| self.base_chain(c, item.span));
         if let Some(id) = self.chain_named(name) {
             self.orders.note(self.model, id);
-            let policy = body.and_then(|c| self.policy(c)).map(policy_of);
+            let policy = body.and_then(|c| self.policy(c));
             match (&mut self.model.chains[id.0 as usize].base, base) {
                 // What is told again of a chain can only change its policy.
                 (Some(there), _) => there.policy = policy.unwrap_or(there.policy),
@@ -186,34 +187,45 @@ impl Cx<'_> {
 
     fn base_chain(&mut self, chain: &WrittenChain, span: Span) -> Option<BaseChain> {
         let written = chain.base?;
-        let Some((hook, priority)) = self.hook_and_priority(&written) else {
-            self.warn(
-                span,
-                "the chain's hook or priority is not understood; it is taken for a chain without a hook".into(),
-            );
+        let Some((kind, hook, priority)) = self.header(&written) else {
+            self.model.lost.push(span);
+            let message =
+                "the chain's type, hook or priority is not understood; it is taken for a chain without a hook";
+            self.warn(span, message.into());
             return None;
         };
-        let kind = match self.text(written.kind) {
-            "nat" => ChainKind::Nat,
-            "route" => ChainKind::Route,
-            _ => ChainKind::Filter,
-        };
-        let policy = policy_of(self.policy(chain).unwrap_or("accept"));
+        let policy = self.policy(chain).unwrap_or(Verdict::Accept);
         let devices = written.devices.map_or_else(Vec::new, |d| self.devices(d, span));
         Some(BaseChain { hook, kind, priority, policy, devices, order: 0 })
     }
 
-    fn hook_and_priority(&mut self, base: &WrittenBase) -> Option<(Hook, i32)> {
-        Some((Hook::from_name(self.text(base.hook))?, self.priority(base.priority)?))
+    fn header(&mut self, base: &WrittenBase) -> Option<(ChainKind, Hook, i32)> {
+        let kind = match self.text(base.kind) {
+            "filter" => ChainKind::Filter,
+            "nat" => ChainKind::Nat,
+            "route" => ChainKind::Route,
+            _ => return None,
+        };
+        Some((kind, Hook::from_name(self.text(base.hook))?, self.priority(base.priority)?))
     }
 
-    fn policy(&self, chain: &WrittenChain) -> Option<&str> {
-        chain.props.of(&self.tree.stmts).iter().find_map(|s| match s.kind {
+    fn policy(&mut self, chain: &WrittenChain) -> Option<Verdict> {
+        let (word, span) = chain.props.of(&self.tree.stmts).iter().find_map(|s| match s.kind {
             StmtKind::Keyword { word, args } if self.text(word) == "policy" => {
-                self.tree.word(self.resolve(*args.of(&self.tree.lists).first()?))
+                let told = args.of(&self.tree.lists).first().map(|w| self.tree.word(self.resolve(*w)));
+                Some((told.flatten().unwrap_or(""), s.span))
             }
             _ => None,
-        })
+        })?;
+        match word {
+            "accept" => Some(Verdict::Accept),
+            "drop" => Some(Verdict::Drop),
+            _ => {
+                self.model.lost.push(span);
+                self.warn(span, "the chain's policy is not understood; it is taken for accept".into());
+                None
+            }
+        }
     }
 
     fn priority(&self, id: ExprId) -> Option<i32> {
@@ -270,10 +282,6 @@ impl Cx<'_> {
 fn expr_text_list(cx: &Cx, item: &Item) -> String {
     let words = item.path.of(&cx.tree.lists).iter();
     words.map(|e| expr_text(cx.tree, *e)).collect::<Vec<_>>().join(" ")
-}
-
-fn policy_of(word: &str) -> Verdict {
-    if word == "drop" { Verdict::Drop } else { Verdict::Accept }
 }
 
 /// The number behind a priority's name (semantics.md 1.2).
