@@ -158,7 +158,7 @@ fn what_could_not_be_read_is_no_certainty() {
     check("*filter\n:INPUT DORP [0:0]\nCOMMIT\n", "DELIVERED");
     check("*filtr\n:INPUT DROP [0:0]\nCOMMIT\n*nat\nCOMMIT\n", "DELIVERED");
     check("*filter\n:INPUT DROP [0:0]\n", "DROPPED in filter INPUT");
-    check("*filter\n:INPUT DROP [0:0]\nwhat is this\nCOMMIT\n", "DROPPED in filter INPUT");
+    check("*filter\n:INPUT DROP [0:0]\nwhat is this -j\nCOMMIT\n", "DROPPED in filter INPUT");
 }
 
 #[test]

@@ -335,7 +335,14 @@ impl<'t, 'm> Lowerer<'t, 'm> {
 
     /// A line that the grammar could not read, but whose chain is known: an unknown fact in that place.
     fn unreadable(&mut self, chain: Option<Span>, span: Span) {
-        let (Some(table), Some(name)) = (self.open.table(), chain) else { return self.model.lost.push(span) };
+        let (Some(table), Some(name)) = (self.open.table(), chain) else {
+            // A prompt, or a command that prints, stands for nothing.
+            let text = self.tree.text(span);
+            if text.starts_with([':', '*']) || text.split_whitespace().any(|w| w.starts_with('-')) {
+                self.model.lost.push(span);
+            }
+            return;
+        };
         let chain = self.chain(table, name, span);
         let number = self.edits.len(self.model, chain) + 1;
         let names = (self.model.name(self.model.table(table).name), self.model.chain_name(chain));
