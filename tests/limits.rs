@@ -180,6 +180,10 @@ fn sets_do_not_grow_beyond_their_bounds() {
     set("bitmap", "create s bitmap:ip range 0.0.0.0/0\nadd s 203.0.113.9\n", &["DROPPED in filter"]);
     set("ports", "create s bitmap:port range 0-65535\nadd s 0-65535\n", &["DROPPED in filter"]);
     set("itself", "create s list:set\ncreate t list:set\nadd s t\nadd t s\nadd s s\n", &["DELIVERED"]);
+    let members = lines(0..=limits::MEMBERS, |i| format!("create m{i} hash:ip\nadd s m{i}\n"));
+    set("members", &format!("create s list:set\n{members}"), &[&["more than 4096 members"], &open[..]].concat());
+    let again = lines(0..20_000, |i| format!("del s {}\nadd s {}\n", addr(i % 5000), addr(i)));
+    set("deleted", &format!("create s hash:ip\nadd s 203.0.113.9\n{again}del s 203.0.113.9\n"), &["DELIVERED"]);
     let huge = "create s hash:ip timeout 99999999999999999999 maxelem -1\nadd s 203.0.113.9\n";
     set("huge", huge, &[&["cannot be read"], &open[..]].concat());
 }
@@ -265,6 +269,22 @@ fn much_that_is_taken_for_granted_or_unknown_is_told() {
     rules("recent-one", &|_| "-A INPUT -m recent --set --name r --rsource\n".to_owned(), last);
     rules("limits", &|i| format!("-A INPUT -m limit --limit {}/min\n", i + 1), last);
     rules("targets", &|i| format!("-A INPUT -j X{i}\n"), &["X0", "not every way was explored"]);
+}
+
+#[test]
+fn connections_are_counted_within_the_bound_of_a_walk() {
+    let conn = |i: usize| {
+        let there = format!("src={} dst=192.0.2.1 sport=4000 dport=80", addr(i));
+        format!("tcp 6 9 ESTABLISHED {there} src=192.0.2.1 dst={} sport=80 dport=4000 [ASSURED] use=1\n", addr(i))
+    };
+    let conns = lines(0..10_000, conn);
+    let rule =
+        |i: usize| format!("-A INPUT -p tcp -m connlimit --connlimit-above {} --connlimit-mask 0 -j DROP\n", i + 9_999);
+    let counted = |name: &str, rules: String, wanted: &str| {
+        check(name, &[("iptables-save", &filter("", &rules)), ("conntrack", &conns)], 0, &[wanted]);
+    };
+    counted("connlimit", lines(1..3, rule) + DROP, "by INPUT #1");
+    counted("connlimit-many", lines(2..5_000, rule), "longer than its bound");
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub const PACKETS: usize = 1_000_000;
 pub const DIAGNOSTICS: usize = 10;
 /// Warnings about constructs of nft's language that are not understood, in one input.
 pub const WARNINGS: usize = 200;
-/// Names of chains that misspelt ones of one input are compared with, to say what was meant; one is always compared with all.
+/// Names that misspelt ones of one input are compared with, to say what was meant: chains, and matches and options together.
 pub const HINTS: usize = 100_000;
 /// Chains that `nettrace chains` draws.
 pub const CHAINS: usize = 20_000;
@@ -31,6 +31,9 @@ pub const CHAINS: usize = 20_000;
 pub const RANGE: usize = 1 << 20;
 /// Entries of all ipsets together.
 pub const ENTRIES: usize = 1 << 24;
+
+/// Members of an ipset of type `list:set`.
+pub const MEMBERS: usize = 4_096;
 
 /// Variables inside each other, in nft's language.
 pub const VARIABLES: u32 = 8;
@@ -50,7 +53,7 @@ pub const QUESTIONS: usize = 256;
 /// Rules that all ways of a packet look at together; stands for time, which the engine does not know.
 pub const ALL_RULES: u64 = 200_000_000;
 /// Events that all ways of a packet write together; stands for memory.
-pub const ALL_EVENTS: u64 = 4_000_000;
+pub const ALL_EVENTS: u64 = 1_000_000;
 
 /// Bytes from which on an HTML page leaves out the ways and steps that are left.
 pub const PAGE_BYTES: usize = 16 << 20;
@@ -127,7 +130,7 @@ pub const ALL: &[Limit] = &[
     limit(
         "HINTS",
         HINTS as u64,
-        "names of chains that misspelt ones are compared with (iptables)",
+        "names that misspelt chains, and misspelt options, are compared with (iptables)",
         "further ones are told without \"did you mean\"",
     ),
     limit("DIAGNOSTICS", DIAGNOSTICS as u64, "diagnostics printed", "\"... and N more\""),
@@ -138,6 +141,7 @@ pub const ALL: &[Limit] = &[
         "error NT410; the set is not complete, and a miss in it is not certain",
     ),
     limit("ENTRIES", ENTRIES as u64, "entries of all ipsets", "error NT410; as for RANGE"),
+    limit("MEMBERS", MEMBERS as u64, "members of a `list:set`", "error NT410; as for RANGE"),
     limit("RULES", RULES, "rules that one way of a packet looks at", "the way's end is open, with the reason"),
     limit("EVENTS", EVENTS as u64, "events that one way writes", "as for RULES"),
     limit(

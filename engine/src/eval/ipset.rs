@@ -66,6 +66,9 @@ fn test_set(view: View, id: SetId, dims: &[Dim], (ask, inner): Asks, depth: u8) 
                 }
             }
         }
+        if set.incomplete {
+            return is_member(view, id, raw_key(view, dims)?);
+        }
         return Ok(Tested { changes, ..Tested::default() });
     }
     let Some(key) = set.key(dims, |field| field_of(view, field))? else { return Ok(Tested::default()) };

@@ -9,6 +9,7 @@
 
 use std::ops::Range;
 
+use nettrace_grammar::Name;
 use rustc_hash::FxHashSet;
 
 use crate::World;
@@ -36,6 +37,7 @@ pub fn mattered(world: World, trace: &Trace) -> Mattered {
         written: FxHashSet::default(),
         read: FxHashSet::default(),
         sets: Vec::new(),
+        known: FxHashSet::default(),
     };
     let mut routes = false;
     for event in &trace.events {
@@ -120,6 +122,8 @@ struct Reads<'a> {
     written: FxHashSet<Field>,
     read: FxHashSet<Field>,
     sets: Vec<String>,
+    /// Their names.
+    known: FxHashSet<Name>,
 }
 
 impl Reads<'_> {
@@ -245,11 +249,8 @@ impl Reads<'_> {
     fn lookup(&mut self, lookup: crate::model::LookupId) {
         let model = self.model;
         let found = model.lookup(lookup);
-        if let Some(name) = model.set(found.set).name {
-            let name = model.name(name).to_string();
-            if !self.sets.contains(&name) {
-                self.sets.push(name);
-            }
+        if let Some(name) = model.set(found.set).name.filter(|name| self.known.insert(*name)) {
+            self.sets.push(model.name(name).to_string());
         }
         match &found.key {
             LookupKey::Exprs(exprs) => exprs.iter().for_each(|e| self.expr(*e)),

@@ -5,6 +5,7 @@
 
 use nettrace_grammar::Diagnostic;
 use nettrace_grammar::ipset::tree::{Line, LineKind, Tree};
+use rustc_hash::FxHashMap;
 
 use crate::field::Value;
 use crate::limits;
@@ -136,6 +137,7 @@ fn options<'t>(kind: SetType, words: impl Iterator<Item = &'t str>) -> Result<Ip
         widths: Box::default(),
         lengths: [Vec::new(), Vec::new()],
         ifaces: Vec::new(),
+        numbers: FxHashMap::default(),
     };
     let mut words = words.map(|w| w.trim_start_matches("--")).peekable();
     let mut mask = None;
@@ -324,10 +326,10 @@ fn note_lengths(set: &mut Ipset, key: &[Value]) {
 fn number_iface(set: &mut Ipset, mut key: Vec<Value>) -> Result<Vec<Value>, String> {
     let (Some(flags), Some(name)) = (key.pop(), key.pop()) else { return Err("a device is missing".to_owned()) };
     let iface = Iface { name, flags };
-    let number = set.ifaces.iter().position(|i| *i == iface).unwrap_or_else(|| {
+    let number = *set.numbers.entry(iface).or_insert(set.ifaces.len());
+    if number == set.ifaces.len() {
         set.ifaces.push(iface);
-        set.ifaces.len() - 1
-    });
+    }
     key.push(number as Value);
     Ok(key)
 }
@@ -341,6 +343,10 @@ fn list_mut(model: &mut Model, id: SetId) -> Result<&mut Ipset, String> {
 
 fn insert_member(list: &mut Ipset, member: SetId, place: Option<(bool, SetId)>) -> Result<(), String> {
     list.members.retain(|m| *m != member);
+    if list.members.len() >= limits::MEMBERS {
+        list.incomplete = true;
+        return Err(format!("there are more than {} members in the list", limits::MEMBERS));
+    }
     let at = match place {
         None => list.members.len(),
         Some((before, near)) => {
@@ -363,10 +369,9 @@ fn delete(tree: &Tree, line: &Line, id: SetId, model: &mut Model) -> Result<(), 
         return Ok(());
     }
     let (keys, _) = entry::keys(set, entry, extra.flags)?;
-    set.store.finish();
     for key in keys {
         if let Some(key) = set.packed(&key) {
-            set.store.remove(&key, &set.widths);
+            set.store.take_out(&key, &set.widths);
         }
     }
     Ok(())

@@ -15,6 +15,8 @@ mod store;
 mod tests;
 mod update;
 
+use rustc_hash::FxHashMap;
+
 use crate::field::{Value, device_name, to_address};
 use crate::model::SetId;
 use crate::state::SetDelta;
@@ -171,6 +173,8 @@ pub struct Ipset {
     /// The prefix lengths in use of the first and the second network dimension, longest first.
     lengths: [Vec<u8>; 2],
     ifaces: Vec<Iface>,
+    /// Their numbers.
+    numbers: FxHashMap<Iface, usize>,
 }
 
 impl Ipset {
@@ -269,8 +273,7 @@ impl Ipset {
         let mut key = key.to_vec();
         if self.kind == SetType::HashNetIface {
             let (flags, name) = (key.pop()?, key.pop()?);
-            let number = self.ifaces.iter().position(|i| *i == Iface { name, flags })?;
-            key.push(number as Value);
+            key.push(*self.numbers.get(&Iface { name, flags })? as Value);
         }
         Some(key)
     }

@@ -160,10 +160,13 @@ struct Table<K> {
     more: Vec<(K, Box<Ext>)>,
     /// While entries are added: those that carry nothing, and how long the two lists above were then.
     plain: Vec<(K, [usize; 2])>,
+    /// While entries are added: those that were taken out, and how many keys were added before.
+    gone: Vec<(K, usize)>,
 }
 
 impl<K: Key> Table<K> {
-    const EMPTY: Table<K> = Table { keys: Vec::new(), timeouts: Vec::new(), more: Vec::new(), plain: Vec::new() };
+    const EMPTY: Table<K> =
+        Table { keys: Vec::new(), timeouts: Vec::new(), more: Vec::new(), plain: Vec::new(), gone: Vec::new() };
 
     fn push(&mut self, key: K, ext: Option<&Ext>) {
         self.keys.push(key);
@@ -182,8 +185,29 @@ impl<K: Key> Table<K> {
         }
     }
 
+    /// Takes an entry out. What it carried is dropped as if it were added again without.
+    fn take_out(&mut self, key: K) {
+        self.gone.push((key, self.keys.len()));
+        self.plain.push((key, [self.timeouts.len(), self.more.len()]));
+    }
+
+    /// Drops the keys that were not added again behind their being taken out.
+    fn drop_gone(&mut self) {
+        let mut gone = std::mem::take(&mut self.gone);
+        if gone.is_empty() {
+            return;
+        }
+        keep_last(&mut gone);
+        let mut index = 0;
+        self.keys.retain(|key| {
+            index += 1;
+            gone.binary_search_by_key(key, |g| g.0).map_or(true, |i| gone[i].1 < index)
+        });
+    }
+
     /// Sorts; of a key that was added twice the later one counts.
     fn finish(&mut self) {
+        self.drop_gone();
         self.keys.sort_unstable();
         self.keys.dedup();
         keep_last(&mut self.plain);
@@ -200,14 +224,6 @@ impl<K: Key> Table<K> {
         let timeout = self.timeouts.binary_search_by_key(&key, |t| t.0).ok().and_then(|i| self.timeouts.get(i));
         let ext = more.map(|m| (*m.1).clone()).unwrap_or_default();
         Some(Ext { timeout: timeout.map_or(0, |t| t.1), ..ext })
-    }
-
-    fn remove(&mut self, key: K) {
-        if let Ok(i) = self.keys.binary_search(&key) {
-            self.keys.remove(i);
-            self.timeouts.retain(|t| t.0 != key);
-            self.more.retain(|m| m.0 != key);
-        }
     }
 }
 
@@ -279,9 +295,9 @@ impl Store {
         each!(&self.0, t => t.find(Key::pack(parts, widths)))
     }
 
-    /// Takes an entry out.
-    pub fn remove(&mut self, parts: &[Value], widths: &[u8]) {
-        each!(&mut self.0, t => t.remove(Key::pack(parts, widths)));
+    /// Takes an entry out, if there is one; [`Store::finish`] has to follow.
+    pub fn take_out(&mut self, parts: &[Value], widths: &[u8]) {
+        each!(&mut self.0, t => t.take_out(Key::pack(parts, widths)));
     }
 
     /// How many entries there are.
@@ -313,7 +329,16 @@ mod tests {
                 let ext = Ext { packets: i as u64, timeout: i as u32, ..Ext::default() };
                 store.push(&cut(row), &shape, Some(&ext));
             }
+            let mut without = store.clone();
+            without.take_out(&cut(&rows[0]), &shape);
+            without.finish();
+            prop_assert_eq!(without.find(&cut(&rows[0]), &shape), None);
+            without.take_out(&cut(&rows[0]), &shape);
+            without.push(&cut(&rows[0]), &shape, None);
+            without.finish();
+            prop_assert_eq!(without.find(&cut(&rows[0]), &shape), Some(Ext::default()));
             store.finish();
+            prop_assert_eq!(without.len(), store.len());
             for row in &rows {
                 let last = rows.iter().rposition(|r| cut(r) == cut(row)).unwrap_or(0);
                 prop_assert_eq!(store.find(&cut(row), &shape).map(|e| (e.packets, e.timeout)),

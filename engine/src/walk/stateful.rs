@@ -162,12 +162,13 @@ impl Machine<'_> {
 
     /// The connections of `conntrack -L` that this rule counts for a key: those whose first packet would have come as far
     /// as this in the rule, and that are not over. (The kernel counts what a rule has seen; that it saw them is assumed.)
-    fn listed_connections(&self, rule: RuleId, key: &[ExprId], values: &[Value]) -> Vec<(Tuple, Zone)> {
+    fn listed_connections(&mut self, rule: RuleId, key: &[ExprId], values: &[Value]) -> Vec<(Tuple, Zone)> {
+        self.steps += COUNTING * self.state.conns.len() as u64;
         let model = self.world.model;
         let before = &model.ops[model.rule(rule).ops.start as usize..self.site as usize];
         let untranslated = matches!(self.hook, Hook::Prerouting | Hook::Output);
-        let fits = |conn: &Conn| {
-            let mut packet = self.packet.clone();
+        let mut packet = self.packet.clone();
+        let mut fits = |conn: &Conn| {
             let to = if untranslated { conn.orig } else { conn.reply.inverse() };
             tuple::put(&mut packet, Tuple { daddr: to.daddr, dport: to.dport, ..conn.orig });
             let view = View { packet: &packet, ..self.view(self.site) };
@@ -264,6 +265,9 @@ impl Machine<'_> {
         stateful.iter().zip(1..).all(|(s, i)| self.stateful(rule, s, element ^ i))
     }
 }
+
+/// As many rules as looking at a listed connection counts for, in the bound of a walk.
+const COUNTING: u64 = 32;
 
 /// What a `-m recent` asks.
 #[derive(Clone, Copy)]

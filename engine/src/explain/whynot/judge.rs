@@ -3,6 +3,8 @@
 //! Asks the walk's own evaluator ([`crate::eval::decide`]) again, with the packet as it was and the walk's answers. Rule
 //! state (limits, quotas) is not evaluated again: the trace tells how its test went.
 
+use rustc_hash::FxHashMap;
+
 use crate::World;
 use crate::eval::{self, Eval, Facts, Hit, Tri, View};
 use crate::fact::Fact;
@@ -20,8 +22,8 @@ pub(super) struct Recall<'a> {
     state: State,
     /// The hooks, each with the event that enters it.
     hooks: Vec<(usize, Hook)>,
-    /// Random draws: op, number of the evaluation, and the event of the answer.
-    draws: Vec<(u32, u32, usize)>,
+    /// Random draws of each op: the event of the answer, and the number of the evaluation.
+    draws: FxHashMap<u32, Vec<(usize, u32)>>,
 }
 
 /// How a rule ends for a packet.
@@ -37,7 +39,7 @@ pub(super) enum End {
 
 impl<'a> Recall<'a> {
     pub(super) fn new(world: World<'a>, trace: &'a Trace) -> Self {
-        let (mut facts, mut draws, mut hooks) = (Facts::default(), Vec::new(), Vec::new());
+        let (mut facts, mut draws, mut hooks) = (Facts::default(), FxHashMap::<u32, Vec<_>>::default(), Vec::new());
         for (i, event) in trace.events.iter().enumerate() {
             if let Event::Hook(hook) = event {
                 hooks.push((i, *hook));
@@ -45,7 +47,7 @@ impl<'a> Recall<'a> {
             if let Event::Answer { fact, value, .. } = event {
                 facts.put(fact.clone(), *value);
                 if let Fact::Chance { site, at, .. } = fact {
-                    draws.push((*site, *at, i));
+                    draws.entry(*site).or_default().push((i, *at));
                 }
             }
         }
@@ -54,7 +56,8 @@ impl<'a> Recall<'a> {
 
     /// What a test or an expression of the op `site` looks at, before event `event`.
     fn view<'b>(&'b self, packet: &'b Packet, site: u32, event: usize) -> View<'b> {
-        let drawn = self.draws.iter().rev().find(|(s, _, e)| *s == site && *e <= event);
+        let drawn = self.draws.get(&site).map_or(&[][..], Vec::as_slice);
+        let drawn = &drawn[..drawn.partition_point(|(e, _)| *e <= event)];
         View {
             world: self.world,
             packet,
@@ -62,7 +65,7 @@ impl<'a> Recall<'a> {
             facts: &self.facts,
             state: &self.state,
             site,
-            at: drawn.map_or(0, |(_, at, _)| *at),
+            at: drawn.last().map_or(0, |(_, at)| *at),
         }
     }
 

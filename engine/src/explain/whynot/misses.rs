@@ -59,8 +59,11 @@ impl Inquiry<'_> {
         let told = self.nearest(step, all.clone(), most);
         let mut packet = (step.event, self.packet_at(step.event));
         let mut list = Vec::with_capacity(told.len());
+        let mut at = told.first().map_or(step.event, |first| self.moment(step.event, *first));
         for index in told {
-            let at = self.moment(step.event, index);
+            while at < step.event && !self.is_later(at, index) {
+                at += 1;
+            }
             if at != packet.0 {
                 packet = (at, self.packet_at(at));
             }

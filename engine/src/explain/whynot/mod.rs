@@ -288,16 +288,20 @@ impl<'a> Inquiry<'a> {
     /// The index of the event before which the rule at `index` was evaluated, in a stretch that ended with `event`:
     /// writes and answers of rules behind it came later.
     fn moment(&self, event: usize, index: u32) -> usize {
-        let model = self.recall.world.model;
-        let later = |r: &RuleId| model.position(*r).is_some_and(|p| p > index);
         let mut at = event;
-        while let Some(Event::Write { by: Cause::Rule(r), .. } | Event::State { rule: r, .. }) =
-            at.checked_sub(1).and_then(|i| self.events().get(i))
-            && later(r)
-        {
+        while at.checked_sub(1).is_some_and(|before| self.is_later(before, index)) {
             at -= 1;
         }
         at
+    }
+
+    /// Whether an event is what a rule behind the one at `index` wrote or read.
+    fn is_later(&self, event: usize, index: u32) -> bool {
+        let Some(Event::Write { by: Cause::Rule(r), .. } | Event::State { rule: r, .. }) = self.events().get(event)
+        else {
+            return false;
+        };
+        self.recall.world.model.position(*r).is_some_and(|p| p > index)
     }
 
     /// The condition that fails for a packet at an event, with its provenance.

@@ -6,6 +6,7 @@
 use nettrace_grammar::iptables::tree::{Word, WordKind};
 use nettrace_grammar::{Diagnostic, Span};
 
+use crate::limits;
 use crate::model::{ChainId, Family};
 
 use super::args::{Arg, Load};
@@ -65,6 +66,8 @@ pub struct Parsed<'t> {
     pub unknown_target: Option<String>,
     /// What was wrong.
     pub diagnostics: Vec<Diagnostic>,
+    /// Names that misspelt ones of this and earlier rules were compared with.
+    hints: usize,
 }
 
 impl Parsed<'_> {
@@ -296,11 +299,11 @@ impl<'t> Reader<'t, '_> {
             Some(_) => self.error("NT107", from, "`!` stands in front of a match's option, not of `-m`"),
             None => {
                 let span = self.span(from, self.at);
-                let names = registry::MATCHES.iter().map(|e| e.name);
+                let names: Vec<&str> = registry::MATCHES.iter().map(|e| e.name).collect();
                 let mut diagnostic =
                     Diagnostic::warning("NT102", span, format!("match `{}` is not known", name.escape_debug()))
                         .label("taken as a condition that may hold or not");
-                diagnostic.help = did_you_mean(name, names);
+                diagnostic.help = self.meant(name, &names);
                 self.out.diagnostics.push(diagnostic);
                 self.skip_options();
                 let text = self.join(from, self.at);
@@ -380,12 +383,22 @@ impl<'t> Reader<'t, '_> {
         self.out.args.push(Arg { load, opt, neg, values, span });
     }
 
+    /// What a misspelt name may mean; not looked for any more when many were.
+    fn meant(&mut self, name: &str, names: &[&str]) -> Option<String> {
+        if self.out.hints >= limits::HINTS {
+            return None;
+        }
+        self.out.hints += names.len();
+        did_you_mean(name, names.iter().copied())
+    }
+
     /// An option that nothing knows: it and what follows up to the next option is a condition only known as text.
     fn unknown(&mut self, from: usize, name: &str, message: &str) {
         let mut diagnostic = Diagnostic::error("NT101", self.span(from, self.at), message);
         let options = self.out.loads.iter().flat_map(|l| l.ext.options).flat_map(|o| [o.name, o.alias]);
         let globals = GLOBALS.iter().flat_map(|g| [g.1, g.2]);
-        diagnostic.help = did_you_mean(name, options.chain(globals));
+        let names: Vec<&str> = options.chain(globals).collect();
+        diagnostic.help = self.meant(name, &names);
         self.out.diagnostics.push(diagnostic);
         while self.words.get(self.at).is_some_and(|w| matches!(w.kind, WordKind::Plain | WordKind::Quoted)) {
             self.at += 1;
