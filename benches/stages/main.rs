@@ -22,10 +22,13 @@ use std::time::Duration;
 
 use dumps::Size;
 use nettrace_engine::lower::nft as lower_nft;
-use nettrace_engine::model::Model;
+use nettrace_engine::model::{Contents, Model};
 use nettrace_grammar::iptables::tree::Item;
 use nettrace_grammar::{Source, Sources, ipset, iptables, nft};
 use table::{Figures, growth, interleaved, ratio, report, time};
+
+/// Entries of sets that memory is measured with.
+const ENTRIES: usize = 1_000_000;
 
 fn source(sources: &mut Sources, text: String) -> &Source {
     sources.add("bench", text).expect("a benchmark's input fits the position space")
@@ -109,6 +112,16 @@ fn measure_memory(figures: &mut Figures, rules: usize) {
     println!("{:<52} {:>12.2}", "kube-proxy, model: bytes a rule", bytes as f64 / model.rules.len().max(1) as f64);
 }
 
+/// Bytes that the entries of ipsets take in the model, as the sets themselves tell it.
+fn measure_set_memory(figures: &mut Figures) {
+    let mut sources = Sources::default();
+    let dump = source(&mut sources, dumps::policies(ENTRIES).1);
+    let model = lowered_sets(&ipset::parse(dump).0);
+    let sets = model.sets.iter().filter_map(|s| if let Contents::Ipset(set) = &s.contents { Some(set) } else { None });
+    let (bytes, entries) = sets.fold((0, 0), |(bytes, entries), s| (bytes + s.bytes(), entries + s.len()));
+    figures.at_most("a million ipset entries, model: bytes an entry", bytes as f64 / entries as f64, 16.0, 6.0);
+}
+
 fn main() -> ExitCode {
     let n = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(100_000);
     let mut figures = Figures::default();
@@ -122,6 +135,7 @@ fn main() -> ExitCode {
 /// Everything up to the model, and how much memory it takes.
 fn measure_reading(figures: &mut Figures, n: usize) {
     measure_memory(figures, n);
+    measure_set_memory(figures);
     let small = measure_iptables("kube-proxy, a tenth", dumps::kube(Size::Rules(n / 10)));
     let [parse, lex, scan] = measure_iptables("kube-proxy", dumps::kube(Size::Rules(n)));
     figures.at_most("kube-proxy, parse: x memchr", ratio(parse, scan), 60.0, 30.0);

@@ -183,6 +183,11 @@ impl Ipset {
         if self.kind == SetType::List { self.members.len() } else { self.store.len() }
     }
 
+    /// Bytes that its entries and members take in memory, with the room that is kept for more.
+    pub fn bytes(&self) -> usize {
+        self.store.bytes() + self.members.capacity() * size_of::<SetId>()
+    }
+
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -218,6 +218,15 @@ impl<K: Key> Table<K> {
         keep_last(&mut self.more);
     }
 
+    fn bytes(&self) -> usize {
+        let comments: usize = self.more.iter().map(|m| m.1.comment.as_ref().map_or(0, |text| text.len())).sum();
+        self.keys.capacity() * size_of::<K>()
+            + self.timeouts.capacity() * size_of::<(K, u32)>()
+            + self.more.capacity() * size_of::<(K, Box<Ext>)>()
+            + self.more.len() * size_of::<Ext>()
+            + comments
+    }
+
     fn find(&self, key: K) -> Option<Ext> {
         self.keys.binary_search(&key).ok()?;
         let more = self.more.binary_search_by_key(&key, |m| m.0).ok().and_then(|i| self.more.get(i));
@@ -298,6 +307,11 @@ impl Store {
     /// Takes an entry out, if there is one; [`Store::finish`] has to follow.
     pub fn take_out(&mut self, parts: &[Value], widths: &[u8]) {
         each!(&mut self.0, t => t.take_out(Key::pack(parts, widths)));
+    }
+
+    /// Bytes that the entries take, with the room that is kept for more.
+    pub fn bytes(&self) -> usize {
+        each!(&self.0, t => t.bytes())
     }
 
     /// How many entries there are.
