@@ -122,6 +122,9 @@ impl Composer {
             kind => {
                 if let Some(part) = part(kind) {
                     let found = self.parts.read(part, source);
+                    // An address, a route or a policy rule that is missing sends packets elsewhere.
+                    let lost = found.iter().filter(|d| d.severity == Severity::Error);
+                    self.model.lost.extend(lost.map(|d| d.span));
                     self.diagnostics.extend(found);
                 }
             }
