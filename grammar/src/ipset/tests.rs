@@ -43,6 +43,8 @@ fn saves_print_as_they_were() {
 fn other_spellings_reach_a_fixed_point() {
     check("ipset -! add  S\t1.1.1.1 comment 'x y'\r\n", "ipset add S 1.1.1.1 comment \"x y\" -exist\n");
     check("sudo ipset create S hash:ip", "ipset create S hash:ip\n");
+    check("/ipset -N S hash:ip\n/usr/sbin/ipset -A S 1.1.1.1\n", "ipset create S hash:ip\nipset add S 1.1.1.1\n");
+    check("#/usr/sbin/ipset \n", "#/usr/sbin/ipset \n");
     check("-N S hash:ip\n-A S 1.1.1.1\n-X\nCOMMIT\n", "create S hash:ip\nadd S 1.1.1.1\ndestroy\nCOMMIT\n");
     check("swap a b\nrename a b\nflush a\n", "swap a b\nrename a b\nflush a\n");
 }
