@@ -141,6 +141,19 @@ fn a_packet_is_of_the_family_that_there_are_rules_for() {
 }
 
 #[test]
+fn replay_lists_what_the_inputs_leave_open() {
+    let dump = "*filter\n:INPUT DORP [0:0]\nCOMMIT\n";
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("leaves-open");
+    std::fs::write(&file, dump).unwrap();
+    let six = "{\"dport\": 22, \"daddr\": \"2001:db8::1\"}";
+    for brief in [&["--brief"][..], &[]] {
+        let args = [&["replay", file.to_str().unwrap(), "--packets", "-"], brief].concat();
+        let (code, out, _) = nettrace(&args, six);
+        assert_eq!((code, out.contains("could not be read"), out.contains("IPv6 rules")), (0, true, true), "{out}");
+    }
+}
+
+#[test]
 fn what_could_not_be_read_is_no_certainty() {
     let doubt = "could not be read (<stdin>:";
     let check = |dump: &str, wanted: &str| {

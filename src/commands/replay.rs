@@ -23,7 +23,7 @@ use nettrace_engine::walk::walk;
 use super::edits;
 use super::facts::{Facts, Fixed};
 use crate::cli::{InputArgs, ReplayArgs};
-use crate::load::{self, Failure};
+use crate::load::{self, Failure, Granted};
 use crate::output::Screen;
 use crate::render::json::{self, Brief, Texts};
 
@@ -82,7 +82,15 @@ fn host(
     let texts = Texts { model: &loaded.model, sources: &loaded.sources, labels: &labels, misses: None };
     let fixed = Fixed::read(&args.facts)?;
     let world = World { model: &loaded.model, host: &host };
-    let teller = Teller { world, texts, fresh: &loaded.state, fixed: &fixed, bundle, brief: args.brief };
+    let teller = Teller {
+        world,
+        texts,
+        fresh: &loaded.state,
+        fixed: &fixed,
+        granted: &loaded.granted,
+        bundle,
+        brief: args.brief,
+    };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     for round in shares(packets).chunks(threads) {
         let told: Vec<Told> = match round {
@@ -121,6 +129,7 @@ struct Teller<'a> {
     /// As dumped.
     fresh: &'a State,
     fixed: &'a Fixed,
+    granted: &'a Granted,
     bundle: Option<&'a str>,
     brief: bool,
 }
@@ -160,6 +169,7 @@ impl Teller<'_> {
             *own = start.own;
         }
         start.own = *own;
+        start.also_assume(&self.granted.of(&start.packet));
         let outcomes = flows.walk(self.world, packet, &start, self.fixed);
         let place = self.bundle.map(|b| (b, number));
         let line = if self.brief {
