@@ -210,6 +210,9 @@ fn edits_of_long_chains_are_carried_out() {
     let chains = lines(0..MANY, |i| format!(":c{i} - [0:0]\n"));
     let again = filter(&chains, "") + &"*filter\n".repeat(MANY) + DROP;
     check("restart", &[("iptables-save", &again)], 0, &["by INPUT #1"]);
+    let list = (0..3_000).map(addr).collect::<Vec<_>>().join(",");
+    let product = filter("", &format!("-A INPUT -s {list} -d {list} -j ACCEPT\n{DROP}"));
+    check("product", &[("iptables-save", &product)], 0, &["NT113", "more than 131072 rules", "accept: DELIVERED"]);
     let misspelt = lines(0..MANY, |i| format!("-A x{i} -j DROP\n-A INPUT -p udp -j x{i}\n"));
     let wanted = ["did you mean `c1`?", "and 39990 more", "by INPUT #20001"];
     check("misspelt", &[("iptables-save", &filter(&chains, &(misspelt + DROP)))], 0, &wanted);

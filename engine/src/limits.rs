@@ -32,6 +32,8 @@ pub const RANGE: usize = 1 << 20;
 /// Entries of all ipsets together.
 pub const ENTRIES: usize = 1 << 24;
 
+/// Rules that the lines of one input with several addresses (`-s 10.0.0.1,10.0.0.2`) stand for.
+pub const PRODUCTS: usize = 1 << 17;
 /// Members of an ipset of type `list:set`.
 pub const MEMBERS: usize = 4_096;
 
@@ -141,6 +143,12 @@ pub const ALL: &[Limit] = &[
         "error NT410; the set is not complete, and a miss in it is not certain",
     ),
     limit("ENTRIES", ENTRIES as u64, "entries of all ipsets", "error NT410; as for RANGE"),
+    limit(
+        "PRODUCTS",
+        PRODUCTS as u64,
+        "rules that lines with several addresses stand for (iptables)",
+        "error NT113; the line is an unknown rule of its chain",
+    ),
     limit("MEMBERS", MEMBERS as u64, "members of a `list:set`", "error NT410; as for RANGE"),
     limit("RULES", RULES, "rules that one way of a packet looks at", "the way's end is open, with the reason"),
     limit("EVENTS", EVENTS as u64, "events that one way writes", "as for RULES"),

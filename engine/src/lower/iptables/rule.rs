@@ -5,6 +5,7 @@
 use nettrace_grammar::iptables::tree::RuleLine;
 use nettrace_grammar::{Diagnostic, Span};
 
+use crate::limits;
 use crate::model::{Draft, Model, Op, RuleId, Test, Verdict};
 
 use super::args::{Given, Load};
@@ -63,6 +64,13 @@ impl Lowerer<'_, '_> {
             return;
         }
         let sides = sides(&parsed, place);
+        if self.is_too_many(&sides) {
+            let message = format!("the lines with several addresses stand for more than {} rules", limits::PRODUCTS);
+            self.diagnostics.push(Diagnostic::error("NT113", span, message).label("taken as an unknown rule"));
+            ids.push(self.unknown_rule(place.chain, span));
+            self.parsed = parsed;
+            return;
+        }
         for source in sides[0].networks() {
             for destination in sides[1].networks() {
                 let nets = [*source, *destination];
@@ -79,6 +87,18 @@ impl Lowerer<'_, '_> {
         self.diagnostics.extend_from_slice(&parsed.diagnostics);
         self.diagnostics.append(&mut found);
         self.parsed = parsed;
+    }
+
+    /// Whether a line of several addresses stands for more rules than are left.
+    fn is_too_many(&mut self, sides: &[Side; 2]) -> bool {
+        let rules = sides[0].networks().len() * sides[1].networks().len();
+        if rules < 2 {
+            return false;
+        }
+        self.products += rules;
+        let too_many = self.products > limits::PRODUCTS;
+        self.products -= if too_many { rules } else { 0 };
+        too_many
     }
 
     fn cx(&mut self, place: Place) -> Cx<'_> {

@@ -50,6 +50,8 @@ pub struct Lowerer<'t, 'm> {
     pub(super) edits: Edits,
     /// Names of chains that were looked at for hints.
     hints: usize,
+    /// Rules that lines of several addresses stand for.
+    pub(super) products: usize,
     /// Where lines lead.
     open: Open,
     /// Tables that this tree opened before.
@@ -83,6 +85,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
             last: None,
             edits: Edits::default(),
             hints: 0,
+            products: 0,
             open: Open::Any,
             opened: Vec::new(),
             parsed: Parsed::default(),
@@ -344,14 +347,20 @@ impl<'t, 'm> Lowerer<'t, 'm> {
             return;
         };
         let chain = self.chain(table, name, span);
+        let rule = self.unknown_rule(chain, span);
+        self.edits.append(self.model, chain, &[rule]);
+    }
+
+    /// A rule that is not understood at all, at the end of a chain but not in it yet.
+    pub(super) fn unknown_rule(&mut self, chain: ChainId, span: Span) -> RuleId {
+        let table = self.model.chain(chain).table;
         let number = self.edits.len(self.model, chain) + 1;
         let names = (self.model.name(self.model.table(table).name), self.model.chain_name(chain));
         // Named by its place: two such lines are two facts.
         let text = format!("the unreadable rule {number} of {} {}", names.0, names.1);
         let text = self.model.push_text(text);
         let draft = Draft { ops: vec![Op::Opaque(text)], matches: Some(0), ..Draft::default() };
-        let rule = self.model.add_rule(chain, &draft, span);
-        self.edits.append(self.model, chain, &[rule]);
+        self.model.add_rule(chain, &draft, span)
     }
 
     /// The names of a table's chains, to look for what a misspelt one may mean; none when too many were looked at.
