@@ -138,6 +138,9 @@ fn a_packet_is_of_the_family_that_there_are_rules_for() {
     check("explain - --dport 22 --dst 192.0.2.1", six, 0, &[unread, "IPv4 rules none (give `iptables-save`)"]);
     check("explain - --proto icmp", six, 0, &["unless IPv4 rules drop it"]);
     check("explain - --dport 22 --dst 2001:db8::1", DUMP, 0, &["unless IPv6 rules drop it"]);
+    let other = "*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n# Warning: iptables-legacy tables present, use iptables-legacy-save to see them\n";
+    let said = ["unless iptables-legacy's rules", "none (give `iptables-legacy-save`)"];
+    check("explain - --dport 22 --dst 192.0.2.1", other, 0, &said);
 }
 
 #[test]

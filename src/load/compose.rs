@@ -5,7 +5,7 @@
 use nettrace_engine::fact::Assumption;
 use nettrace_engine::host::{self, Family as HostFamily, Part, Parts};
 use nettrace_engine::lower::{iptables as xt, nft_json};
-use nettrace_engine::model::{Dialect, Family, Model};
+use nettrace_engine::model::{Dialect, Family, Model, Unread};
 use nettrace_engine::sets;
 use nettrace_engine::state::{Conn, State};
 use nettrace_grammar::{Diagnostic, Severity, Source, Sources, ipset, iptables};
@@ -46,9 +46,8 @@ pub fn compose(mut found: Found, backend: Option<Backend>) -> Result<Loaded, Fai
     }
     let Composer { mut model, parts, state, diagnostics, mut assumptions, .. } = c;
     assumptions.extend(lost(&mut model, &sources));
-    let missing = missing(&found);
-    model.unread = missing.as_ref().map(|(family, _)| *family);
-    let granted = Granted { always: assumptions, missing };
+    model.unread = unread(&found, &sources, &model);
+    let granted = Granted { always: assumptions, missing: model.unread.iter().map(none_of).collect() };
     Ok(Loaded { sources, model, parts, state, diagnostics, granted, sample: found.sample, found })
 }
 
@@ -67,17 +66,39 @@ fn lost(model: &mut Model, sources: &Sources) -> Option<Assumption> {
     })
 }
 
-/// The family whose rules are not among the inputs, with what is assumed of it: iptables prints one family, nft both.
-fn missing(found: &Found) -> Option<(Family, Assumption)> {
+/// Rules that were not given: those of one family where iptables printed the other's, for nft prints both; and those of
+/// iptables-legacy where iptables-nft says that there are some.
+fn unread(found: &Found, sources: &Sources, model: &Model) -> Vec<Unread> {
     let given = |kinds: &[Kind]| found.inputs.iter().any(|i| kinds.contains(&i.kind));
-    let (family, fact, command) = match (given(&[Kind::Iptables]), given(&[Kind::Ip6tables])) {
-        _ if given(&[Kind::Nft, Kind::NftJson]) => return None,
-        (true, false) => (Family::Ip6, "IPv6 rules", "ip6tables-save"),
-        (false, true) => (Family::Ip, "IPv4 rules", "iptables-save"),
-        _ => return None,
+    let (nft, v4, v6) = (given(&[Kind::Nft, Kind::NftJson]), given(&[Kind::Iptables]), given(&[Kind::Ip6tables]));
+    let unread = |missing: bool, family, name, command| missing.then_some(Unread { family, name, command });
+    let legacy = |family, program: &str| {
+        let read = model.tables.iter().any(|t| t.family == family && t.dialect == Dialect::Legacy);
+        let sign = format!("# Warning: {program} tables present");
+        !read && sources.iter().any(|s| s.text.lines().rev().take(LAST_LINES).any(|l| l.starts_with(&sign)))
     };
-    let (why, flag) = (format!("no `{command}` was given"), format!("give `{command}`"));
-    Some((family, Assumption { fact: fact.into(), value: "none".into(), why: why.into(), flag: flag.into() }))
+    let all = [
+        unread(!nft && v4 && !v6, Family::Ip6, "IPv6 rules", "ip6tables-save"),
+        unread(!nft && v6 && !v4, Family::Ip, "IPv4 rules", "iptables-save"),
+        unread(legacy(Family::Ip, "iptables-legacy"), Family::Ip, "iptables-legacy's rules", "iptables-legacy-save"),
+        unread(
+            legacy(Family::Ip6, "ip6tables-legacy"),
+            Family::Ip6,
+            "ip6tables-legacy's rules",
+            "ip6tables-legacy-save",
+        ),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// iptables-nft says at its output's end that there are other rules.
+const LAST_LINES: usize = 8;
+
+/// The assumption that there are none.
+fn none_of(unread: &Unread) -> (Family, Assumption) {
+    let (why, flag) = (format!("no `{}` was given", unread.command), format!("give `{}`", unread.command));
+    let (fact, value) = (unread.name.into(), "none".into());
+    (unread.family, Assumption { fact, value, why: why.into(), flag: flag.into() })
 }
 
 /// The backend that a recorded case names.

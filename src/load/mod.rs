@@ -76,8 +76,8 @@ pub struct Loaded {
 pub struct Granted {
     /// Of all packets.
     always: Vec<Assumption>,
-    /// Of the packets of a family whose rules were not given.
-    missing: Option<(Family, Assumption)>,
+    /// Of the packets of a family of which rules were not given.
+    missing: Vec<(Family, Assumption)>,
 }
 
 impl Granted {

@@ -59,6 +59,17 @@ impl Span32 {
 /// Address families as bits: 1 IPv4, 2 IPv6.
 pub type FamilyBits = u8;
 
+/// Rules that are not among the inputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Of this family.
+    pub family: Family,
+    /// How they are called: `IPv6 rules`, `iptables-legacy's rules`.
+    pub name: &'static str,
+    /// What prints them.
+    pub command: &'static str,
+}
+
 /// Everything the rules say.
 #[derive(Clone, Debug, Default)]
 pub struct Model {
@@ -110,8 +121,8 @@ pub struct Model {
     pub registrations: u32,
     /// The decision index, for walks of many packets; [`Model::apply`] drops it.
     pub index: Option<Index>,
-    /// The family whose rules are not among the inputs, where they hold another's: what it lets pass is not certain.
-    pub unread: Option<Family>,
+    /// Rules that are there, or may be, and are not among the inputs: what the others let pass is not certain.
+    pub unread: Vec<Unread>,
     /// Places of the inputs that could not be read and of which nothing is in the model: what stood there may decide otherwise.
     pub lost: Vec<Span>,
     /// Named nft objects: the rule state that a quota, limit or counter of that name starts with.

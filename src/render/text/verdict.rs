@@ -65,12 +65,11 @@ fn unread(scene: &Scene) -> String {
 
 /// What may drop a packet that the rules let pass: programs at the devices, or rules that nobody gave.
 fn doubt(scene: &Scene, packet: &Packet) -> String {
-    let (family, name) = if packet.family() == 10 { (Family::Ip6, "IPv6") } else { (Family::Ip, "IPv4") };
-    match scene.doubt {
-        Some(program) => format!(", unless {program}'s programs drop it"),
-        None if scene.model.unread == Some(family) => format!(", unless {name} rules drop it, which were not given"),
-        None => String::new(),
-    }
+    let family = if packet.family() == 10 { Family::Ip6 } else { Family::Ip };
+    let programs = scene.doubt.map(|program| format!(", unless {program}'s programs drop it"));
+    let unread = scene.model.unread.iter().filter(|u| u.family == family);
+    let unread = unread.map(|u| format!(", unless {} drop it, which were not given", u.name));
+    programs.into_iter().chain(unread).collect()
 }
 
 fn dropped(scene: &Scene, hook: Hook, by: &By) -> String {
