@@ -4,12 +4,18 @@ use crate::field::{Field, Value};
 use crate::packet::{Got, Packet};
 use crate::state::Tuple;
 
+/// Whether conntrack and NAT know a protocol's ports (those of DCCP no longer since Linux 6.16).
+pub(crate) fn has_ports(proto: u8) -> bool {
+    matches!(proto, 6 | 17 | 132 | 136)
+}
+
 /// The tuple of a packet.
 pub(crate) fn of(p: &Packet) -> Tuple {
     let proto = p.or_zero(Field::Proto) as u8;
     let (sport, dport) = match proto {
         1 | 58 => (p.or_zero(Field::IcmpId), p.or_zero(Field::IcmpType) << 8 | p.or_zero(Field::IcmpCode)),
-        _ => (p.or_zero(Field::Sport), p.or_zero(Field::Dport)),
+        _ if has_ports(proto) => (p.or_zero(Field::Sport), p.or_zero(Field::Dport)),
+        _ => (0, 0),
     };
     Tuple {
         family: p.family() as u8,
@@ -54,7 +60,7 @@ pub(crate) fn quoted(bytes: &[u8]) -> Option<Tuple> {
     let word = |at: usize| l4.get(at..at + 2).map(|b| number(b) as u16);
     let (sport, dport) = match proto {
         1 | 58 => (word(4)?, word(0)?),
-        6 | 17 | 33 | 132 | 136 => (word(0)?, word(2)?),
+        _ if has_ports(proto) => (word(0)?, word(2)?),
         _ => (0, 0),
     };
     Some(Tuple { family, saddr, daddr, proto, sport, dport })

@@ -14,6 +14,7 @@ use crate::model::{ChainId, Hook, Nat, NatKind, RuleId, Verdict};
 use crate::packet::Got;
 use crate::state::{Tuple, Zone};
 use crate::trace::{Cause, Event, Fate, Step};
+use crate::tuple;
 
 /// What a mapping may choose from (`struct nf_nat_range2`).
 #[derive(Clone, Copy, Debug, Default)]
@@ -337,20 +338,18 @@ impl Machine<'_> {
         self.write(addr.0, known, by);
         if matches!(target.proto, 1 | 58) {
             self.set(Field::IcmpId, target.sport.into(), by);
-        } else if self.packet.value(port.0).is_some() {
+        } else if tuple::has_ports(target.proto) && self.packet.value(port.0).is_some() {
             self.set(port.0, port.1.into(), by);
         }
     }
 
-    /// An ICMP error: the outer destination follows the connection; the outer source only if it is the translated end.
+    /// An ICMP error's own addresses are translated as an answer's are, whoever sent it: a router on the way speaks as the
+    /// connection's other end (`nf_nat_icmp_reply_translation`).
     fn translate_error(&mut self, manip: Manip, target: Tuple) {
         let by = Cause::Step(Step::Nat);
-        let Some(a) = &self.attached else { return };
-        let before = if a.reply { a.conn.reply } else { a.conn.orig };
-        if manip == Manip::Dst {
-            self.set(Field::Daddr, target.daddr, by);
-        } else if self.packet.value(Field::Saddr) == Some(before.saddr) {
-            self.set(Field::Saddr, target.saddr, by);
+        match manip {
+            Manip::Dst => self.set(Field::Daddr, target.daddr, by),
+            Manip::Src => self.set(Field::Saddr, target.saddr, by),
         }
     }
 
@@ -423,7 +422,7 @@ fn pick6(manip: Manip, orig: Tuple, (lo, hi): (Value, Value), (zone, persistent)
 
 /// The ports that may be tried; `None`: the port stays.
 fn port_range(manip: Manip, range: Range, t: Tuple) -> Option<(u16, u16)> {
-    if !matches!(t.proto, 1 | 6 | 17 | 33 | 58 | 132 | 136) {
+    if !tuple::has_ports(t.proto) && !matches!(t.proto, 1 | 58) {
         return None;
     }
     if let Some((lo, hi)) = range.port {
