@@ -166,6 +166,8 @@ fields! {
     VlanDei "vlan dei" 1 Bool;
     /// 0 host (unicast), 1 broadcast, 2 multicast, 3 other host.
     PktType "pkttype" 8 PktType;
+    /// Whether it is the copy of a broadcast of this host that came in again (`PACKET_LOOPBACK`).
+    Looped "looped back" 1 Bool;
     /// Incoming device; the empty name when there is none.
     Iif "iif" 128 Dev;
     /// Outgoing device; the empty name when there is none.

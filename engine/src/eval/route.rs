@@ -187,7 +187,8 @@ fn fib_device(view: View, fib: Fib, by: Option<&str>) -> Eval {
         of_source: fib.side == Side::Src,
         mark: fib.mark,
         by,
-        prerouting: view.packet.or_zero(Field::Oif) == 0,
+        arriving: view.packet.or_zero(Field::Oif) == 0,
+        looped: view.packet.or_zero(Field::Looped) != 0,
     };
     let (_, value) = address_of(view, fib.side);
     let found = look(view, |assumed| view.world.host.fib_oif(&query, assumed));
@@ -230,6 +231,9 @@ pub(super) fn addr_type6(view: View, side: Side, iif: bool, oif: bool) -> Eval {
 
 /// `-m rpfilter`: 1 when the reverse path is right.
 pub(super) fn rp_filter(view: View, r: RpFilter) -> Eval {
+    if view.packet.or_zero(Field::Looped) != 0 {
+        return Eval::Value(1);
+    }
     let asker = asker_of(view);
     let options = Options { loose: r.loose, valid_mark: r.validmark, accept_local: r.accept_local };
     let found = look(view, |assumed| view.world.host.rpfilter(&asker.input(), options, assumed));

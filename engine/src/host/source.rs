@@ -33,8 +33,10 @@ pub struct FibOif<'a> {
     pub mark: bool,
     /// The device of `. iif` or `. oif` that the route has to use.
     pub by: Option<&'a str>,
-    /// The rule is at the prerouting hook.
-    pub prerouting: bool,
+    /// The rule is at the prerouting or input hook.
+    pub arriving: bool,
+    /// The packet is a copy of this host's own that came in again.
+    pub looped: bool,
 }
 
 impl Host {
@@ -111,7 +113,7 @@ impl Host {
         let q = &ask.packet;
         let unresolved = |dst: IpAddr| matches!(dst, IpAddr::V6(a) if a.is_unicast_link_local());
         let solicits = q.src.is_ipv6() && q.src.is_unspecified() && q.proto == 58 && unresolved(q.dst);
-        if (ask.prerouting && self.is_loopback(q.iif)) || skips_check(q) || solicits {
+        if (ask.arriving && (ask.looped || self.is_loopback(q.iif))) || skips_check(q) || solicits {
             return Ok(Some(q.iif.into()));
         }
         let mut query = if ask.of_source { reverse(q) } else { FibQuery { src: usable(q.src), ..q.fib(q.dst) } };

@@ -371,7 +371,7 @@ fn the_way_back() {
         assert_eq!(ask(strict), Ok(strictly), "{packet}");
         assert_eq!(ask(RpFilter { loose: true, ..strict }), Ok(loosely), "{packet} loose");
         let packet = query(packet);
-        let fib = FibOif { packet, of_source: true, mark: false, by: Some(packet.iif), prerouting: true };
+        let fib = FibOif { packet, of_source: true, mark: false, by: Some(packet.iif), arriving: true, looped: false };
         assert_eq!(router.fib_oif(&fib, &mut Vec::new()).map(|d| d.is_some()), Ok(strictly), "{packet:?} fib");
     }
 }

@@ -125,6 +125,11 @@ impl Machine<'_> {
     /// POSTROUTING and out; out of a bridge by one of its ports.
     pub(super) fn leave(&mut self, also_local: bool) -> Result<Fate, Fate> {
         self.run_hook(Hook::Postrouting)?;
+        self.leave_by_device(also_local)
+    }
+
+    /// Out, behind POSTROUTING.
+    fn leave_by_device(&mut self, also_local: bool) -> Result<Fate, Fate> {
         self.address_frame();
         self.egress(Field::Oif)?;
         self.leave_by_port()?;
@@ -166,18 +171,22 @@ impl Machine<'_> {
     }
 
     /// A broadcast, or a multicast to a group of our own: a copy comes in again by the same device, then the original
-    /// leaves, whatever became of the copy.
+    /// leaves, whatever became of the copy. IPv6 makes the copy behind the original's POSTROUTING (`ip6_finish_output2`).
     fn send_and_loop_back(&mut self) -> Result<Fate, Fate> {
+        let six = self.packet.family() == 10;
+        if six {
+            self.run_hook(Hook::Postrouting)?;
+        }
         let original = self.packet.clone();
         let copy = self.copy_comes_in();
         self.events.push(Event::Fate(copy.clone().unwrap_or_else(|f| f)));
         self.note(Step::LoopedCopy, "the original goes on");
         self.restore(&original);
         self.show_connection(Cause::Step(Step::LoopedCopy));
-        if self.way.oif == Some(device(LOOPBACK)) {
+        if self.way.oif == Some(device(LOOPBACK)) || self.stays_on_host() {
             return copy;
         }
-        self.leave(copy.is_ok())
+        if six { self.leave_by_device(copy.is_ok()) } else { self.leave(copy.is_ok()) }
     }
 
     /// The copy passes POSTROUTING by itself too, and belongs to no socket.
@@ -187,9 +196,16 @@ impl Machine<'_> {
         self.note(Step::LoopedCopy, "a copy comes in again");
         let kind = if self.is_multicast() { 2 } else { 1 };
         self.enter_by(self.packet.or_zero(Field::Oif), kind);
+        self.set(Field::Looped, 1, Cause::Step(Step::LoopedCopy));
         self.ingress(Field::Iif)?;
         self.run_hook(Hook::Prerouting)?;
         self.deliver()
+    }
+
+    /// A multicast that only this host hears: without a hop to go, or of IPv6's interface-local scope.
+    fn stays_on_host(&self) -> bool {
+        let own_scope = self.packet.family() == 10 && self.packet.or_zero(Field::Daddr) >> 112 & 0xf <= 1;
+        self.is_multicast() && (own_scope || self.packet.or_zero(Field::Ttl) == 0)
     }
 
     fn is_multicast(&self) -> bool {

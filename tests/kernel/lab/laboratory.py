@@ -792,6 +792,11 @@ class Lab:
         last_before = p.pop("hooks_before", len(hooks)) if p else None
         for q in path:
             q.pop("hooks_before", None)
+        sent = next((h for h in hooks if h["hook"] == "postrouting" and h["exit"]), None)
+        if sent and got_far and pkt["origin"] == "node" and ipaddress.ip_address(pkt["daddr"]).version == 6 and ipaddress.ip_address(pkt["daddr"]).is_multicast:
+            # The copy that comes in again is made behind the original's POSTROUTING: its fate is not the packet's.
+            f = dict(kind="out", oif=sent["exit"]["oif"], verified=v)
+            return dict(f, also_local=True) if any(h["hook"] == "input" and h["exit"] for h in hooks) else f
         if st and st["verdict"] in ("drop", "stolen", "queue") and last_before == len(hooks):
             f = dict(kind="drop", hook=p["hook"], family=p["family"], table=p["table"], chain=st["chain"], rule=st["rule"], by=st["kind"])
             if p.get("chain") and p["chain"] != st["chain"]:
