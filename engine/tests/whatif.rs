@@ -73,7 +73,7 @@ fn state(s: &Sample) -> String {
         format!("{:?}", (&s.parts.links, &s.parts.addresses, &s.parts.routes4, &s.parts.routes6, &s.parts.rules4));
     let mut sysctls: Vec<_> = format!("{:?}", s.parts.sysctls).split(", ").map(str::to_string).collect();
     sysctls.sort();
-    format!("{:?}\n{chains:?}\n{:?} {:?}\n{sets:?}\n{lengths:?}\n{host}\n{sysctls:?}", m.tables, m.bases, m.conntrack)
+    format!("{:?}\n{chains:?}\n{:?} {:?}\n{sets:?}\n{lengths:?}\n{host}\n{sysctls:?}", m.tables, m.bases, m.asked)
 }
 
 proptest! {

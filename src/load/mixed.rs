@@ -58,9 +58,7 @@ fn take_order(model: &mut Model, listed: &Model) {
             base.order = order.unwrap_or_else(|| late.saturating_add(base.order));
         }
     }
-    for (own, other) in model.conntrack.iter_mut().zip(listed.conntrack) {
-        *own = other.or_else(|| own.map(|_| 0));
-    }
+    model.asked.take_order(listed.asked);
     model.registrations = model.registrations.saturating_add(late);
 }
 

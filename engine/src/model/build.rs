@@ -72,11 +72,21 @@ impl Model {
         self.registrations
     }
 
-    /// Notes that connection tracking is in use for these families from now on.
+    /// Notes that connection tracking is in use for these families from now on; it puts fragments together first.
     pub fn need_conntrack(&mut self, families: FamilyBits) {
-        for (i, slot) in [0, 1].iter().zip(0..2) {
-            if families & (1 << i) != 0 && self.conntrack[slot].is_none() {
-                self.conntrack[slot] = Some(self.register());
+        self.need_defrag(families);
+        for slot in (0..2).filter(|slot| families & (1 << slot) != 0) {
+            if self.asked.conntrack[slot].is_none() {
+                self.asked.conntrack[slot] = Some(self.register());
+            }
+        }
+    }
+
+    /// Notes that fragments of these families are put together from now on.
+    pub fn need_defrag(&mut self, families: FamilyBits) {
+        for slot in (0..2).filter(|slot| families & (1 << slot) != 0) {
+            if self.asked.defrag[slot].is_none() {
+                self.asked.defrag[slot] = Some(self.register());
             }
         }
     }

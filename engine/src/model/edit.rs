@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use nettrace_grammar::Name;
 use rustc_hash::FxHashMap;
 
-use super::{ByName, Chain, ChainId, Contents, Model, RuleId, Set, SetId, Stateful, Table, TableId, Verdict};
+use super::{Asked, ByName, Chain, ChainId, Contents, Model, RuleId, Set, SetId, Stateful, Table, TableId, Verdict};
 
 /// A change of the rules in force.
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ pub struct Checkpoint {
     touched: Vec<(SetId, Set)>,
     sets: usize,
     objects: FxHashMap<(TableId, Name), Stateful>,
-    conntrack: [Option<u32>; 2],
+    asked: Asked,
     registrations: u32,
     arenas: [usize; 11],
 }
@@ -75,7 +75,7 @@ impl Model {
             touched: touched.map(|id| (id, self.set(id).clone())).collect(),
             sets: self.sets.len(),
             objects: self.objects.clone(),
-            conntrack: self.conntrack,
+            asked: self.asked,
             registrations: self.registrations,
             arenas: self.arenas(),
         }
@@ -93,7 +93,7 @@ impl Model {
             self.sets[id.0 as usize].clone_from(set);
         }
         self.objects.clone_from(&before.objects);
-        (self.conntrack, self.registrations) = (before.conntrack, before.registrations);
+        (self.asked, self.registrations) = (before.asked, before.registrations);
         let [rules, ops, tests, test_lists, exprs, expr_lists, values, wides, effects, lookups, programs] =
             before.arenas;
         self.rules.truncate(rules);

@@ -25,6 +25,26 @@ pub enum Entry {
     Netfilter,
 }
 
+/// Since when the built-in steps are there that run only because a rule asks for them, in [`BaseChain::order`]'s count, for
+/// IPv4 and IPv6 (semantics.md 1.2, 3.1).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// Connection tracking, which NAT needs too.
+    pub conntrack: [Option<u32>; 2],
+    /// Fragments are put together: for connection tracking, for a match on sockets or for a transparent proxy.
+    pub defrag: [Option<u32>; 2],
+}
+
+impl Asked {
+    /// Takes the moments of another ruleset that holds the same rules and knows their order; what it lacks came first.
+    pub fn take_order(&mut self, other: Asked) {
+        let own = self.conntrack.iter_mut().chain(&mut self.defrag);
+        for (own, other) in own.zip(other.conntrack.into_iter().chain(other.defrag)) {
+            *own = other.or_else(|| own.map(|_| 0));
+        }
+    }
+}
+
 /// What a hook runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HookPlan {
@@ -141,15 +161,16 @@ fn entries(model: &Model, key: HookKey) -> Vec<Entry> {
         list.sort_by_key(|e| (e.0, e.1, e.2));
         return list.into_iter().map(|e| e.3).collect();
     }
-    if let Some(since) = model.conntrack[usize::from(key.family == 10)] {
-        // Conntrack was turned on by a rule of the tables at hand: in a mixed host by nft's, as is assumed here.
-        let legacy_only = model.tables.iter().all(|t| t.dialect == Dialect::Legacy);
-        let since = (legacy_only != key.nft_later, since);
+    // They were turned on by a rule of the tables at hand: in a mixed host by nft's, as is assumed here.
+    let by_legacy = model.tables.iter().all(|t| t.dialect == Dialect::Legacy) != key.nft_later;
+    let slot = usize::from(key.family == 10);
+    if let (Some(since), Hook::Prerouting | Hook::Output) = (model.asked.defrag[slot], key.hook) {
+        step(-400, (by_legacy, since), Entry::Defrag);
+    }
+    if let Some(since) = model.asked.conntrack[slot] {
+        let since = (by_legacy, since);
         match key.hook {
-            Hook::Prerouting | Hook::Output => {
-                step(-400, since, Entry::Defrag);
-                step(-200, since, Entry::Conntrack);
-            }
+            Hook::Prerouting | Hook::Output => step(-200, since, Entry::Conntrack),
             Hook::Input | Hook::Postrouting => step(i32::MAX, since, Entry::Confirm),
             _ => {}
         }

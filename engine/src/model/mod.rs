@@ -30,7 +30,7 @@ pub use by_name::{ByName, ChainsByName};
 pub use chain::*;
 pub use edit::{Checkpoint, Edit, Undo};
 pub use expr::*;
-pub use hooks::{Entry, HookKey, HookPlan};
+pub use hooks::{Asked, Entry, HookKey, HookPlan};
 pub use index::Index;
 pub use rule::*;
 pub use set::*;
@@ -114,9 +114,8 @@ pub struct Model {
     pub texts: Vec<String>,
     /// Where each text is.
     pub text_ids: FxHashMap<String, TextId>,
-    /// Families for which something asks for connection tracking (semantics.md 3.1), and when it came on, in
-    /// [`BaseChain::order`]'s count, for IPv4 and IPv6.
-    pub conntrack: [Option<u32>; 2],
+    /// Since when the steps are there that run only because a rule asks for them.
+    pub asked: Asked,
     /// Counts registrations.
     pub registrations: u32,
     /// The decision index, for walks of many packets; [`Model::apply`] drops it.

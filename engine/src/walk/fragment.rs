@@ -1,4 +1,4 @@
-//! Fragments at the hook that puts them together for connection tracking.
+//! Fragments at the hook that puts them together, for connection tracking and for matches on sockets.
 //!
 //! Left out: the other fragments; a packet in pieces waits here and is not seen again.
 
@@ -18,13 +18,20 @@ impl Machine<'_> {
         self.packet.is_later_fragment() || self.packet.or_zero(Field::FragFlags) & 1 != 0
     }
 
-    /// Fragments wait for the others where connection tracking is on; a whole packet that calls itself one loses its header.
+    /// An IPv6 fragment with others to follow takes a multiple of 8 bytes; one that does not is left to the stack, which
+    /// complains to its sender (`nf_ct_frag6_gather`).
+    fn is_misfit(&self) -> bool {
+        let more = self.packet.or_zero(Field::FragFlags) & 1 != 0;
+        self.packet.family() == 10 && more && !self.packet.or_zero(Field::ThLength).is_multiple_of(8)
+    }
+
+    /// Fragments wait for the others; a whole packet that calls itself one loses its header.
     pub(super) fn defragment(&mut self) -> Result<(), Fate> {
         if self.packet.or_zero(Field::CtState) & ct_state::UNTRACKED != 0 {
             return Ok(());
         }
-        if self.is_fragment() {
-            let why = "it is a fragment: conntrack holds it until the others are there; the whole packet goes on alone";
+        if self.is_fragment() && !self.is_misfit() {
+            let why = "it is a fragment: it is held here until the others are there; the whole packet goes on alone";
             return Err(Fate::DropInHook { hook: self.hook, why: why.to_string() });
         }
         if self.packet.bytes.ext_headers.iter().any(|h| h.0 == FRAGMENT) {

@@ -4,8 +4,8 @@ use nettrace_grammar::{Name, Span};
 
 use crate::field::{Field, Show, Value};
 use crate::model::{
-    BinOp, Dialect, Draft, Effect, ExprId, Family, Header, Hook, Model, Op, Stateful, StatefulKind, TableId, Test,
-    Values, Verdict, ones,
+    BinOp, Dialect, Draft, Effect, ExprId, Family, FamilyBits, Header, Hook, Model, Op, Stateful, StatefulKind,
+    TableId, Test, Values, Verdict, ones,
 };
 
 use super::values::addr_bits;
@@ -149,8 +149,16 @@ impl Cx<'_> {
 
     /// Notes that the rule asks for connection tracking.
     pub fn need_conntrack(&mut self) {
-        let bit = if self.v6() { 2 } else { 1 };
-        self.model.need_conntrack(bit);
+        self.model.need_conntrack(self.family_bit());
+    }
+
+    /// Notes that the rule asks for whole packets.
+    pub fn need_defrag(&mut self) {
+        self.model.need_defrag(self.family_bit());
+    }
+
+    fn family_bit(&self) -> FamilyBits {
+        if self.v6() { 2 } else { 1 }
     }
 
     /// The name of a text.

@@ -163,13 +163,17 @@ impl<'a> Cx<'a> {
 
     /// Connection tracking is in use for the table's families.
     pub(super) fn need_conntrack(&mut self) {
-        let families = match self.family {
+        self.model.need_conntrack(self.families());
+    }
+
+    /// The families that the table's chains see.
+    pub(super) fn families(&self) -> FamilyBits {
+        match self.family {
             Family::Ip => 1,
             Family::Ip6 => 2,
             Family::Inet | Family::Bridge => 3,
             Family::Arp | Family::Netdev => 0,
-        };
-        self.model.need_conntrack(families);
+        }
     }
 
     /// A condition that is only understood as text.

@@ -336,12 +336,12 @@ impl Cx<'_> {
     /// The kind of what a `typeof` names; tests that the operand would need are not kept.
     fn kind_of(&mut self, id: WrittenId) -> Kind {
         let (ops, known, ports) = (self.draft.ops.len(), self.known.len(), self.has_ports);
-        let conntrack = self.model.conntrack;
+        let asked = self.model.asked;
         let kind = self.operand(id).map(|o| o.kind);
         self.draft.ops.truncate(ops);
         self.known.truncate(known);
         self.has_ports = ports;
-        self.model.conntrack = conntrack;
+        self.model.asked = asked;
         kind.or_else(|| self.tree.word(id).and_then(Kind::of_type)).unwrap_or(Kind::Any)
     }
 }

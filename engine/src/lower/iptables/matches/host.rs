@@ -44,6 +44,7 @@ pub const SOCKET: Extension = Extension::of_match(
     "socket",
     &[flag("--transparent"), flag("--nowildcard"), flag("--restore-skmark")],
     |cx, given| {
+        cx.need_defrag();
         let found = cx.model.field_expr(Field::SockTransparent);
         cx.test(Test::Exists(found));
         if given.has("--transparent") {

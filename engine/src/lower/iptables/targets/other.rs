@@ -138,6 +138,7 @@ pub const TEE: Extension = Extension::of_target("TEE", &[opt("--gateway").must()
 /// `-j TPROXY`.
 pub const TPROXY: Extension =
     Extension::of_target("TPROXY", &[opt("--on-port").must(), opt("--on-ip"), opt("--tproxy-mark")], |cx, given| {
+        cx.need_defrag();
         let family = cx.family;
         let port = given.read("--on-port", |t| values::number_to(t, 0xffff))?.filter(|p| *p != 0);
         let addr = given.read("--on-ip", |t| values::addr(t, family))?.filter(|a| *a != 0);

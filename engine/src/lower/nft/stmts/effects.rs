@@ -79,6 +79,12 @@ pub(super) fn tproxy(cx: &mut Cx, args: &[WrittenId]) -> Option<()> {
         Some((t, _)) => (Some(t), None),
         None => return None,
     };
+    let families = match kind {
+        Kind::Ip4 => 1,
+        Kind::Ip6 => 2,
+        _ => 3,
+    };
+    cx.model.need_defrag(families & cx.families());
     match kind {
         Kind::Ip4 => cx.need_family(2),
         Kind::Ip6 => cx.need_family(10),
