@@ -9,6 +9,7 @@ mod hmark;
 mod image;
 pub mod ipset;
 mod lookup;
+mod need;
 mod npt;
 mod route;
 
@@ -25,6 +26,7 @@ pub use bytes::has_tcp_option;
 pub use hash::{counter_key, jhash1, jhash2, scale, words6};
 pub use image::{Image, image};
 pub use lookup::{Hit, find};
+pub use need::{Need, need};
 pub use route::{Asker, type_number};
 
 /// The answers of one walk so far.

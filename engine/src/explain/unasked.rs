@@ -9,7 +9,7 @@
 //! there to there is not expected (an ACCEPT in OUTPUT for one that arrives), unless its destination was rewritten.
 
 use crate::World;
-use crate::eval::{self, Eval, Facts, Hit, Tri, View};
+use crate::eval::{self, Eval, Facts, Hit, Need, Tri, View};
 use crate::field::{Field, Value, to_address};
 use crate::graph;
 use crate::model::{
@@ -286,7 +286,7 @@ pub(super) fn names(model: &Model, test: Test) -> Option<(Field, bool)> {
 fn holds(view: View, ops: &[Op]) -> bool {
     ops.iter().all(|op| match op {
         Op::Test(test) => eval::decide(view, *test) == Tri::Yes,
-        Op::Need(_) => !view.packet.is_later_fragment(),
+        Op::Need(header) => eval::need(view.packet, *header) != Need::Fails,
         Op::Set { expr, miss: true, .. } => matches!(eval::value(view, *expr), Eval::Value(_)),
         Op::VerdictMap(lookup) => matches!(eval::find(view, *lookup), Hit::Element(_)),
         // How much was counted, and when, is no matter of the packet.

@@ -46,16 +46,24 @@ pub enum Verdict {
 pub enum Header {
     /// 20 bytes of TCP.
     Tcp,
+    /// The same for a match that takes a later fragment's payload for one.
+    TcpAnywhere,
+    /// The same for one that fails without the header.
+    TcpOrFail,
     /// 8 bytes of UDP or UDP-Lite.
     Udp,
     /// 12 bytes of SCTP.
     Sctp,
     /// 12 bytes of DCCP.
     Dccp,
-    /// 2 bytes of ICMP or ICMPv6.
+    /// 8 bytes of ICMP or ICMPv6.
     Icmp,
     /// 4 bytes of ports.
     Ports,
+    /// Ports as part of a key, of those protocols that have some.
+    KeyPorts,
+    /// What conntrack needs to tell a connection: a later fragment has it not.
+    Tuple,
     /// 8 bytes of ESP.
     Esp,
     /// 12 bytes of AH.
@@ -64,20 +72,6 @@ pub enum Header {
     Comp,
     /// 6 bytes of mobility header.
     Mh,
-}
-
-impl Header {
-    /// How many bytes it takes.
-    pub fn length(self) -> u32 {
-        match self {
-            Header::Tcp => 20,
-            Header::Udp | Header::Esp => 8,
-            Header::Sctp | Header::Dccp | Header::Ah => 12,
-            Header::Icmp => 2,
-            Header::Ports | Header::Comp => 4,
-            Header::Mh => 6,
-        }
-    }
 }
 
 /// One step of a rule.

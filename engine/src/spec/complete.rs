@@ -424,6 +424,9 @@ impl Completer<'_> {
         self.set_or(Field::Length, self.spec.length, shortest);
         self.set_or(Field::ThLength, self.spec.length.map(|l| behind(l.into())), behind(shortest));
         self.set(Field::IpHdrLen, ip);
+        if self.spec.length.is_some() {
+            headers::cut_short(&mut self.packet);
+        }
         self.set_or(Field::Ttl, self.spec.ttl, 64u8);
         self.set_or(Field::Tos, self.spec.tos, 0u8);
         let more = self.spec.more_fragments.unwrap_or(false);

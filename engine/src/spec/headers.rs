@@ -5,7 +5,7 @@
 use super::complete::{SpecError, parse_hex};
 use super::{ExtHeaderSpec, PacketSpec};
 use crate::field::{Field, Value, moment, month_day};
-use crate::packet::Packet;
+use crate::packet::{Got, Packet};
 
 const FRAGMENT: u8 = 44;
 /// Protocol numbers of extension headers by their bit in [`Field::ExtHeaders`].
@@ -47,6 +47,28 @@ pub(super) fn describe(packet: &mut Packet, headers: &[(u8, Vec<u8>)]) {
         packet.set(Field::FragOffset, Value::from(u16::from_be_bytes([b[2], b[3]]) >> 3));
         packet.set(Field::FragFlags, Value::from(b[3] & 1));
     }
+}
+
+/// Where a layer 4 header's fields end in it.
+const ENDS: [(Field, Value); 12] = [
+    (Field::Sport, 2),
+    (Field::Dport, 4),
+    (Field::TcpSeq, 8),
+    (Field::TcpAck, 12),
+    (Field::TcpFlags, 14),
+    (Field::TcpWindow, 16),
+    (Field::IcmpType, 1),
+    (Field::IcmpCode, 2),
+    (Field::IcmpId, 6),
+    (Field::IcmpSeq, 8),
+    (Field::SctpVtag, 8),
+    (Field::DccpType, 9),
+];
+
+/// A packet has no fields behind its end.
+pub(super) fn cut_short(packet: &mut Packet) {
+    let length = packet.or_zero(Field::ThLength);
+    ENDS.iter().filter(|(_, end)| *end > length).for_each(|(field, _)| packet.put(*field, Got::Absent));
 }
 
 /// Writes the clock.

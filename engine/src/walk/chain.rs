@@ -4,7 +4,7 @@
 //! table's dialect: legacy before its target runs, the others behind all of its ops.
 
 use super::Machine;
-use crate::eval;
+use crate::eval::{self, Need};
 use crate::limits;
 use crate::model::{ChainId, Dialect, Op, RuleId, Verdict};
 use crate::trace::{By, Event, Fate};
@@ -165,8 +165,11 @@ impl Machine<'_> {
             let fails = match op {
                 // A lookup's counters move even where a test behind it fails.
                 Op::Test(test) => eval::fails(model, &self.packet, *test),
-                Op::Need(_) if self.packet.is_later_fragment() => Some(true),
-                Op::Need(header) if !self.is_short_for(*header) => Some(false),
+                Op::Need(header) => match eval::need(&self.packet, *header) {
+                    Need::Met => Some(false),
+                    Need::Fails => Some(true),
+                    Need::Drops => None,
+                },
                 _ => None,
             };
             match fails {

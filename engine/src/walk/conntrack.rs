@@ -95,6 +95,8 @@ impl Machine<'_> {
             (6, _) if long < 20 => Class::Invalid("the TCP header is cut short"),
             (6, _) if !tcp::valid_flags(get(Field::TcpFlags)) => Class::Invalid("no TCP stack sends these flags"),
             (17 | 136, _) if long < 8 => Class::Invalid("the UDP header is cut short"),
+            (1 | 58, _) if long < 8 => Class::Invalid("the ICMP header is cut short"),
+            (132, _) if long < 12 => Class::Invalid("the SCTP header is cut short"),
             (1, 3 | 4 | 5 | 11 | 12) => Class::Error,
             (58, 1..=4 | 137) => Class::Error,
             (58, 130..=136 | 143 | 151) => Class::Untracked,

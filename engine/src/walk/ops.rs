@@ -2,7 +2,7 @@
 
 use super::Machine;
 use super::chain::RuleEnd;
-use crate::eval::{self, Hit, Tri};
+use crate::eval::{self, Hit, Need, Tri};
 use crate::fact::Fact;
 use crate::field::Field;
 use crate::model::*;
@@ -38,14 +38,11 @@ impl Machine<'_> {
                     i += run.max(1);
                     continue;
                 }
-                Op::Need(header) => {
-                    if self.packet.is_later_fragment() {
-                        return RuleEnd::Miss;
-                    }
-                    if self.is_short_for(header) {
-                        return RuleEnd::End(self.dropped(rule, base, true));
-                    }
-                }
+                Op::Need(header) => match eval::need(&self.packet, header) {
+                    Need::Met => {}
+                    Need::Fails => return RuleEnd::Miss,
+                    Need::Drops => return RuleEnd::End(self.dropped(rule, base, true)),
+                },
                 Op::Set { field, expr, miss } => {
                     if !self.assign(rule, field, expr, at) && miss {
                         return RuleEnd::Miss;
@@ -69,11 +66,6 @@ impl Machine<'_> {
             i += 1;
         }
         RuleEnd::Matched(Verdict::Continue)
-    }
-
-    /// Whether the packet ends inside of this header: then a match that needs it drops the packet.
-    pub(super) fn is_short_for(&self, header: Header) -> bool {
-        self.packet.value(Field::ThLength).is_some_and(|l| l < header.length().into())
     }
 
     /// The counting expression of a test (`numgen inc mod 3 0`).

@@ -35,7 +35,7 @@ def enrich(pkt):
     """Add derivable neutral facts the simulator's user would give."""
     from .laboratory import MAC, NODE_IF, PHYS_IF
     q = dict(pkt)
-    if not pkt.get("inner_hex"):
+    if not pkt.get("inner_hex") and not pkt.get("cut"):
         q["payload_hex"] = payload(pkt, canon_len(pkt)).hex()
     if pkt["origin"] != "node":
         q["iif"] = NODE_IF[pkt["origin"]]
@@ -46,6 +46,8 @@ def enrich(pkt):
 
 
 def canon_len(pkt):
+    if pkt.get("cut"):
+        return pkt["cut"]
     v6, pr = pkt["family"] == "ip6", pnum(pkt["proto"])
     return min_len(v6, pr) + option_len(pkt) if pr == 132 else full_len(pkt)
 

@@ -6,7 +6,7 @@
 use rustc_hash::FxHashMap;
 
 use crate::World;
-use crate::eval::{self, Eval, Facts, Hit, Tri, View};
+use crate::eval::{self, Eval, Facts, Hit, Need, Tri, View};
 use crate::fact::Fact;
 use crate::field::Field;
 use crate::model::{Effect, Expr, ExprId, Hook, LookupId, LookupKey, Op, RuleId, Side, Test};
@@ -103,7 +103,7 @@ impl<'a> Recall<'a> {
     fn op(&self, rule: RuleId, op: Op, packet: &Packet, (site, event): (u32, usize)) -> Option<bool> {
         match op {
             Op::Test(test) => self.holds(test, packet, site, event),
-            Op::Need(_) => Some(!packet.is_later_fragment()),
+            Op::Need(header) => Some(eval::need(packet, header) != Need::Fails),
             Op::Set { field, expr, miss: true } => {
                 let there = field.is_total() || field == Field::CtMark || packet.get(field) != Got::Absent;
                 match eval::value(self.view(packet, site, event), expr) {

@@ -1,7 +1,7 @@
 //! The plain extensions, as rows: option -> field. `-m ttl --ttl-lt 5` is `ttl` in 0-4, `-m mark --mark 4/4` is `mark & 4 = 4`.
 
 use crate::field::{Field, mac};
-use crate::model::{Test, Values};
+use crate::model::{Header, Test, Values};
 
 use super::args::{Arg, Given};
 use super::cx::{Bad, Cx, Lowered};
@@ -225,6 +225,7 @@ pub const REALM: Extension =
 
 /// `-m tcpmss`: no such option fails it, and `!` then holds.
 pub const TCPMSS: Extension = Extension::of_match("tcpmss", &[opt("--mss").neg().must()], |cx, given| {
+    cx.need(Header::TcpAnywhere);
     for arg in given.args() {
         let (lo, hi) = arg.value(|t| values::range(t, SHORT))?;
         let test = cx.model.field_test(Field::TcpMss, false, Values::new([(lo.into(), hi.into())]));

@@ -5,7 +5,7 @@ use crate::lower::iptables::args::{Arg, Given};
 use crate::lower::iptables::cx::{Bad, Cx, Lowered};
 use crate::lower::iptables::registry::{Extension, Opt, Status, flag, opt};
 use crate::lower::iptables::values;
-use crate::model::{BinOp, Expr, HashKind, StatefulKind, Test, Values, ones};
+use crate::model::{BinOp, Expr, HashKind, Header, StatefulKind, Test, Values, ones};
 
 const LONG: u64 = 0xffff_ffff;
 
@@ -103,6 +103,7 @@ fn lower_connlimit(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Lowered {
     let mask = given.read("--connlimit-mask", |t| values::mask(t, family))?.unwrap_or(ones(width));
     let field = if given.has("--connlimit-daddr") { Field::Daddr } else { Field::Saddr };
     let key = cx.masked_expr(field, mask);
+    cx.need(Header::Tuple);
     cx.stateful(StatefulKind::Connlimit { count, key: vec![key] }, invert, None);
     Ok(())
 }

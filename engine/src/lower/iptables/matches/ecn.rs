@@ -5,7 +5,7 @@ use crate::lower::iptables::args::Given;
 use crate::lower::iptables::cx::{Cx, Lowered};
 use crate::lower::iptables::registry::{Extension, flag, opt};
 use crate::lower::iptables::values;
-use crate::model::Test;
+use crate::model::{Header, Test};
 
 /// `-m ecn`.
 pub const MATCH: Extension = Extension::of_match(
@@ -29,6 +29,7 @@ fn lower(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Lowered {
         if cx.proto != Some((6, false)) {
             return Err(arg.bad(format!("`{}` needs `-p tcp`", arg.opt.name)));
         }
+        cx.need(Header::TcpOrFail);
         cx.test(Test::Masked { field: Field::TcpFlags, neg: arg.neg, mask: bit, value: bit });
     }
     Ok(())

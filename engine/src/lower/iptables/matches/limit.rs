@@ -158,7 +158,7 @@ fn key(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Result<Vec<ExprId>, Bad> {
         key.push(cx.masked_expr(field, mask));
     }
     if ports {
-        cx.need(Header::Ports);
+        cx.need(Header::KeyPorts);
     }
     Ok(key)
 }

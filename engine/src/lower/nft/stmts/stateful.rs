@@ -27,6 +27,7 @@ pub(super) fn quota(cx: &mut Cx, args: &[ExprId]) -> Option<()> {
 
 pub(super) fn ct_count(cx: &mut Cx, args: &[ExprId]) -> Option<()> {
     cx.need_conntrack();
+    cx.op(Op::Need(Header::Tuple));
     state(cx, "ct count", args)
 }
 
