@@ -63,8 +63,51 @@ pub(super) fn value(view: View, expr: ExprId) -> Eval {
             };
             Eval::Value(scale(hash, modulus) + Value::from(offset))
         }
+        (HashKind::Jhash, Some(seed)) => match register_bytes(view, of, &values) {
+            Some(bytes) => Eval::Value(scale(jhash(&bytes, seed), modulus) + Value::from(offset)),
+            None => draw(view, expr, offset),
+        },
         _ => draw(view, expr, offset),
     }
+}
+
+/// A key's bytes as nft holds them: those of one expression as they are, those of several filled up to words of four bytes each.
+/// `None`: of a part that has no place in a header.
+fn register_bytes(view: View, of: ExprId, values: &[Value]) -> Option<Vec<u8>> {
+    let model = view.world.model;
+    let one = [of];
+    let parts = match model.expr(of) {
+        Expr::Concat(list) => &model.expr_lists[list.range()],
+        _ => &one,
+    };
+    let mut out = Vec::new();
+    for (part, value) in parts.iter().zip(values) {
+        let bytes = match model.expr(*part) {
+            Expr::Field(f) => header_bytes(view, f)?,
+            Expr::Bytes { bits, .. } if bits % 8 == 0 => bits as usize / 8,
+            _ => return None,
+        };
+        out.extend_from_slice(&value.to_be_bytes()[16usize.checked_sub(bytes)?..]);
+        if parts.len() > 1 {
+            out.resize(out.len().next_multiple_of(4), 0);
+        }
+    }
+    Some(out)
+}
+
+/// How many bytes a field takes that is kept in the network's order.
+fn header_bytes(view: View, field: Field) -> Option<usize> {
+    let address = |family: Field| if view.packet.or_zero(family) == 10 { 16 } else { 4 };
+    Some(match field {
+        Field::Saddr | Field::Daddr => address(Field::Family),
+        Field::CtOrigSrc | Field::CtOrigDst | Field::CtReplSrc | Field::CtReplDst => address(Field::CtL3Proto),
+        Field::Sport | Field::Dport | Field::IpId | Field::IcmpId | Field::IcmpSeq | Field::EtherType => 2,
+        Field::CtOrigSport | Field::CtOrigDport | Field::CtReplSport | Field::CtReplDport => 2,
+        Field::Proto | Field::NextHeader | Field::Ttl | Field::IcmpType | Field::IcmpCode | Field::CtProto => 1,
+        Field::EtherSaddr | Field::EtherDaddr => 6,
+        Field::TcpSeq | Field::TcpAck | Field::Spi => 4,
+        _ => return None,
+    })
 }
 
 /// `reciprocal_scale`: a hash spread over `0..n`.
@@ -115,6 +158,15 @@ pub fn jhash2(words: &[u32], seed: u32) -> u32 {
     }
     let get = |i: usize| rest.get(i).copied().unwrap_or(0);
     finish(a.wrapping_add(get(0)), b.wrapping_add(get(1)), c.wrapping_add(get(2)))
+}
+
+/// The kernel's `jhash`: the hash of bytes.
+fn jhash(bytes: &[u8], seed: u32) -> u32 {
+    // Words of the machine, which is taken for a little-endian one; the length counts in bytes.
+    let word = |c: &[u8]| c.iter().rev().fold(0, |w, b| w << 8 | u32::from(*b));
+    let words: Vec<u32> = bytes.chunks(4).map(word).collect();
+    let more = (bytes.len() as u32).wrapping_sub((words.len() as u32) << 2);
+    jhash2(&words, seed.wrapping_add(more))
 }
 
 /// `jhash_1word`.
