@@ -1,6 +1,8 @@
 //! Tests and values on the packet's bytes: raw payload, options, extension headers, `u32`, `bpf`, `string`.
 
-use super::{Eval, Tri, View, image};
+use std::ops::Range;
+
+use super::{Eval, Image, Tri, View, image};
 use crate::fact::Fact;
 use crate::field::{Field, Value};
 use crate::model::{Base, BpfInsn, ChunkMatch, Program, ProgramId, U32Op, U32Term};
@@ -40,7 +42,7 @@ pub(super) fn at(view: View, base: Base, offset: u32, bits: u32) -> Eval {
 }
 
 /// Where nft sees what a packet carries (`nft_payload_inner_offset`): behind TCP, UDP and GRE, and in IPIP.
-fn inner(p: &Packet, image: &image::Image) -> Option<usize> {
+fn inner(p: &Packet, image: &Image) -> Option<usize> {
     match p.or_zero(Field::Proto) {
         _ if p.is_later_fragment() => None,
         6 | 17 => Some(image.payload),
@@ -94,7 +96,7 @@ fn slice_bits(bytes: &[u8], offset: u16, bits: u16) -> Eval {
     if bits == 0 {
         return Eval::Value(1);
     }
-    let image = image::Image { bytes: bytes.to_vec(), length: bytes.len(), ..image::Image::default() };
+    let image = Image { bytes: bytes.to_vec(), length: bytes.len(), ..Image::default() };
     image.bits(0, offset.into(), bits.into()).map_or(Eval::Absent, Eval::Value)
 }
 
@@ -182,17 +184,17 @@ pub(super) fn sctp_chunk(view: View, kind: u8, offset: u16, bits: u16) -> Eval {
 /// Whether a byte program holds.
 pub(super) fn holds(view: View, id: ProgramId) -> Tri {
     let image = image(view.packet);
-    let all = image.bytes.len() >= image.length;
+    let all = image.bytes.len() >= image.length && image.gap.is_empty();
     let program = &view.world.model.programs[id.0 as usize];
     // A search in bytes that nobody gave has an answer of its own; for other programs they count as zero once the payload
     // fact is answered.
     let asked = if matches!(program, Program::Str { .. }) { Fact::Payload(id) } else { PAYLOAD };
-    let mut bytes = image.bytes;
-    let given = bytes.len();
+    let given = image.bytes.len();
+    let mut bytes = image.bytes.clone();
     bytes.resize(image.length.max(given), 0);
     let (holds, sure) = match program {
-        Program::U32(terms) => terms.iter().map(|t| u32_term(t, &bytes, given)).fold((true, true), both),
-        Program::Bpf(code) => bpf(code, &bytes, given),
+        Program::U32(terms) => terms.iter().map(|t| u32_term(t, &bytes, &image)).fold((true, true), both),
+        Program::Bpf(code) => bpf(code, &bytes, &image),
         Program::Str { pattern, from, to, icase } => find(pattern, (*from, *to), *icase, (&bytes, given)),
         Program::Ipv6Options { header, options, strict } => {
             (ipv6_options(view.packet, *header, options, *strict), true)
@@ -227,8 +229,9 @@ fn load(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// One location (`net/netfilter/xt_u32.c`): `@` moves the base by the value and loads at the next number from there.
-fn u32_term(term: &U32Term, bytes: &[u8], given: usize) -> Sure {
-    let (mut base, mut sure) = (0usize, term.start as usize + 4 <= given);
+fn u32_term(term: &U32Term, bytes: &[u8], image: &Image) -> Sure {
+    let word = |at: usize| at..at.saturating_add(4);
+    let (mut base, mut sure) = (0usize, image.knows(&word(term.start as usize)));
     let Some(mut value) = load(bytes, term.start as usize) else { return (false, true) };
     for (op, n) in &term.ops {
         match op {
@@ -239,7 +242,7 @@ fn u32_term(term: &U32Term, bytes: &[u8], given: usize) -> Sure {
                 base = base.saturating_add(value as usize);
                 let at = base.saturating_add(*n as usize);
                 let Some(next) = load(bytes, at) else { return (false, sure) };
-                sure &= at + 4 <= given;
+                sure &= image.knows(&word(at));
                 value = next;
             }
         }
@@ -247,7 +250,7 @@ fn u32_term(term: &U32Term, bytes: &[u8], given: usize) -> Sure {
     (term.ranges.iter().any(|(lo, hi)| *lo <= value && value <= *hi), sure)
 }
 
-fn bpf(code: &[BpfInsn], bytes: &[u8], given: usize) -> Sure {
+fn bpf(code: &[BpfInsn], bytes: &[u8], image: &Image) -> Sure {
     let (mut a, mut x, mut pc, mut sure) = (0u32, 0u32, 0usize, true);
     let mut mem = [0u32; 16];
     for _ in 0..4096 {
@@ -258,7 +261,7 @@ fn bpf(code: &[BpfInsn], bytes: &[u8], given: usize) -> Sure {
         match class {
             0 | 1 => {
                 let Some(v) = bpf_load(*insn, bytes, x, &mem) else { return (false, sure) };
-                sure &= v.1 <= given;
+                sure &= v.1.is_empty() || image.knows(&v.1);
                 *(if class == 0 { &mut a } else { &mut x }) = v.0;
             }
             2 => mem[(insn.k & 15) as usize] = a,
@@ -288,17 +291,17 @@ fn bpf(code: &[BpfInsn], bytes: &[u8], given: usize) -> Sure {
     (false, sure)
 }
 
-/// A load instruction: the value, and the end of the bytes read.
-fn bpf_load(i: BpfInsn, bytes: &[u8], x: u32, mem: &[u32; 16]) -> Option<(u32, usize)> {
+/// A load instruction: the value, and the bytes that were read.
+fn bpf_load(i: BpfInsn, bytes: &[u8], x: u32, mem: &[u32; 16]) -> Option<(u32, Range<usize>)> {
     let at = match i.code & 0xe0 {
-        0x00 => return Some((i.k, 0)),
-        0x60 => return Some((mem[(i.k & 15) as usize], 0)),
-        0x80 => return Some((bytes.len() as u32, 0)),
+        0x00 => return Some((i.k, 0..0)),
+        0x60 => return Some((mem[(i.k & 15) as usize], 0..0)),
+        0x80 => return Some((bytes.len() as u32, 0..0)),
         0x20 | 0xa0 => i.k as usize,
         _ => (i.k as usize).checked_add(x as usize)?,
     };
     if i.code & 0xe0 == 0xa0 {
-        return bytes.get(at).map(|b| (u32::from(b & 15) * 4, at + 1));
+        return bytes.get(at).map(|b| (u32::from(b & 15) * 4, at..at + 1));
     }
     let size = match i.code & 0x18 {
         0x08 => 2,
@@ -306,7 +309,7 @@ fn bpf_load(i: BpfInsn, bytes: &[u8], x: u32, mem: &[u32; 16]) -> Option<(u32, u
         _ => 4,
     };
     let slice = bytes.get(at..at.checked_add(size)?)?;
-    Some((slice.iter().fold(0, |v, b| v << 8 | u32::from(*b)), at + size))
+    Some((slice.iter().fold(0, |v, b| v << 8 | u32::from(*b)), at..at + size))
 }
 
 fn bpf_alu(code: u16, a: u32, k: u32) -> Option<u32> {

@@ -1,7 +1,9 @@
 //! A packet's bytes, put together from its lanes: what `u32`, `bpf`, `string` and nft's raw payload read.
 //!
-//! Left out: what has no lane (checksums of layer 4, sequence numbers of ESP and AH, headers of other protocols: zero here),
-//! and the payload where nobody gave one.
+//! Left out: what has no lane (checksums of layer 4, sequence numbers of ESP and AH, headers of other protocols), which is not
+//! known, and the payload where nobody gave one.
+
+use std::ops::Range;
 
 use crate::field::{Field, Value};
 use crate::packet::Packet;
@@ -9,8 +11,10 @@ use crate::packet::Packet;
 /// The bytes of a packet from the IP header on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Image {
-    /// The bytes that are known.
+    /// The bytes that are known, but for the gap.
     pub bytes: Vec<u8>,
+    /// Those of them that have no lane: zero here, and not known.
+    pub gap: Range<usize>,
     /// Where the layer 4 header begins.
     pub transport: usize,
     /// Where the layer 4 payload begins; for a non-first fragment where the layer 4 header begins.
@@ -32,7 +36,23 @@ pub fn image(p: &Packet) -> Image {
     }
     let length = p.value(Field::Length).map_or(bytes.len(), |l| l as usize);
     bytes.truncate(length);
-    Image { bytes, transport, payload, length }
+    let gap = if p.is_later_fragment() { 0..0 } else { gap(p.or_zero(Field::Proto)) };
+    Image { bytes, gap: transport + gap.start..transport + gap.end, transport, payload, length }
+}
+
+/// Which bytes of a layer 4 header have no lane.
+fn gap(proto: Value) -> Range<usize> {
+    match proto {
+        1 | 58 => 2..4,
+        6 => 16..18,
+        17 | 136 => 6..8,
+        33 => 4..8,
+        50 => 4..8,
+        51 => 8..12,
+        108 => 0..2,
+        132 => 8..12,
+        _ => 0..8,
+    }
 }
 
 fn byte(p: &Packet, f: Field) -> u8 {
@@ -143,10 +163,18 @@ fn tcp(p: &Packet, b: &mut Vec<u8>) {
 }
 
 impl Image {
+    /// Whether the bytes of a range are known.
+    pub fn knows(&self, range: &Range<usize>) -> bool {
+        range.end <= self.bytes.len() && (range.end <= self.gap.start || self.gap.end <= range.start)
+    }
+
     /// `bits` bits at bit `offset` from `start`; `Err(true)` when the packet has them but their value is not known.
     pub fn bits(&self, start: usize, offset: usize, bits: usize) -> Result<Value, bool> {
         let (first, last) = (start + offset / 8, start + (offset + bits).div_ceil(8));
         let Some(slice) = self.bytes.get(first..last) else { return Err(last <= self.length) };
+        if !self.knows(&(first..last)) {
+            return Err(true);
+        }
         if slice.len() > 17 {
             return Err(false);
         }
@@ -191,6 +219,7 @@ mod tests {
         assert_eq!(i.bits(i.transport, 100, 12), Ok(2));
         assert_eq!(i.bits(i.payload, 0, 8), Err(false));
         assert_eq!(checksum(&i.bytes[..20]), 0);
+        assert_eq!((i.bits(i.transport, 112, 16), i.bits(i.transport, 128, 16)), (Ok(0), Err(true)));
         p.set(Field::Length, 60);
         assert_eq!(image(&p).bits(40, 0, 8), Err(true));
     }
