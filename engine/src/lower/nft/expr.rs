@@ -89,6 +89,11 @@ impl Cx<'_> {
         if let Some(proto) = needs.proto {
             self.need(Field::Proto, proto.into());
         }
+        if !needs.icmp.is_empty() {
+            let types = Values::new(needs.icmp.iter().map(|t| (Value::from(*t), Value::from(*t))));
+            let test = self.model.field_test(Field::IcmpType, false, types);
+            self.test(test);
+        }
         if needs.arp && self.family != Family::Arp {
             self.need(Field::EtherType, 0x0806);
         }

@@ -39,6 +39,8 @@ pub struct Needs {
     pub route: bool,
     /// An ARP packet.
     pub arp: bool,
+    /// One of these types of ICMP: what stands in its header depends on them.
+    pub icmp: &'static [u8],
 }
 
 /// A selector.
@@ -55,7 +57,7 @@ pub struct Row {
 }
 
 const NONE: Needs =
-    Needs { proto: None, family: None, ether: false, ct_family: None, ct: false, route: false, arp: false };
+    Needs { proto: None, family: None, ether: false, ct_family: None, ct: false, route: false, arp: false, icmp: &[] };
 const CT: Needs = Needs { ct: true, ..NONE };
 const CT4: Needs = Needs { ct: true, ct_family: Some(2), ..NONE };
 const CT6: Needs = Needs { ct: true, ct_family: Some(10), ..NONE };
@@ -67,6 +69,14 @@ const ETHER: Needs = Needs { ether: true, ..NONE };
 const ICMP: Needs = Needs { family: Some(2), proto: Some(1), ..NONE };
 const IGMP: Needs = Needs { family: Some(2), proto: Some(2), ..NONE };
 const ICMP6: Needs = Needs { family: Some(10), proto: Some(58), ..NONE };
+
+const fn icmp(icmp: &'static [u8]) -> Needs {
+    Needs { icmp, ..ICMP }
+}
+
+const fn icmp6(icmp: &'static [u8]) -> Needs {
+    Needs { icmp, ..ICMP6 }
+}
 
 const fn l4(proto: u8) -> Needs {
     Needs { proto: Some(proto), ..NONE }
@@ -177,8 +187,8 @@ rows! {
     "ct reply zone" f(CtReplZone), Int, CT;
     "rt classid" f(Realm), Group, NONE;
     "rt nexthop" f(RtNexthop), Any, NONE;
-    "rt ip nexthop" f(RtNexthop), Ip4, NONE;
-    "rt ip6 nexthop" f(RtNexthop), Ip6, NONE;
+    "rt ip nexthop" f(RtNexthop), Ip4, IP;
+    "rt ip6 nexthop" f(RtNexthop), Ip6, IP6;
     "rt mtu" f(RtMtu), Int, NONE;
     "rt ipsec" f(Ipsec), Bool, ROUTE;
     "socket transparent" f(SockTransparent), Int, NONE;
@@ -225,10 +235,10 @@ rows! {
     "icmp type" f(IcmpType), IcmpType, ICMP;
     "icmp code" f(IcmpCode), IcmpCode, ICMP;
     "icmp checksum" th(16, 16), Int, ICMP;
-    "icmp id" f(IcmpId), Int, ICMP;
-    "icmp sequence" f(IcmpSeq), Int, ICMP;
-    "icmp gateway" th(32, 32), Int, ICMP;
-    "icmp mtu" th(48, 16), Int, ICMP;
+    "icmp id" f(IcmpId), Int, icmp(&[0, 8]);
+    "icmp sequence" f(IcmpSeq), Int, icmp(&[0, 8]);
+    "icmp gateway" th(32, 32), Int, icmp(&[5]);
+    "icmp mtu" th(48, 16), Int, icmp(&[3]);
     "igmp type" th(0, 8), IgmpType, IGMP;
     "igmp mrt" th(8, 8), Int, IGMP;
     "igmp checksum" th(16, 16), Int, IGMP;
@@ -236,14 +246,14 @@ rows! {
     "icmpv6 type" f(IcmpType), Icmp6Type, ICMP6;
     "icmpv6 code" f(IcmpCode), Icmp6Code, ICMP6;
     "icmpv6 checksum" th(16, 16), Int, ICMP6;
-    "icmpv6 parameter-problem" th(32, 32), Int, ICMP6;
-    "icmpv6 packet-too-big" th(32, 32), Int, ICMP6;
-    "icmpv6 mtu" th(32, 32), Int, ICMP6;
-    "icmpv6 id" f(IcmpId), Int, ICMP6;
-    "icmpv6 sequence" f(IcmpSeq), Int, ICMP6;
-    "icmpv6 max-delay" th(32, 16), Int, ICMP6;
-    "icmpv6 taddr" th(64, 128), Ip6, ICMP6;
-    "icmpv6 daddr" th(192, 128), Ip6, ICMP6;
+    "icmpv6 parameter-problem" th(32, 32), Int, icmp6(&[4]);
+    "icmpv6 packet-too-big" th(32, 32), Int, icmp6(&[2]);
+    "icmpv6 mtu" th(32, 32), Int, icmp6(&[2]);
+    "icmpv6 id" f(IcmpId), Int, icmp6(&[128, 129]);
+    "icmpv6 sequence" f(IcmpSeq), Int, icmp6(&[128, 129]);
+    "icmpv6 max-delay" th(32, 16), Int, icmp6(&[130]);
+    "icmpv6 taddr" th(64, 128), Ip6, icmp6(&[130, 131, 132, 135, 136, 137]);
+    "icmpv6 daddr" th(192, 128), Ip6, icmp6(&[137]);
     "tcp sport" f(Sport), Port, l4(6);
     "tcp dport" f(Dport), Port, l4(6);
     "tcp sequence" f(TcpSeq), Int, l4(6);
