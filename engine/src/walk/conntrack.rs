@@ -320,7 +320,8 @@ impl Machine<'_> {
             (Field::CtMark, c.mark.into()),
             (Field::CtLabel, c.label),
         ];
-        let expires = if a.id.is_some() { Got::Value(timeout(c)) } else { Got::Absent };
+        // A connection that is not confirmed yet has no timer, which reads as 0.
+        let expires = if a.id.is_some() { timeout(c) } else { 0 };
         // The helper is that of the connection which this one was expected by, and no listing tells which one that is.
         let expected = c.status & ct_status::EXPECTED != 0;
         for (field, value) in fields {
@@ -332,7 +333,7 @@ impl Machine<'_> {
             self.set(field, value, by);
         }
         self.show_answer(by);
-        self.write(Field::CtExpiration, expires, by);
+        self.set(Field::CtExpiration, expires, by);
     }
 
     /// Shows what has become of the connection's status.
@@ -376,8 +377,8 @@ fn timeout(conn: &crate::state::Conn) -> Value {
         (6, T::LastAck) => 30,
         (6, _) => 10,
         (1 | 17 | 47 | 58 | 136, _) => 30,
-        // An INIT waits for a cookie, also when the other side answers with one of its own.
-        (132, _) if conn.status & ct_status::ASSURED == 0 => 3,
+        // An INIT opens nothing before it is acknowledged.
+        (132, _) if conn.status & ct_status::ASSURED == 0 => 10,
         (132, _) => 210,
         _ => 600,
     }
