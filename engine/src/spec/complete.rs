@@ -492,6 +492,7 @@ impl Completer<'_> {
         self.set(Field::Cgroup, 0u8);
         // What `socket …` finds in OUTPUT is the sender itself.
         self.set(Field::SockTransparent, 0u8);
+        self.packet.stand_in(Field::SockWildcard, 0);
         self.set_or(Field::SockMark, self.spec.mark, 0u8);
     }
 

@@ -222,12 +222,10 @@ impl Machine<'_> {
         self.way.oif == Some(bridge)
     }
 
-    /// A frame that was not routed: the bridge lends it a route of its own, without realm and gateway.
+    /// A frame that was not routed.
     fn bridge_on(&mut self, port: Port, filtered: bool) -> Result<Fate, Fate> {
         if filtered && matches!(port, Port::Out(_)) {
-            let by = Cause::Step(Step::Bridge);
-            self.set(Field::Realm, 0, by);
-            self.set(Field::RtNexthop, self.packet.or_zero(Field::Daddr), by);
+            self.show_lent(self.packet.or_zero(Field::Iif));
         }
         self.bridge_to(port, filtered)
     }

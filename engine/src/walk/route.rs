@@ -184,10 +184,22 @@ impl<'a> Machine<'a> {
         let by = Cause::Step(step);
         self.write(Field::RtNexthop, self.way.nexthop.map_or(Got::Unknown, Got::Value), by);
         self.set(Field::Realm, self.way.realm.into(), by);
-        let mtu = self.way.oif.and_then(|o| self.world.host.link(&device_name(o)).ok()).and_then(|l| l.mtu);
+        self.write(Field::RtMtu, self.way.oif.map_or(Got::Unknown, |oif| self.segment(oif)), by);
+    }
+
+    /// A frame that is not routed: the bridge lends it a route of its own, without realm and gateway.
+    pub(super) fn show_lent(&mut self, bridge: Value) {
+        let by = Cause::Step(Step::Bridge);
+        self.set(Field::Realm, 0, by);
+        self.set(Field::RtNexthop, self.packet.or_zero(Field::Daddr), by);
+        self.write(Field::RtMtu, self.segment(bridge), by);
+    }
+
+    /// How much of TCP a packet of a device holds.
+    fn segment(&self, dev: Value) -> Got {
+        let mtu = self.world.host.link(&device_name(dev)).ok().and_then(|l| l.mtu);
         let headers = if self.packet.family() == 10 { 60 } else { 40 };
-        let mss = mtu.map_or(Got::Unknown, |m| Got::Value(Value::from(m.saturating_sub(headers).min(65535))));
-        self.write(Field::RtMtu, mss, by);
+        mtu.map_or(Got::Unknown, |m| Got::Value(Value::from(m.saturating_sub(headers).min(65535))))
     }
 
     /// Writes the decision down.
