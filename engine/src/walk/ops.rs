@@ -135,19 +135,28 @@ impl Machine<'_> {
         true
     }
 
-    /// TCPMSS never raises; it adds the option where it is missing (`net/netfilter/xt_TCPMSS.c`). What it makes of a default is
-    /// still one.
+    /// TCPMSS never raises. Where the option is missing it adds it, with at most what a host without it is sent, if there is no data
+    /// (`net/netfilter/xt_TCPMSS.c`). What it makes of a default is still one.
     fn clamp_mss(&mut self, rule: RuleId, value: u128) -> bool {
         if self.packet.or_zero(Field::Proto) != 6 {
             return false;
         }
-        let old = self.packet.value(Field::TcpMss);
-        if old.is_none_or(|o| value < o) {
-            let default = self.packet.default_of(Field::TcpMss);
-            self.set(Field::TcpMss, value, Cause::Rule(rule));
-            if default.is_some() {
-                self.packet.stand_in(Field::TcpMss, value);
+        let default = self.packet.default_of(Field::TcpMss);
+        match self.packet.value(Field::TcpMss) {
+            Some(old) if old <= value => return true,
+            Some(_) => self.set(Field::TcpMss, value, Cause::Rule(rule)),
+            None => {
+                let header = 20 + self.packet.bytes.tcp_options.len() as u128;
+                if self.packet.or_zero(Field::ThLength) > header {
+                    return true;
+                }
+                let most = if self.packet.family() == 10 { 1220 } else { 536 };
+                self.set(Field::TcpMss, value.min(most), Cause::Rule(rule));
+                self.set(Field::Length, self.packet.or_zero(Field::Length) + 4, Cause::Rule(rule));
             }
+        }
+        if default.is_some() {
+            self.packet.stand_in(Field::TcpMss, self.packet.or_zero(Field::TcpMss));
         }
         true
     }
