@@ -33,8 +33,10 @@ pub fn compose(mut found: Found, backend: Option<Backend>) -> Result<Loaded, Fai
         let (text, cut) = if input.kind.has_lines(&text) { text::cut_lines(text) } else { (text, Vec::new()) };
         long.extend(text::complain(sources.add(input.name.clone(), text)?, &cut));
     }
+    let listings = found.inputs.iter().zip(sources.iter()).filter(|(i, _)| matches!(i.kind, Kind::Nft | Kind::NftJson));
     let mut c = Composer {
         backend,
+        listings: listings.map(|(_, source)| source).collect(),
         model: Model::default(),
         parts: Parts::default(),
         state: State::default(),
@@ -46,6 +48,7 @@ pub fn compose(mut found: Found, backend: Option<Backend>) -> Result<Loaded, Fai
     }
     let Composer { mut model, parts, state, diagnostics, mut assumptions, .. } = c;
     assumptions.extend(lost(&mut model, &sources));
+    assumptions.extend(as_listed(&model));
     model.unread = unread(&found, &sources, &model);
     let granted = Granted { always: assumptions, missing: model.unread.iter().map(none_of).collect() };
     Ok(Loaded { sources, model, parts, state, diagnostics, granted, sample: found.sample, found })
@@ -111,8 +114,20 @@ fn case_backend(input: &Input) -> Option<Backend> {
     }
 }
 
-struct Composer {
+/// What is taken for granted of tables that only nft lists and that may be iptables-nft's.
+fn as_listed(model: &Model) -> Option<Assumption> {
+    let tables = xt::lookalikes(model);
+    (!tables.is_empty()).then(|| Assumption {
+        fact: format!("{}: the rules", tables.join(", ")).into(),
+        value: "as listed".into(),
+        why: "nft's listing of an iptables-nft table leaves things out".into(),
+        flag: "give `iptables-save`".into(),
+    })
+}
+
+struct Composer<'s> {
     backend: Option<Backend>,
+    listings: Vec<&'s Source>,
     model: Model,
     parts: Parts,
     state: State,
@@ -120,7 +135,7 @@ struct Composer {
     assumptions: Vec<Assumption>,
 }
 
-impl Composer {
+impl Composer<'_> {
     fn read(&mut self, input: &Input, source: &Source) {
         match input.kind {
             Kind::Iptables => self.iptables(input, source, Family::Ip),
@@ -176,19 +191,31 @@ impl Composer {
             Backend::Legacy => Dialect::Legacy,
             Backend::Nft => Dialect::IptablesNft,
         });
-        let dialect = given.or(told).unwrap_or_else(|| {
-            if tree.items.is_empty() {
-                return Dialect::Legacy;
-            }
-            self.assumptions.push(Assumption {
-                fact: format!("{} is of", input.name.rsplit('/').next().unwrap_or(&input.name)).into(),
-                value: backend_name(Backend::Legacy).into(),
-                why: "its header does not tell".into(),
-                flag: "--backend nft".into(),
-            });
-            Dialect::Legacy
-        });
+        let dialect = given.or(told).unwrap_or_else(|| self.likely(input, &tree, family));
         self.diagnostics.extend(xt::lower(&tree, xt::Options { family, dialect }, &mut self.model));
+    }
+}
+
+impl Composer<'_> {
+    /// Which iptables made a dump whose header does not tell: nft lists the tables of iptables-nft.
+    fn likely(&mut self, input: &Input, tree: &iptables::tree::Tree, family: Family) -> Dialect {
+        let tables: Vec<&str> = xt::tables(tree).collect();
+        if tree.items.is_empty() {
+            return Dialect::Legacy;
+        }
+        let listed = self.listings.iter().any(|l| super::mixed::lists(l, family, &tables));
+        let (dialect, backend, why, flag) = if listed {
+            (Dialect::IptablesNft, Backend::Nft, "nft lists its tables too", "--backend legacy")
+        } else {
+            (Dialect::Legacy, Backend::Legacy, "its header does not tell", "--backend nft")
+        };
+        self.assumptions.push(Assumption {
+            fact: format!("{} is of", input.name.rsplit('/').next().unwrap_or(&input.name)).into(),
+            value: backend_name(backend).into(),
+            why: why.into(),
+            flag: flag.into(),
+        });
+        dialect
     }
 }
 

@@ -5,8 +5,8 @@
 
 use nettrace_engine::lower::nft;
 use nettrace_engine::model::{ChainId, Dialect, Family, Model};
-use nettrace_grammar::Diagnostic;
 use nettrace_grammar::nft::tree::{Item, Run, Tree};
+use nettrace_grammar::{Diagnostic, Source};
 
 /// Lowers a listing into a model that may hold some of its tables already. Also tells which tables it left alone.
 pub fn lower(mut tree: Tree, model: &mut Model) -> (Vec<Diagnostic>, Vec<String>) {
@@ -32,19 +32,29 @@ fn path(tree: &Tree, item: &Item) -> String {
 
 /// Whether the model has this table from iptables-save.
 fn taken(tree: &Tree, item: &Item, model: &Model) -> bool {
-    if tree.text(item.kind) != "table" {
-        return false;
-    }
-    let words: Vec<&str> = tree.path(item.path).collect();
-    let (family, name) = match words.as_slice() {
-        [family, name] => (Family::from_name(family), *name),
-        [name] => (Some(Family::Ip), *name),
-        _ => return false,
-    };
+    let Some((family, name)) = table(tree, item) else { return false };
     let same = |t: &nettrace_engine::model::Table| {
-        Some(t.family) == family && model.name(t.name) == name && t.dialect == Dialect::IptablesNft
+        t.family == family && model.name(t.name) == name && t.dialect == Dialect::IptablesNft
     };
     model.tables.iter().any(same)
+}
+
+/// Family and name of a table.
+fn table<'t>(tree: &'t Tree, item: &Item) -> Option<(Family, &'t str)> {
+    let words: Vec<&str> = tree.path(item.path).collect();
+    match words.as_slice() {
+        _ if tree.text(item.kind) != "table" => None,
+        [family, name] => Some((Family::from_name(family)?, *name)),
+        [name] => Some((Family::Ip, *name)),
+        _ => None,
+    }
+}
+
+/// Whether a listing holds one of these tables; none if it is no listing of a ruleset.
+pub fn lists(listing: &Source, family: Family, tables: &[&str]) -> bool {
+    let tree = nettrace_grammar::nft::parse(listing).tree;
+    let named = |item: &Item| table(&tree, item).is_some_and(|(f, name)| f == family && tables.contains(&name));
+    tree.roots().iter().any(named)
 }
 
 /// The order of registration that the listing shows.

@@ -429,6 +429,11 @@ const SECURITY: &[Builtin] =
 const TABLES: &[(&str, &[Builtin])] =
     &[("raw", RAW), ("mangle", MANGLE), ("nat", NAT), ("filter", FILTER), ("security", SECURITY)];
 
+/// Whether a chain of this name is built into a table of this name.
+pub(super) fn is_builtin(table: &str, chain: &str) -> bool {
+    builtin_chains(table).iter().any(|b| b.0 == chain)
+}
+
 fn builtin_chains(table: &str) -> &'static [Builtin] {
     TABLES.iter().find(|t| t.0 == table).map_or(&[], |t| t.1)
 }
