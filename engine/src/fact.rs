@@ -221,6 +221,9 @@ fn other_question(what: &str) -> &str {
         "nat-port" => "the port that the kernel picks at random for a translated connection",
         "masquerade-address" => "the address that masquerading takes",
         "redirect-address" => "the address that REDIRECT takes",
+        "flowtable" => "is a flowtable at work for this connection",
+        "vrf" => "is the incoming device one of a VRF",
+        "delivered" => "is there a route to this host in the table that was not given",
         "synproxy-cookie" => "is the SYN cookie of this ACK right",
         other => other,
     }

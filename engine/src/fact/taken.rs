@@ -138,6 +138,7 @@ impl Taken {
 /// The flag that gives another answer.
 fn flag(fact: &Fact, model: &Model, other: Option<&str>) -> String {
     let answer = match fact {
+        Fact::Other("flowtable") => return String::new(),
         Fact::Other("payload") => return "payload_hex in --packet".to_string(),
         Fact::Other("masquerade-address" | "redirect-address") => "192.0.2.1",
         Fact::Other("nat-port") => "40001",

@@ -33,6 +33,8 @@ pub struct FibQuery<'a> {
     pub dport: Option<u16>,
     /// IPv6: routes by other devices than `iif` do not count (link-local and multicast destinations that came in).
     pub strict_iif: bool,
+    /// Device whose VRF counts, where it is neither of the two.
+    pub vrf: Option<&'a str>,
 }
 
 impl FibQuery<'_> {
@@ -45,6 +47,7 @@ impl FibQuery<'_> {
             tos: 0,
             iif: None,
             oif: None,
+            vrf: None,
             uid: 0,
             proto: 0,
             sport: None,
@@ -240,19 +243,6 @@ impl Host {
         let short = rule.suppress_prefix_len.is_some_and(|len| route.dst.prefix_len() <= len);
         let error = outcome(route, None);
         matches!(error, Fib::Route { .. }) && (short || by_group().unwrap_or(false))
-    }
-
-    /// The table of the VRF that the packet's device belongs to.
-    fn vrf_table(&self, query: &FibQuery) -> Known<Option<&Table>> {
-        let Some(dev) = query.oif.or(query.iif) else { return Ok(None) };
-        let link = self.link(dev)?;
-        if link.vrf_table.is_some() {
-            return Ok(link.vrf_table.as_ref());
-        }
-        match &link.master {
-            Some(master) => Ok(self.link(master)?.vrf_table.as_ref()),
-            None => Ok(None),
-        }
     }
 }
 

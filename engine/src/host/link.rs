@@ -60,6 +60,8 @@ pub struct LinkFlags {
     pub promisc: bool,
     /// No neighbour resolution.
     pub noarp: bool,
+    /// Others belong to it: a bond or a VRF.
+    pub master: bool,
 }
 
 impl LinkFlags {
@@ -73,6 +75,7 @@ impl LinkFlags {
                 "MULTICAST" => flags.multicast = true,
                 "PROMISC" => flags.promisc = true,
                 "NOARP" => flags.noarp = true,
+                "MASTER" => flags.master = true,
                 _ => {}
             }
         }

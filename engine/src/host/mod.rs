@@ -19,8 +19,7 @@
 //!
 //! Every part is read as JSON (`ip -j addr`) or as plain text (`ip addr`).
 //!
-//! Left out: reading files, resolving names, and the hop limit (the walk's business). VRFs are known only as far as an
-//! `l3mdev` rule needs them.
+//! Left out: reading files, resolving names, and the hop limit (the walk's business).
 
 mod addr;
 mod addrtype;
@@ -41,6 +40,7 @@ mod source;
 mod sysctl;
 mod tables;
 mod text;
+mod vrf;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -103,6 +103,8 @@ pub enum Missing {
     Link(Dev),
     /// `ip route` of a family.
     Routes(Family),
+    /// Whether this device is a VRF: its kind, which `ip -d link` has.
+    Kind(Dev),
     /// A routing table that a rule names and the dump leaves out; `ip route show table all` has it.
     Table(Table),
     /// The device of a route.
@@ -121,6 +123,7 @@ impl fmt::Display for Missing {
             Missing::Addresses => f.write_str("the host's addresses (`ip addr`)"),
             Missing::Local(ip) => write!(f, "whether {ip} is an address of this host (`ip addr`)"),
             Missing::Link(dev) => write!(f, "the device {dev} (`ip link`)"),
+            Missing::Kind(dev) => write!(f, "whether {dev} is a VRF (`ip -d link`)"),
             Missing::Routes(Family::V4) => f.write_str("the IPv4 routes (`ip route show table all`)"),
             Missing::Routes(Family::V6) => f.write_str("the IPv6 routes (`ip -6 route show table all`)"),
             Missing::Table(table) => write!(f, "routing table {table} (`ip route show table all`)"),
@@ -236,6 +239,7 @@ pub struct Host {
     own: FxHashSet<IpAddr>,
     /// An administrator added policy rules or local routes: the kernel then looks at sources more closely.
     custom_routing: bool,
+    vrfs: bool,
 }
 
 impl Host {
@@ -245,7 +249,8 @@ impl Host {
         let fib6 = tables::Tables::new(&parts, Family::V6);
         let own = parts.addresses.iter().flatten().map(|a| a.ip).collect();
         let (links, custom_routing) = (by_name(&parts), source::has_custom_routing(&parts));
-        Host { parts, fib4, fib6, links, own, custom_routing }
+        let vrfs = vrf::may_be(&parts);
+        Host { parts, fib4, fib6, links, own, custom_routing, vrfs }
     }
 
     /// What was given.

@@ -64,6 +64,7 @@ impl Host {
             src: Some(dst),
             mark: vmark.then_some(q.mark),
             iif: Some(oif.unwrap_or("lo")),
+            vrf: Some(q.iif),
             sport: q.dport,
             dport: q.sport,
             ..q.fib(q.src)
@@ -73,7 +74,7 @@ impl Host {
         if route.kind != RouteKind::Unicast && !(route.kind == RouteKind::Local && accept_local) {
             return Ok(false);
         }
-        if route.uses(q.iif) || (route.kind == RouteKind::Local && self.is_loopback(q.iif)) {
+        if self.leads_by(route, q.iif) || (route.kind == RouteKind::Local && self.is_loopback(q.iif)) {
             return Ok(true);
         }
         if self.addresses_of(q.iif, Family::V4).is_ok_and(|a| a.is_empty()) {
@@ -101,7 +102,7 @@ impl Host {
         let query = FibQuery { mark, proto, ..reverse(q) };
         let Fib::Route { route, .. } = self.fib(&query, assumed)? else { return Ok(false) };
         Ok(match (route.kind, q.src) {
-            (RouteKind::Unicast, _) => options.loose || route.uses(q.iif),
+            (RouteKind::Unicast, _) => options.loose || self.leads_by(route, q.iif),
             (RouteKind::Local, IpAddr::V4(_)) => options.accept_local && (options.loose || route.uses(q.iif)),
             (RouteKind::Local, IpAddr::V6(_)) => options.accept_local,
             _ => false,
@@ -146,7 +147,7 @@ fn reverse<'a>(q: &InputQuery<'a>) -> FibQuery<'a> {
     let link_local = matches!(q.src, IpAddr::V6(a) if a.is_unicast_link_local());
     let oif = link_local.then_some(q.iif);
     let src = usable(q.dst);
-    FibQuery { src, iif: None, oif, strict_iif: false, sport: None, dport: None, ..q.fib(q.src) }
+    FibQuery { src, iif: None, oif, vrf: Some(q.iif), strict_iif: false, sport: None, dport: None, ..q.fib(q.src) }
 }
 
 /// A DHCP client's first packets have no source to check.

@@ -26,7 +26,11 @@ impl Machine<'_> {
                 None
             }
             Effect::CtAttach(ct) => self.attach_template(ct, site),
-            Effect::Log { .. } | Effect::Dup { .. } | Effect::Offload { .. } => None,
+            Effect::Log { .. } | Effect::Dup { .. } => None,
+            Effect::Offload { .. } => {
+                self.answer(Fact::Other("flowtable"));
+                None
+            }
             Effect::Strip(options) => {
                 self.strip(rule, options);
                 None

@@ -8,6 +8,7 @@ use super::options::OTHER_DEVICE;
 use super::route::Input;
 use crate::fact::Fact;
 use crate::field::{Field, Value, device, device_name};
+use crate::host::Missing;
 use crate::model::{ChainId, ChainKind, Entry, Hook, HookKey};
 use crate::packet::{Got, Packet};
 use crate::trace::{Cause, Decision, Event, Fate, Step};
@@ -72,7 +73,31 @@ impl Machine<'_> {
             return Err(stack_drop(None, why));
         }
         self.run_hook(Hook::Prerouting)?;
+        self.enter_vrf()?;
         self.route_and_go()
+    }
+
+    /// A packet in by a device of a VRF meets PREROUTING again, in by the VRF, and goes on so (`vrf_ip_rcv`).
+    fn enter_vrf(&mut self) -> Result<(), Fate> {
+        let iif = self.known(Field::Iif);
+        let vrf = match self.world.host.vrf_of(&device_name(iif)) {
+            Ok(None) | Err(Missing::Link(_)) => return Ok(()),
+            Ok(Some(vrf)) | Err(Missing::Kind(vrf)) if self.is_vrf(&vrf) => vrf,
+            _ => return Ok(()),
+        };
+        let by = Cause::Step(Step::RouteIn);
+        self.note(
+            Step::RouteIn,
+            format!("{} belongs to the VRF {vrf}: PREROUTING again, in by {vrf}", device_name(iif)),
+        );
+        self.set(Field::Iif, device(&vrf), by);
+        self.set(Field::SdifName, iif, by);
+        self.run_hook(Hook::Prerouting)
+    }
+
+    fn is_vrf(&mut self, dev: &str) -> bool {
+        let told = self.world.host.link(dev).is_ok_and(|l| l.kind.is_some());
+        told || self.answer(Fact::Other("vrf")) != 0
     }
 
     /// The routing decision behind PREROUTING.

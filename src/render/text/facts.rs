@@ -80,7 +80,7 @@ pub fn statement(question: &str, answer: &str) -> String {
         return format!("there is {}{rest}", if not.is_empty() { "" } else { "not " });
     }
     let Some(rest) = question.strip_prefix("is ") else { return format!("{question}: {answer}") };
-    match [" in set ", " an address ", " right"].iter().find_map(|w| rest.find(w)) {
+    match [" in set ", " an address ", " one of ", " right"].iter().find_map(|w| rest.find(w)) {
         Some(at) => format!("{} is {not}{}", &rest[..at], &rest[at + 1..]),
         None => format!("{question}: {answer}"),
     }
