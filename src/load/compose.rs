@@ -192,8 +192,29 @@ impl Composer<'_> {
             Backend::Nft => Dialect::IptablesNft,
         });
         let dialect = given.or(told).unwrap_or_else(|| self.likely(input, &tree, family));
+        self.assumptions.extend(as_whole(input, &tree));
         self.diagnostics.extend(xt::lower(&tree, xt::Options { family, dialect }, &mut self.model));
     }
+}
+
+/// What is taken for granted of a dump that may be a part of one: of one table (`-t nat`), or cut off.
+fn as_whole(input: &Input, tree: &iptables::tree::Tree) -> Vec<Assumption> {
+    let mut out = Vec::new();
+    let name = input.name.rsplit('/').next().unwrap_or(&input.name);
+    let mut take = |fact: String, value: &'static str, why: &'static str| {
+        let flag = "give all that `iptables-save` prints".into();
+        out.push(Assumption { fact: fact.into(), value: value.into(), why: why.into(), flag });
+    };
+    let tables: Vec<&str> = xt::tables(tree).collect();
+    if let [only] = tables[..]
+        && only != "filter"
+    {
+        take(format!("tables beside {only} in {name}"), "none", "it holds this table alone");
+    }
+    if xt::is_cut_off(tree) {
+        take(format!("what follows in {name}"), "nothing", "its last table has no COMMIT");
+    }
+    out
 }
 
 impl Composer<'_> {

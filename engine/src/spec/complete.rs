@@ -181,8 +181,7 @@ impl Completer<'_> {
         let fits = |a: &&crate::host::Address| a.ip.is_ipv6() == six && !a.ip.is_loopback() && !link_local(a.ip);
         let all: Vec<_> = own.filter(fits).collect();
         let found = all.iter().find(|a| Some(&a.dev) == by_default.as_ref()).or(all.first()).map(|a| a.ip);
-        let documentation = if six { [0x2001, 0xdb8, 0, 0, 0, 0, 0, 10].into() } else { [192, 0, 2, 10].into() };
-        let dst = found.unwrap_or(documentation);
+        let dst = found.unwrap_or(example(six));
         let why = if found.is_some() { "an address of this host" } else { "an address for examples; none was given" };
         self.assume("destination", dst.to_string(), why, "--dst");
         dst
@@ -196,8 +195,14 @@ impl Completer<'_> {
                 self.assume("source", src.to_string(), "what the kernel chooses for this destination", "--src");
                 return src;
             }
-            self.assume("source", dst.to_string(), "no routes or addresses were given", "--src");
-            return dst;
+            let src = if dst.is_loopback() { dst } else { example(dst.is_ipv6()) };
+            self.assume(
+                "source",
+                src.to_string(),
+                "an address for examples; no routes or addresses were given",
+                "--src",
+            );
+            return src;
         }
         let far: IpAddr =
             if dst.is_ipv6() { [0x2001, 0xdb8, 0, 0, 0, 0, 0, 7].into() } else { [203, 0, 113, 7].into() };
@@ -529,6 +534,11 @@ fn max_segment(options: &[u8]) -> Option<u16> {
         }
     }
     None
+}
+
+/// An address for examples, which stands for one of this host.
+fn example(six: bool) -> IpAddr {
+    if six { [0x2001, 0xdb8, 0, 0, 0, 0, 0, 10].into() } else { [192, 0, 2, 10].into() }
 }
 
 fn link_local(ip: IpAddr) -> bool {
