@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::{PacketSpec, ProtoName, headers};
 use crate::World;
 use crate::fact::Assumption;
-use crate::field::{Field, PROTOCOLS, TCP_FLAGS, Value, address, ct_state, device, mac};
-use crate::host::{Dev, Fib, FibQuery, Mac, OutputRoute, PortLookup};
+use crate::field::{Field, PROTOCOLS, TCP_FLAGS, Value, ct_state, device, mac};
+use crate::host::{Dev, Fib, FibQuery, Mac, PortLookup};
 use crate::model::Family;
 use crate::packet::{Bytes, Got, Packet};
 
@@ -69,10 +69,10 @@ pub fn complete(spec: &PacketSpec, world: World) -> Result<Start, SpecError> {
     Ok(Start { packet: c.packet, local, ct_state, own, assumptions: c.assumptions.into() })
 }
 
-struct Completer<'a> {
-    spec: &'a PacketSpec,
-    world: World<'a>,
-    local: bool,
+pub(super) struct Completer<'a> {
+    pub spec: &'a PacketSpec,
+    pub world: World<'a>,
+    pub local: bool,
     packet: Packet,
     assumptions: Vec<Assumption>,
 }
@@ -90,12 +90,8 @@ pub fn protocol_number(name: &ProtoName) -> Result<u8, SpecError> {
     }
 }
 
-fn parse_addr(text: &str) -> Result<IpAddr, SpecError> {
-    text.parse().map_err(|_| SpecError(format!("`{text}` is not an IP address")))
-}
-
 impl Completer<'_> {
-    fn assume(
+    pub(super) fn assume(
         &mut self,
         fact: impl Into<Cow<'static, str>>,
         value: impl Into<Cow<'static, str>>,
@@ -106,7 +102,7 @@ impl Completer<'_> {
         self.assumptions.push(Assumption { fact, value, why: why.into(), flag: flag.into() });
     }
 
-    fn set(&mut self, field: Field, value: impl Into<Value>) {
+    pub(super) fn set(&mut self, field: Field, value: impl Into<Value>) {
         self.packet.set(field, value.into());
     }
 
@@ -131,7 +127,7 @@ impl Completer<'_> {
         Ok(())
     }
 
-    fn family(&mut self, known: &[Option<IpAddr>]) -> Result<Value, SpecError> {
+    pub(super) fn family(&mut self, known: &[Option<IpAddr>]) -> Result<Value, SpecError> {
         let by_addr = known.iter().flatten().next().map(|a| if a.is_ipv4() { 2 } else { 10 });
         let by_name = match self.spec.family.as_deref() {
             None => None,
@@ -159,77 +155,6 @@ impl Completer<'_> {
         }
         self.assume("family", "IPv6", "all rules that were given are for IPv6", "--dst");
         10
-    }
-
-    fn addresses(&mut self) -> Result<(), SpecError> {
-        let src = self.spec.saddr.as_deref().map(parse_addr).transpose()?;
-        let dst = self.spec.daddr.as_deref().map(parse_addr).transpose()?;
-        let family = self.family(&[src, dst])?;
-        self.set(Field::Family, family);
-        let dst = dst.unwrap_or_else(|| self.default_destination(family == 10));
-        self.set(Field::Daddr, address(dst));
-        let src = src.unwrap_or_else(|| self.default_source(dst));
-        self.set(Field::Saddr, address(src));
-        Ok(())
-    }
-
-    /// An address of this host: the one on the device of the default route, else its first.
-    fn default_destination(&mut self, six: bool) -> IpAddr {
-        let far: IpAddr = if six { [0x2001, 0xdb8, 0, 0, 0, 0, 0, 7].into() } else { [203, 0, 113, 7].into() };
-        let by_default = self.device_towards(far);
-        let own = self.world.host.parts().addresses.iter().flatten();
-        let fits = |a: &&crate::host::Address| a.ip.is_ipv6() == six && !a.ip.is_loopback() && !link_local(a.ip);
-        let all: Vec<_> = own.filter(fits).collect();
-        let found = all.iter().find(|a| Some(&a.dev) == by_default.as_ref()).or(all.first()).map(|a| a.ip);
-        let dst = found.unwrap_or(example(six));
-        let why = if found.is_some() { "an address of this host" } else { "an address for examples; none was given" };
-        self.assume("destination", dst.to_string(), why, "--dst");
-        dst
-    }
-
-    /// A remote client, or for a packet of this host the address that the kernel chooses.
-    fn default_source(&mut self, dst: IpAddr) -> IpAddr {
-        if self.local {
-            let query = FibQuery { src: None, ..FibQuery::to(dst) };
-            if let Ok(OutputRoute::Send { src: Ok(src), .. }) = self.world.host.output_route(&query, &mut Vec::new()) {
-                self.assume("source", src.to_string(), "what the kernel chooses for this destination", "--src");
-                return src;
-            }
-            let src = if dst.is_loopback() { dst } else { example(dst.is_ipv6()) };
-            self.assume(
-                "source",
-                src.to_string(),
-                "an address for examples; no routes or addresses were given",
-                "--src",
-            );
-            return src;
-        }
-        let far: IpAddr =
-            if dst.is_ipv6() { [0x2001, 0xdb8, 0, 0, 0, 0, 0, 7].into() } else { [203, 0, 113, 7].into() };
-        let known = !self.world.host.has_routes(crate::host::Family::of(dst));
-        let src = if known || self.device_towards(far).is_some() { far } else { self.neighbour_of(dst).unwrap_or(far) };
-        self.assume("source", src.to_string(), "a remote client", "--src");
-        src
-    }
-
-    /// Another address in the subnet of one of the host's own.
-    fn neighbour_of(&self, dst: IpAddr) -> Option<IpAddr> {
-        let own = self.world.host.parts().addresses.iter().flatten();
-        let mut list = own.filter(|a| a.ip.is_ipv6() == dst.is_ipv6() && !a.ip.is_loopback() && a.subnet().is_some());
-        let a = list.clone().find(|a| a.ip == dst).or_else(|| list.next())?;
-        let next = |ip: IpAddr, by: u8| match ip {
-            IpAddr::V4(v) => IpAddr::V4((v.to_bits() ^ u32::from(by)).into()),
-            IpAddr::V6(v) => IpAddr::V6((v.to_bits() ^ u128::from(by)).into()),
-        };
-        (8..=24).step_by(8).map(|by| next(a.ip, by)).find(|ip| a.covers(*ip) && *ip != a.ip)
-    }
-
-    /// The device by which a packet to `dst` leaves.
-    fn device_towards(&self, dst: IpAddr) -> Option<Dev> {
-        match self.world.host.output_route(&FibQuery::to(dst), &mut Vec::new()) {
-            Ok(OutputRoute::Send { ways, .. }) => ways.first().map(|w| w.dev.clone()),
-            _ => None,
-        }
     }
 
     fn devices(&mut self) -> Result<(), SpecError> {
@@ -534,15 +459,6 @@ fn max_segment(options: &[u8]) -> Option<u16> {
         }
     }
     None
-}
-
-/// An address for examples, which stands for one of this host.
-fn example(six: bool) -> IpAddr {
-    if six { [0x2001, 0xdb8, 0, 0, 0, 0, 0, 10].into() } else { [192, 0, 2, 10].into() }
-}
-
-fn link_local(ip: IpAddr) -> bool {
-    matches!(ip, IpAddr::V6(a) if a.is_unicast_link_local())
 }
 
 pub(super) fn parse_hex(text: &str) -> Result<Vec<u8>, SpecError> {

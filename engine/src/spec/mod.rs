@@ -3,6 +3,7 @@
 //! [`PacketSpec`] is what `--packet FILE` and the command line's packet flags fill. Completing it with defaults, each of
 //! them a listed assumption, gives the packet that is walked.
 
+mod addresses;
 mod complete;
 mod conns;
 mod headers;
