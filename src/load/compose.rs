@@ -197,24 +197,17 @@ impl Composer<'_> {
     }
 }
 
-/// What is taken for granted of a dump that may be a part of one: of one table (`-t nat`), or cut off.
-fn as_whole(input: &Input, tree: &iptables::tree::Tree) -> Vec<Assumption> {
-    let mut out = Vec::new();
-    let name = input.name.rsplit('/').next().unwrap_or(&input.name);
-    let mut take = |fact: String, value: &'static str, why: &'static str| {
-        let flag = "give all that `iptables-save` prints".into();
-        out.push(Assumption { fact: fact.into(), value: value.into(), why: why.into(), flag });
-    };
+/// What is taken for granted of a dump that may be a part of one (`-t nat`).
+fn as_whole(input: &Input, tree: &iptables::tree::Tree) -> Option<Assumption> {
     let tables: Vec<&str> = xt::tables(tree).collect();
-    if let [only] = tables[..]
-        && only != "filter"
-    {
-        take(format!("tables beside {only} in {name}"), "none", "it holds this table alone");
-    }
-    if xt::is_cut_off(tree) {
-        take(format!("what follows in {name}"), "nothing", "its last table has no COMMIT");
-    }
-    out
+    let [only] = tables[..] else { return None };
+    let name = input.name.rsplit('/').next().unwrap_or(&input.name);
+    (only != "filter").then(|| Assumption {
+        fact: format!("tables beside {only} in {name}").into(),
+        value: "none".into(),
+        why: "it holds this table alone".into(),
+        flag: "give all that `iptables-save` prints".into(),
+    })
 }
 
 impl Composer<'_> {
