@@ -19,6 +19,17 @@ pub struct Names {
     text: String,
     ends: Vec<u32>,
     index: HashTable<Entry>,
+    /// Short words that were asked for lately, each at the place that its letters give: a dump repeats a few of them.
+    lately: Vec<(u64, Name)>,
+}
+
+/// Places in [`Names::lately`].
+const LATELY: usize = 256;
+
+/// A short word as a number, with its length; `None` for a longer one.
+fn short(text: &str) -> Option<u64> {
+    let bytes = text.as_bytes();
+    (bytes.len() < 8).then(|| bytes.iter().fold(bytes.len() as u64, |key, b| key << 8 | u64::from(*b)))
 }
 
 /// The hash stands beside the name, so that a growing table reads no texts.
@@ -43,6 +54,23 @@ fn hash(text: &str) -> u32 {
 impl Names {
     /// The name of `text`, new or known.
     pub fn intern(&mut self, text: &str) -> Name {
+        let Some(key) = short(text) else { return self.look_up(text) };
+        let place = (spread(key as u32 ^ (key >> 32) as u32) >> 56) as usize;
+        match self.lately.get(place) {
+            Some((known, name)) if *known == key && !text.is_empty() => return *name,
+            _ => {}
+        }
+        let name = self.look_up(text);
+        if self.lately.is_empty() {
+            self.lately = vec![(0, name); LATELY];
+        }
+        if let Some(entry) = self.lately.get_mut(place) {
+            *entry = (key, name);
+        }
+        name
+    }
+
+    fn look_up(&mut self, text: &str) -> Name {
         let hash = hash(text);
         let id = self.ends.len() as u32;
         let same = |e: &Entry| e.hash == hash && bytes(&self.text, &self.ends, e.id) == text.as_bytes();
