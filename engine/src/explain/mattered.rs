@@ -13,7 +13,7 @@ use nettrace_grammar::Name;
 use rustc_hash::FxHashSet;
 
 use crate::World;
-use crate::field::Field;
+use crate::field::{FIELDS, Field};
 use crate::model::{Base, ChainId, ChainKind, Effect, Expr, ExprId, LookupKey, Model, Op, RuleId, Side, Test};
 use crate::packet::Packet;
 use crate::trace::{By, Decision, Event, Fate, Trace};
@@ -34,6 +34,7 @@ pub fn mattered(world: World, trace: &Trace) -> Mattered {
     let mut seen = Reads {
         model: world.model,
         start: &trace.start,
+        asked: [false; FIELDS],
         written: FxHashSet::default(),
         read: FxHashSet::default(),
         sets: Vec::new(),
@@ -119,6 +120,8 @@ const HEADERS: &[Field] = &[
 struct Reads<'a> {
     model: &'a Model,
     start: &'a Packet,
+    /// Fields that were looked at: once more tells nothing new, for what was written stays written.
+    asked: [bool; FIELDS],
     written: FxHashSet<Field>,
     read: FxHashSet<Field>,
     sets: Vec<String>,
@@ -153,6 +156,9 @@ impl Reads<'_> {
     }
 
     fn field(&mut self, field: Field) {
+        if std::mem::replace(&mut self.asked[field as usize], true) {
+            return;
+        }
         for source in self.sources(field) {
             if !self.written.contains(source) {
                 self.read.insert(*source);
