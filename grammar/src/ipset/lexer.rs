@@ -15,7 +15,7 @@ enum Start {
     Newline,
     #[regex(r"#[^\n]*", allow_greedy = true)]
     Comment,
-    #[regex(r"(sudo[ \t]+)?(/|[^ \t\r\n#][^ \t\r\n]*/)?ipset[ \t]", priority = 20)]
+    #[regex(r"(sudo[ \t]+)?(/|[^ \t\r\n#-][^ \t\r\n]*/)?ipset[ \t]", priority = 20)]
     Program,
     #[regex(r"-!|-exist|--exist|-q|-quiet|--quiet", priority = 10)]
     Flag,

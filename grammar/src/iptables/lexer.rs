@@ -25,7 +25,7 @@ enum Start {
     Commit,
     #[regex(r"\[[0-9]+:[0-9]+\]")]
     Counters,
-    #[regex(r"(sudo[ \t]+)?(/|[^ \t\r\n#][^ \t\r\n]*/)?ip6?tables(-legacy|-nft)?[ \t]")]
+    #[regex(r"(sudo[ \t]+)?(/|[^ \t\r\n#:*\[-][^ \t\r\n]*/)?ip6?tables(-legacy|-nft)?[ \t]")]
     Program,
 }
 
