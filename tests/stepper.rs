@@ -43,10 +43,14 @@ impl Tmux {
         self.run(&[&["send-keys"], keys].concat());
     }
 
-    /// Escape, and a pause: what follows at once would be Alt and that key.
+    /// Escape, and a pause until it did something: what follows at once would be Alt and that key.
     fn escape(&self) {
+        let (before, start) = (self.screen(), Instant::now());
         self.keys(&["Escape"]);
         std::thread::sleep(Duration::from_millis(200));
+        while self.screen() == before && start.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     fn text(&self, text: &str) {
@@ -182,7 +186,7 @@ fn a_locale_without_utf8_gets_ascii() {
     let Some(t) = Tmux::start("ascii", &format!("LC_ALL=C {}", step("--dport 31002"))) else { return };
     t.wait(&["step 1/", "> PREROUTING"]);
     t.keys(&["r", "r", "?"]);
-    let screen = t.wait(&["help"]);
+    let screen = t.wait(&[" Keys ", "one step back"]);
     assert!(screen.is_ascii(), "{screen}");
     t.escape();
     t.keys(&["p"]);
