@@ -41,21 +41,24 @@ impl Ipset {
     }
 
     /// Adds the key to the changes; `false`: the set is full, and nothing happens. An entry that is there stays as it is,
-    /// but that `--exist` lets its time begin anew.
+    /// but that `--exist` lets its time begin anew, and a `bitmap:ip,mac` may learn an address.
     pub fn add(&self, key: &[Value], how: Adding, delta: &mut SetDelta) -> bool {
         let entry = self.entry_for(key);
         let left = how.left.or(self.timeout).filter(|left| *left != 0 && self.timeout.is_some());
         let timeout = left.map_or(0, |left| left.saturating_add((how.now / 1000) as u32));
+        let mac = if self.kind == SetType::BitmapIpMac { key.get(1).copied() } else { None };
         if let Some(there) = self.current(&entry, Some(delta)).filter(|ext| !ext.is_over(how.now)) {
-            if how.refresh && self.timeout.is_some() {
-                delta.put(entry, Some(Ext { timeout, ..there }.data()));
+            // An entry without a link-layer address gets one; `--exist` puts the packet's in its place (`bitmap_ipmac_do_add`).
+            let mac = if how.refresh { mac.or(there.mac) } else { there.mac.or(mac) };
+            let timeout = if how.refresh && self.timeout.is_some() { timeout } else { there.timeout };
+            if mac != there.mac || timeout != there.timeout {
+                delta.put(entry, Some(Ext { timeout, mac, ..there }.data()));
             }
             return true;
         }
         if self.max != 0 && delta.size(self.len()) >= self.max as usize && !self.force_add {
             return false;
         }
-        let mac = if self.kind == SetType::BitmapIpMac { key.get(1).copied() } else { None };
         delta.add(entry, Ext { timeout, mac, ..Ext::default() }.data());
         true
     }
