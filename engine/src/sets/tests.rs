@@ -227,6 +227,12 @@ fn counters_holes_and_changes_by_packets() {
     ] {
         assert_eq!(macs.find(&at(addr, link), Ask::default(), Some(&delta)).matches, Some(expect), "{addr} {link}");
     }
+    // Added again: only `--exist` puts another address in the place of the one that is there.
+    for (refresh, expect) in [(false, false), (true, true)] {
+        let other = at("1.0.0.2", "02:00:00:00:00:0C");
+        assert!(macs.add(&other, Adding { refresh, ..Adding::default() }, &mut delta));
+        assert_eq!(macs.find(&other, Ask::default(), Some(&delta)).matches, Some(expect), "--exist {refresh}");
+    }
 }
 
 #[test]
