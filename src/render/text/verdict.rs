@@ -25,7 +25,7 @@ fn word(answer: &Answer, ending: &Ending) -> (&'static str, Tone) {
 
 /// The verdict's details: `to 10.244.166.136:8200 by cali7d3f1b2a9c4`, `in filter INPUT by rule 3 (iptables-save:88)`.
 fn details(scene: &Scene, ending: &Ending) -> String {
-    ended(scene, ending) + &unread(scene)
+    ended(scene, ending) + &lost(scene)
 }
 
 fn ended(scene: &Scene, ending: &Ending) -> String {
@@ -57,7 +57,7 @@ fn ended(scene: &Scene, ending: &Ending) -> String {
 }
 
 /// What may decide otherwise: what could not be read.
-fn unread(scene: &Scene) -> String {
+fn lost(scene: &Scene) -> String {
     let Some(first) = scene.model.lost.first() else { return String::new() };
     let place = scene.place(*first).map(|p| format!(" ({p})")).unwrap_or_default();
     format!(", unless what could not be read{place} decides otherwise")
