@@ -112,7 +112,7 @@ fn draw(
     match how.format {
         Format::Json => {
             let reasons = said.reasons.map(|r| desk(loaded, how).json(r));
-            let answer = json::answer(texts, packet.local, &packet.outcomes).with_reasons(reasons);
+            let answer = json::answer(texts, packet.local, &packet.outcomes, None).with_reasons(reasons);
             let json =
                 if heading.is_some() { serde_json::to_string(&answer) } else { serde_json::to_string_pretty(&answer) };
             json.map(|j| escaped_json(&(j + "\n")).into_owned()).map_err(|e| Failure::new(e.to_string()))

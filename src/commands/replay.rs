@@ -175,7 +175,7 @@ impl Teller<'_> {
         let line = if self.brief {
             serde_json::to_string(&Brief::new(self.texts, start.local, &outcomes, place))
         } else {
-            serde_json::to_string(&json::answer(self.texts, start.local, &outcomes).of(place))
+            serde_json::to_string(&json::answer(self.texts, start.local, &outcomes, place))
         };
         line.map_err(|e| e.to_string())
     }

@@ -40,9 +40,9 @@ pub struct Texts<'a> {
 /// The schema's name and version.
 const SCHEMA: &str = "nettrace.trace/1";
 
-/// A whole answer.
+/// What every answer begins with.
 #[derive(Serialize)]
-pub struct Answer<'a> {
+struct Head<'a> {
     schema: &'static str,
     /// Which host it is of, and which of its packets, where there are many.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,6 +50,22 @@ pub struct Answer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     number: Option<usize>,
     packet: Option<Header>,
+}
+
+impl<'a> Head<'a> {
+    /// Of the packet that these outcomes are of: of the host and with the number of `place`, made here if `local`.
+    fn new(schema: &'static str, local: bool, outcomes: &Outcomes<Trace>, place: Option<(&'a str, usize)>) -> Self {
+        let (bundle, number) = place.unzip();
+        let packet = outcomes.list.first().map(|o| Header::of_start(&o.result.start, local));
+        Head { schema, bundle, number, packet }
+    }
+}
+
+/// A whole answer.
+#[derive(Serialize)]
+pub struct Answer<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
     assumptions: Vec<Assumption>,
     complete: bool,
     outcomes: Vec<OutcomeJson<'a>>,
@@ -63,13 +79,7 @@ pub fn error(bundle: &str, why: &str) -> String {
     json!({"schema": SCHEMA, "bundle": bundle, "error": why}).to_string()
 }
 
-impl<'a> Answer<'a> {
-    /// The same with the host and the packet's number that it is of.
-    pub fn of(self, place: Option<(&'a str, usize)>) -> Self {
-        let (bundle, number) = place.unzip();
-        Answer { bundle, number, ..self }
-    }
-
+impl Answer<'_> {
     /// The same with what is said of rules.
     pub fn with_reasons(self, rules: Option<Json>) -> Self {
         Answer { rules, ..self }
@@ -168,14 +178,15 @@ struct HookJson {
     hook: &'static str,
 }
 
-/// The answer for the traces of one packet.
-pub fn answer<'a>(texts: Texts<'a>, local: bool, outcomes: &Outcomes<Trace>) -> Answer<'a> {
-    let start = outcomes.list.first().map(|o| &o.result.start);
+/// The answer for the traces of one packet, with the host and the number that it is of where there are many.
+pub fn answer<'a>(
+    texts: Texts<'a>,
+    local: bool,
+    outcomes: &Outcomes<Trace>,
+    place: Option<(&'a str, usize)>,
+) -> Answer<'a> {
     Answer {
-        schema: SCHEMA,
-        bundle: None,
-        number: None,
-        packet: start.map(|p| Header::of_start(p, local)),
+        head: Head::new(SCHEMA, local, outcomes, place),
         assumptions: assumptions(texts.model, outcomes),
         complete: outcomes.complete,
         outcomes: merged(outcomes.list.iter().map(|o| outcome(texts, o))),

@@ -9,18 +9,13 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::header::Header;
-use super::{Place, Texts, assumptions, far, fate};
+use super::{Head, Place, Texts, assumptions, far, fate};
 
 /// An answer in brief.
 #[derive(Serialize)]
 pub struct Brief<'a> {
-    schema: &'static str,
-    /// Which host it is of, and which of its packets, where there are many.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bundle: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    number: Option<usize>,
-    packet: Option<Header>,
+    #[serde(flatten)]
+    head: Head<'a>,
     /// What was taken for granted: `source port: 40000`.
     assumed: Vec<String>,
     complete: bool,
@@ -51,14 +46,9 @@ struct Decider<'a> {
 impl<'a> Brief<'a> {
     /// Of the traces of one packet, with the host and number that it is of.
     pub fn new(texts: Texts<'a>, local: bool, outcomes: &Outcomes<Trace>, place: Option<(&'a str, usize)>) -> Self {
-        let (bundle, number) = place.unzip();
-        let start = outcomes.list.first().map(|o| &o.result.start);
         let assumed = assumptions(texts.model, outcomes);
         Brief {
-            schema: "nettrace.brief/1",
-            bundle,
-            number,
-            packet: start.map(|p| Header::of_start(p, local)),
+            head: Head::new("nettrace.brief/1", local, outcomes, place),
             assumed: assumed.iter().map(|a| format!("{}: {}", a.fact, a.value)).collect(),
             complete: outcomes.complete,
             outcomes: ends(texts, &outcomes.list),
