@@ -3,6 +3,7 @@
 //!
 //! Left out: everything that needs more than the words before; that is the grammar.
 
+mod literal;
 mod selector;
 mod tok;
 mod words;
@@ -10,10 +11,11 @@ mod words;
 use logos::{Lexer, Logos};
 
 use super::lexer::Raw;
-use super::tree::{BinOp, Rel, To};
+use super::tree::{BinOp, To};
 use super::words::{VOCABULARY, Vocabulary};
 use crate::limits;
 use crate::names::Names;
+use literal::{bin, rel};
 pub use tok::Tok;
 
 /// Where the lexer is.
@@ -219,20 +221,6 @@ impl<'s, 'n> Tokens<'s, 'n> {
         any
     }
 
-    /// A sign among the words of a block's line: `priority filter - 5`, `priority -5`.
-    fn sign(&mut self) -> Tok {
-        if self.lex.span().start == self.last_end || !matches!(self.last, Tok::Word(_) | Tok::Num(_)) {
-            return Tok::Dash;
-        }
-        let mut text = self.lex.slice().to_owned();
-        let mut look = self.lex.clone();
-        if look.next() == Some(Ok(Raw::Num)) && look.span().start == self.lex.span().end {
-            text.push_str(look.slice());
-            self.lex = look;
-        }
-        Tok::Word(self.names.intern(&text))
-    }
-
     fn operator(&mut self, op: BinOp, word: bool) -> Tok {
         self.operators += 1;
         if self.operators > limits::OPERATORS { Tok::Error } else { Tok::Bin(op, word) }
@@ -276,42 +264,6 @@ impl<'s, 'n> Tokens<'s, 'n> {
         self.restart(end);
         self.start = false;
         Some(Tok::Keyword(word))
-    }
-
-    fn number(&mut self) -> Tok {
-        let text = self.lex.slice();
-        let canonical = text.len() == 1 || !text.starts_with('0');
-        match text.parse() {
-            Ok(n) if canonical => Tok::Num(n),
-            _ => Tok::Word(self.names.intern(text)),
-        }
-    }
-
-    /// A literal; `25:acc` of `25:accept` is none, and gives back what stands behind the number.
-    fn literal(&mut self) -> Tok {
-        let text = self.lex.slice();
-        let cut = self.lex.remainder().starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-        if cut && let Some((first, _)) = text.split_once(':').filter(|(first, _)| !first.is_empty()) {
-            self.restart(self.lex.span().start + first.len());
-            return first.parse().map_or_else(|_| Tok::Word(self.names.intern(first)), Tok::Num);
-        }
-        Tok::Word(self.names.intern(text))
-    }
-
-    /// Lexes on from a position in the text.
-    fn restart(&mut self, at: usize) {
-        let mut lex = Raw::lexer(self.lex.source());
-        lex.bump(at);
-        self.lex = lex;
-        self.last_end = at;
-    }
-
-    fn ip4(&mut self) -> Tok {
-        let text = self.lex.slice();
-        match text.parse::<std::net::Ipv4Addr>() {
-            Ok(ip) => Tok::Ip4(ip.to_bits()),
-            Err(_) => Tok::Word(self.names.intern(text)),
-        }
     }
 
     fn open(&mut self) -> Tok {
@@ -432,28 +384,6 @@ impl<'s, 'n> Tokens<'s, 'n> {
         self.last = tok;
         self.last_end = end;
         (self.base + start as u32, tok, self.base + end as u32)
-    }
-}
-
-fn rel(text: &str) -> Rel {
-    match text {
-        "!=" => Rel::Ne,
-        "<" => Rel::Lt,
-        ">" => Rel::Gt,
-        "<=" => Rel::Le,
-        ">=" => Rel::Ge,
-        "!" => Rel::Not,
-        _ => Rel::Eq,
-    }
-}
-
-fn bin(text: &str) -> BinOp {
-    match text {
-        "|" => BinOp::Or,
-        "^" => BinOp::Xor,
-        "<<" => BinOp::Shl,
-        ">>" => BinOp::Shr,
-        _ => BinOp::And,
     }
 }
 
