@@ -5,7 +5,7 @@
 use nettrace_engine::fact::Assumption;
 use nettrace_engine::host::{self, Family as HostFamily, Part, Parts};
 use nettrace_engine::lower::{iptables as xt, nft_json};
-use nettrace_engine::model::{Dialect, Family, Model, Unread};
+use nettrace_engine::model::{Dialect, Family, Model};
 use nettrace_engine::sets;
 use nettrace_engine::state::{Conn, State};
 use nettrace_grammar::{Diagnostic, Severity, Source, Sources, ipset, iptables};
@@ -13,7 +13,7 @@ use nettrace_grammar::{Diagnostic, Severity, Source, Sources, ipset, iptables};
 use super::files::{Found, Input};
 use super::kinds::Kind;
 use super::text;
-use super::{Failure, Granted, Loaded, backend_name};
+use super::{Failure, Granted, Loaded, backend_name, granted};
 use crate::cli::Backend;
 
 /// Reads all that was found.
@@ -47,61 +47,11 @@ pub fn compose(mut found: Found, backend: Option<Backend>) -> Result<Loaded, Fai
         c.read(input, source);
     }
     let Composer { mut model, parts, state, diagnostics, mut assumptions, .. } = c;
-    assumptions.extend(lost(&mut model, &sources));
-    assumptions.extend(as_listed(&model));
-    model.unread = unread(&found, &sources, &model);
-    let granted = Granted { always: assumptions, missing: model.unread.iter().map(none_of).collect() };
+    assumptions.extend(granted::lost(&mut model, &sources));
+    assumptions.extend(granted::as_listed(&model));
+    model.unread = granted::unread(&found, &sources, &model);
+    let granted = Granted::new(assumptions, &model);
     Ok(Loaded { sources, model, parts, state, diagnostics, granted, sample: found.sample, found })
-}
-
-/// What is assumed of places that could not be read.
-fn lost(model: &mut Model, sources: &Sources) -> Option<Assumption> {
-    model.lost.sort_unstable_by_key(|span| span.start);
-    model.lost.dedup();
-    let at = sources.locate(*model.lost.first()?)?;
-    let more = model.lost.len() - 1;
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    Some(Assumption {
-        fact: "what could not be read".into(),
-        value: "of no effect".into(),
-        why: format!("{}:{}{more}", at.name, at.line).into(),
-        flag: "correct the input".into(),
-    })
-}
-
-/// Rules that were not given: those of one family where iptables printed the other's, for nft prints both; and those of
-/// iptables-legacy where iptables-nft says that there are some.
-fn unread(found: &Found, sources: &Sources, model: &Model) -> Vec<Unread> {
-    let given = |kinds: &[Kind]| found.inputs.iter().any(|i| kinds.contains(&i.kind));
-    let (nft, v4, v6) = (given(&[Kind::Nft, Kind::NftJson]), given(&[Kind::Iptables]), given(&[Kind::Ip6tables]));
-    let unread = |missing: bool, family, name, command| missing.then_some(Unread { family, name, command });
-    let legacy = |family, program: &str| {
-        let read = model.tables.iter().any(|t| t.family == family && t.dialect == Dialect::Legacy);
-        let sign = format!("# Warning: {program} tables present");
-        !read && sources.iter().any(|s| s.text.lines().rev().take(LAST_LINES).any(|l| l.starts_with(&sign)))
-    };
-    let all = [
-        unread(!nft && v4 && !v6, Family::Ip6, "IPv6 rules", "ip6tables-save"),
-        unread(!nft && v6 && !v4, Family::Ip, "IPv4 rules", "iptables-save"),
-        unread(legacy(Family::Ip, "iptables-legacy"), Family::Ip, "iptables-legacy's rules", "iptables-legacy-save"),
-        unread(
-            legacy(Family::Ip6, "ip6tables-legacy"),
-            Family::Ip6,
-            "ip6tables-legacy's rules",
-            "ip6tables-legacy-save",
-        ),
-    ];
-    all.into_iter().flatten().collect()
-}
-
-/// iptables-nft says at its output's end that there are other rules.
-const LAST_LINES: usize = 8;
-
-/// The assumption that there are none.
-fn none_of(unread: &Unread) -> (Family, Assumption) {
-    let (why, flag) = (format!("no `{}` was given", unread.command), format!("give `{}`", unread.command));
-    let (fact, value) = (unread.name.into(), "none".into());
-    (unread.family, Assumption { fact, value, why: why.into(), flag: flag.into() })
 }
 
 /// The backend that a recorded case names.
@@ -112,17 +62,6 @@ fn case_backend(input: &Input) -> Option<Backend> {
         "iptables-nft" => Some(Backend::Nft),
         _ => None,
     }
-}
-
-/// What is taken for granted of tables that only nft lists and that may be iptables-nft's.
-fn as_listed(model: &Model) -> Option<Assumption> {
-    let tables = xt::lookalikes(model);
-    (!tables.is_empty()).then(|| Assumption {
-        fact: format!("{}: the rules", tables.join(", ")).into(),
-        value: "as listed".into(),
-        why: "nft's listing of an iptables-nft table leaves things out".into(),
-        flag: "give `iptables-save`".into(),
-    })
 }
 
 struct Composer<'s> {
@@ -143,9 +82,7 @@ impl Composer<'_> {
             Kind::Nft | Kind::NftJson => self.nft(source),
             Kind::Ipset => {
                 let (tree, found) = ipset::parse(source);
-                let errors = found.iter().filter(|d| d.severity == Severity::Error);
-                self.model.lost.extend(errors.map(|d| d.span));
-                self.diagnostics.extend(found);
+                self.left_out(found);
                 self.diagnostics.extend(sets::lower(&tree, &mut self.model));
             }
             Kind::Conntrack => {
@@ -153,18 +90,23 @@ impl Composer<'_> {
                 for conn in conns {
                     self.state.conns.insert(Conn { listed: true, ..conn });
                 }
-                self.diagnostics.extend(diagnostics);
+                self.left_out(diagnostics);
             }
             kind => {
                 if let Some(part) = part(kind) {
                     let found = self.parts.read(part, source);
-                    // An address, a route or a policy rule that is missing sends packets elsewhere.
-                    let lost = found.iter().filter(|d| d.severity == Severity::Error);
-                    self.model.lost.extend(lost.map(|d| d.span));
-                    self.diagnostics.extend(found);
+                    self.left_out(found);
                 }
             }
         }
+    }
+
+    /// What a reader says of entries: each error is one that is left out, and an address, a route or a connection that is missing
+    /// sends packets elsewhere. (Lowering notes itself what it loses of rules.)
+    fn left_out(&mut self, found: Vec<Diagnostic>) {
+        let errors = found.iter().filter(|d| d.severity == Severity::Error);
+        self.model.lost.extend(errors.map(|d| d.span));
+        self.diagnostics.extend(found);
     }
 
     fn nft(&mut self, source: &Source) {
@@ -192,22 +134,9 @@ impl Composer<'_> {
             Backend::Nft => Dialect::IptablesNft,
         });
         let dialect = given.or(told).unwrap_or_else(|| self.likely(input, &tree, family));
-        self.assumptions.extend(as_whole(input, &tree));
+        self.assumptions.extend(granted::as_whole(input, &tree));
         self.diagnostics.extend(xt::lower(&tree, xt::Options { family, dialect }, &mut self.model));
     }
-}
-
-/// What is taken for granted of a dump that may be a part of one (`-t nat`).
-fn as_whole(input: &Input, tree: &iptables::tree::Tree) -> Option<Assumption> {
-    let tables: Vec<&str> = xt::tables(tree).collect();
-    let [only] = tables[..] else { return None };
-    let name = input.name.rsplit('/').next().unwrap_or(&input.name);
-    (only != "filter").then(|| Assumption {
-        fact: format!("tables beside {only} in {name}").into(),
-        value: "none".into(),
-        why: "it holds this table alone".into(),
-        flag: "give all that `iptables-save` prints".into(),
-    })
 }
 
 impl Composer<'_> {

@@ -5,6 +5,7 @@
 
 mod compose;
 mod files;
+mod granted;
 mod kinds;
 mod mixed;
 mod packets;
@@ -14,16 +15,15 @@ mod text;
 use std::fmt;
 use std::path::PathBuf;
 
-use nettrace_engine::fact::Assumption;
 use nettrace_engine::host::Parts;
-use nettrace_engine::model::{Family, Model};
-use nettrace_engine::packet::Packet;
+use nettrace_engine::model::Model;
 use nettrace_engine::state::State;
 use nettrace_grammar::{Diagnostic, Sources};
 
 use crate::cli::{Backend, InputArgs};
 pub use files::Found;
 pub use files::read as read_text;
+pub use granted::Granted;
 pub use packets::{one_packet, packets};
 pub use sample::lessons;
 
@@ -69,24 +69,6 @@ pub struct Loaded {
     pub sample: bool,
     /// What was read, for `-v`.
     pub found: Found,
-}
-
-/// What is taken for granted of the inputs.
-#[derive(Clone, Debug, Default)]
-pub struct Granted {
-    /// Of all packets.
-    always: Vec<Assumption>,
-    /// Of the packets of a family of which rules were not given.
-    missing: Vec<(Family, Assumption)>,
-}
-
-impl Granted {
-    /// For this packet.
-    pub fn of(&self, packet: &Packet) -> Vec<Assumption> {
-        let family = if packet.family() == 10 { Family::Ip6 } else { Family::Ip };
-        let missing = self.missing.iter().filter(|(f, _)| *f == family).map(|(_, missing)| missing);
-        self.always.iter().chain(missing).cloned().collect()
-    }
 }
 
 /// Reads all inputs; warnings that concern no place in a file come with the found files.
