@@ -45,11 +45,11 @@ fn target(verdict: Verdict) -> Option<ChainId> {
 /// For each chain the rules in force that lead to it, in order.
 pub fn callers(model: &Model) -> FxHashMap<ChainId, Vec<RuleId>> {
     let mut out: FxHashMap<ChainId, Vec<RuleId>> = FxHashMap::default();
-    for rule in model.chains.iter().flat_map(|c| &c.rules) {
-        for to in jumps(model, *rule) {
+    for rule in model.chains.iter().flat_map(|c| c.rules.iter()) {
+        for to in jumps(model, rule) {
             let rules = out.entry(to).or_default();
-            if rules.last() != Some(rule) {
-                rules.push(*rule);
+            if rules.last() != Some(&rule) {
+                rules.push(rule);
             }
         }
     }
@@ -112,9 +112,9 @@ impl ChainGraph {
             graph.add_node(ChainId(chain));
         }
         for (from, chain) in model.chains.iter().enumerate() {
-            for rule in &chain.rules {
-                for to in jumps(model, *rule).filter(|to| (to.0 as usize) < model.chains.len()) {
-                    graph.add_edge(NodeIndex::new(from), node(to), *rule);
+            for rule in chain.rules.iter() {
+                for to in jumps(model, rule).filter(|to| (to.0 as usize) < model.chains.len()) {
+                    graph.add_edge(NodeIndex::new(from), node(to), rule);
                 }
             }
         }

@@ -55,8 +55,8 @@ fn shown(model: &Model, family: Family) -> Vec<String> {
     for chain in &model.chains {
         let table = model.name(model.table(chain.table).name);
         for (i, rule) in chain.rules.iter().enumerate() {
-            let ops: Vec<_> = model.rule_ops(*rule).iter().map(|op| model.show_op(*op, number)).collect();
-            let comment = model.rule(*rule).comment.map_or("", |c| model.name(c));
+            let ops: Vec<_> = model.rule_ops(rule).iter().map(|op| model.show_op(*op, number)).collect();
+            let comment = model.rule(rule).comment.map_or("", |c| model.name(c));
             out.push(format!("{table} {} {}: {} {comment}", model.name(chain.name), i + 1, ops.join("; ")));
         }
     }

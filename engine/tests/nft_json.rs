@@ -27,7 +27,7 @@ fn said(model: &Model) -> Vec<String> {
         let base = chain.base.as_ref().map(|b| format!("{:?} {:?} {} {:?}", b.hook, b.kind, b.priority, b.policy));
         out.push(format!("chain {head} {base:?}"));
         for (n, rule) in chain.rules.iter().enumerate() {
-            let ops: Vec<String> = model.rule_ops(*rule).iter().map(|op| model.show_op(*op, 2)).collect();
+            let ops: Vec<String> = model.rule_ops(rule).iter().map(|op| model.show_op(*op, 2)).collect();
             // An anonymous chain has no name to compare, and an opaque text is as it was written.
             if !ops.iter().any(|o| o.contains('`') || *o == "jump ") {
                 out.push(format!("rule {head} {n}: {}", ops.join("; ")));

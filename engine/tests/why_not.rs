@@ -247,7 +247,7 @@ fn prove(s: &Sample, packet: &str, proven: &mut Proven) {
     let start = s.start(packet);
     let trace = rewalk(&s.model, &s.host, &start);
     let inquiry = Inquiry::new(s.world(), &trace);
-    for rule in s.model.chains.iter().flat_map(|c| c.rules.clone()) {
+    for rule in s.model.chains.iter().flat_map(|c| c.rules.iter()) {
         let name = rule_name(&s.model, rule);
         let reason = inquiry.why_not(rule).reason;
         Case { s, start: &start, trace: &trace, rule, name }.prove(&reason);
@@ -338,8 +338,8 @@ fn every_reason_of_odd_chains_is_true() {
     let trace = s.walk(packet);
     let inquiry = Inquiry::new(s.world(), &trace);
     let mut met: Vec<NotHooked> = Vec::new();
-    for rule in s.model.chains.iter().flat_map(|c| &c.rules) {
-        if let Reason::NotHooked(why) = inquiry.why_not(*rule).reason
+    for rule in s.model.chains.iter().flat_map(|c| c.rules.iter()) {
+        if let Reason::NotHooked(why) = inquiry.why_not(rule).reason
             && !met.contains(&why)
         {
             met.push(why);

@@ -281,8 +281,8 @@ fn hooks() -> Vec<String> {
 /// Chains that the rules of a chain lead to, in order, at most five besides the right one.
 fn targets(model: &Model, chain: nettrace_engine::model::ChainId, right: &str) -> Vec<String> {
     let mut names = BTreeSet::from([right.to_string()]);
-    for rule in &model.chain(chain).rules {
-        for op in model.rule_ops(*rule) {
+    for rule in model.chain(chain).rules.iter() {
+        for op in model.rule_ops(rule) {
             if let Op::Verdict(Verdict::Jump(c) | Verdict::Goto(c)) = op
                 && names.len() < 6
             {

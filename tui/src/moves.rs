@@ -260,7 +260,7 @@ fn find_rule(state: &mut State, chain: ChainId, forward: bool) {
     let n = rules.len();
     let order = (1..=n).map(|d| if forward { (at + d) % n } else { (at + 2 * n - d) % n });
     let words = &state.session.words;
-    let hit = order.into_iter().find(|i| holds(&words.rule(rules[*i]), &state.search));
+    let hit = order.into_iter().find(|i| rules.get(*i).is_some_and(|rule| holds(&words.rule(rule), &state.search)));
     let Some(i) = hit else {
         let text = format!("no rule of {} holds {:?}", state.model().chain_name(chain), state.search);
         return state.say(text);

@@ -289,6 +289,6 @@ impl State {
     pub fn rule_at_cursor(&self) -> Option<RuleId> {
         let chain = self.chain()?;
         let cursor = self.cursor(chain, &self.pass());
-        self.model().chain(chain).rules.get(cursor.index as usize).copied().filter(|_| !cursor.fold)
+        self.model().chain(chain).rules.get(cursor.index as usize).filter(|_| !cursor.fold)
     }
 }

@@ -133,10 +133,7 @@ impl Reads<'_> {
     fn stretch(&mut self, chain: ChainId, from: u32, to: u32) {
         let model = self.model;
         let rules = &model.chain(chain).rules;
-        let to = (to as usize).min(rules.len());
-        for rule in rules.get(from as usize..to).unwrap_or(&[]) {
-            self.rule(*rule);
-        }
+        rules.between(from as usize, to as usize).for_each(|rule| self.rule(rule));
     }
 
     fn rule(&mut self, rule: RuleId) {

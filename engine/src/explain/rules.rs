@@ -38,7 +38,7 @@ pub fn chains(model: &Model, cited: &str) -> Vec<ChainId> {
 fn by_number(model: &Model, cited: &str) -> Vec<RuleId> {
     let Some((chain, number)) = cited.rsplit_once('#') else { return Vec::new() };
     let Some(index) = number.parse::<usize>().ok().and_then(|n| n.checked_sub(1)) else { return Vec::new() };
-    chains(model, chain).iter().filter_map(|c| model.chain(*c).rules.get(index).copied()).collect()
+    chains(model, chain).iter().filter_map(|c| model.chain(*c).rules.get(index)).collect()
 }
 
 fn by_line(model: &Model, sources: &Sources, cited: &str) -> Vec<RuleId> {
@@ -76,7 +76,7 @@ fn by_text(model: &Model, sources: &Sources, cited: &str) -> Vec<RuleId> {
 }
 
 fn in_force(model: &Model) -> impl Iterator<Item = RuleId> + '_ {
-    model.chains.iter().flat_map(|c| c.rules.iter().copied())
+    model.chains.iter().flat_map(|c| c.rules.iter())
 }
 
 /// The table (if it is named) and the words of a rule as typed: without the program and `-t TABLE`.

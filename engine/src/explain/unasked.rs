@@ -132,17 +132,17 @@ fn candidates(world: World, packet: &Packet, wanted: Verdict, translate: bool) -
     let view = View { world, packet, hook: Hook::Prerouting, facts: &facts, state: &state, site: 0, at: 0 };
     let other = if packet.family() == 10 { Family::Ip } else { Family::Ip6 };
     let chains = world.model.chains.iter().filter(|c| world.model.table(c.table).family != other);
-    let score = |rule: &RuleId| {
-        let ops = world.model.rule_ops(*rule);
+    let score = |rule: RuleId| {
+        let ops = world.model.rule_ops(rule);
         let says = says(view, ops, wanted);
         if !(says || translate && leads_on(ops)) {
             return None;
         }
         let named = named(view, ops)?;
-        let translates = || exact(world.model, *rule) && translates(view, ops, 4);
-        (holds(view, ops) && (says || translates())).then_some((named, *rule))
+        let translates = || exact(world.model, rule) && translates(view, ops, 4);
+        (holds(view, ops) && (says || translates())).then_some((named, rule))
     };
-    chains.flat_map(|c| &c.rules).filter_map(score).collect()
+    chains.flat_map(|c| c.rules.iter()).filter_map(score).collect()
 }
 
 /// The verdict that the map has for the packet.
@@ -192,8 +192,8 @@ fn translates(view: View, ops: &[Op], depth: u8) -> bool {
         _ => None,
     };
     let inside = |to: ChainId| {
-        let rules = model.chain(to).rules.iter().take(16);
-        depth > 0 && rules.into_iter().any(|r| translates(view, model.rule_ops(*r), depth - 1))
+        let mut rules = model.chain(to).rules.between(0, 16);
+        depth > 0 && rules.any(|r| translates(view, model.rule_ops(r), depth - 1))
     };
     ops.iter().any(dnat) || to.is_some_and(inside)
 }

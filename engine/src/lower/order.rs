@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
-use crate::model::{ChainId, Family, Model, RuleId, TableId};
+use crate::model::{ChainId, Family, Model, RuleId, RuleList, TableId};
 
 /// Rules of a block when it is halved.
 const BLOCK: usize = 512;
@@ -23,7 +23,8 @@ pub(super) struct Order {
 }
 
 impl Order {
-    fn new(rules: &[RuleId]) -> Self {
+    fn new(rules: &RuleList) -> Self {
+        let rules: Vec<_> = rules.iter().collect();
         let blocks: Vec<_> = rules.chunks(BLOCK / 2).map(<[RuleId]>::to_vec).collect();
         let row = (0..blocks.len() as u32).collect();
         let block = |i: usize| (i / (BLOCK / 2)) as u32;
@@ -119,7 +120,7 @@ impl Orders {
         self.note(model, chain);
         match self.edited(chain) {
             Some(order) => rules.iter().for_each(|r| order.insert(usize::MAX, *r)),
-            None => model.chains[chain.0 as usize].rules.extend_from_slice(rules),
+            None => rules.iter().for_each(|r| model.chains[chain.0 as usize].rules.push(*r)),
         }
     }
 
@@ -131,7 +132,7 @@ impl Orders {
     /// Takes all rules out of a chain.
     pub fn clear(&mut self, model: &mut Model, chain: ChainId) {
         self.edited.remove(&chain);
-        model.chains[chain.0 as usize].rules.clear();
+        model.chains[chain.0 as usize].rules = RuleList::default();
     }
 
     /// Notes that a chain is there, or gets rules.
@@ -190,7 +191,7 @@ mod tests {
         #[test]
         fn an_order_is_the_list_it_stands_for(start in 0u32..1200, edits in prop::collection::vec((0u32..3, 0usize..1500), 0..1500)) {
             let mut list: Vec<RuleId> = (0..start).map(RuleId).collect();
-            let mut order = Order::new(&list);
+            let mut order = Order::new(&list.iter().copied().collect());
             for (i, (kind, at)) in edits.into_iter().enumerate() {
                 let rule = RuleId(start + i as u32);
                 if kind > 0 {

@@ -46,7 +46,7 @@ impl Model {
             self.bases.insert(id);
         }
         self.by_name.chains.add(table, name, id);
-        self.chains.push(Chain { name, table, base, rules: Vec::new(), span });
+        self.chains.push(Chain { name, table, base, rules: RuleList::default(), span });
         id
     }
 

@@ -2,7 +2,7 @@
 
 use nettrace_grammar::{Name, Span};
 
-use super::{RuleId, Verdict};
+use super::{RuleList, Verdict};
 use crate::field::Value;
 
 /// A table in [`super::Model::tables`].
@@ -156,7 +156,7 @@ pub struct Chain {
     /// Set for base chains.
     pub base: Option<Box<BaseChain>>,
     /// Its rules in order. What-if edits change this list and nothing else.
-    pub rules: Vec<RuleId>,
+    pub rules: RuleList,
     /// Where it is declared in the input.
     pub span: Span,
 }

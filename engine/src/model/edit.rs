@@ -161,7 +161,7 @@ impl Model {
     fn remove(&mut self, rule: RuleId) -> Undo {
         let Some(chain) = self.rules.get(rule.0 as usize).map(|r| r.chain) else { return Undo::Nothing };
         let rules = &mut self.chains[chain.0 as usize].rules;
-        let Some(index) = rules.iter().position(|r| *r == rule) else { return Undo::Nothing };
+        let Some(index) = rules.position(rule) else { return Undo::Nothing };
         rules.remove(index);
         Undo::PutBack(chain, index, rule)
     }

@@ -97,7 +97,7 @@ impl ChainIndex {
     fn new(model: &Model, chain: ChainId) -> Self {
         let mut index = ChainIndex::default();
         for (at, rule) in model.chain(chain).rules.iter().enumerate() {
-            match key(model, model.rule_ops(*rule)) {
+            match key(model, model.rule_ops(rule)) {
                 Some(key) => {
                     if !index.lanes.contains(&key.0) {
                         index.lanes.push(key.0);

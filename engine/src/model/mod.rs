@@ -11,6 +11,7 @@ mod expr;
 mod hooks;
 mod index;
 mod rule;
+mod rule_list;
 mod set;
 mod show;
 mod show_effect;
@@ -33,6 +34,7 @@ pub use expr::*;
 pub use hooks::{Asked, Entry, HookKey, HookPlan};
 pub use index::Index;
 pub use rule::*;
+pub use rule_list::RuleList;
 pub use set::*;
 pub use test::*;
 pub use traits::Traits;
@@ -233,10 +235,7 @@ impl Model {
 
     /// The position of a rule in its chain, from 1; `None` when no chain holds it (it was removed by an edit).
     pub fn position(&self, id: RuleId) -> Option<u32> {
-        let rules = &self.chain(self.rule(id).chain).rules;
-        // A chain that nobody edited has its rules in their order.
-        let found = rules.binary_search(&id).ok().or_else(|| rules.iter().position(|r| *r == id));
-        found.map(|i| i as u32 + 1)
+        self.chain(self.rule(id).chain).rules.position(id).map(|i| i as u32 + 1)
     }
 
     /// The tables of this family and name: of iptables, iptables-nft and nft one each.

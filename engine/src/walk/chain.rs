@@ -6,7 +6,7 @@
 use super::Machine;
 use crate::eval::{self, Need};
 use crate::limits;
-use crate::model::{ChainId, Dialect, Op, RuleId, Verdict};
+use crate::model::{ChainId, Dialect, Op, RuleId, RuleList, Verdict};
 use crate::trace::{By, Event, Fate};
 
 /// How a base chain ended.
@@ -71,7 +71,7 @@ impl Machine<'_> {
                 }
                 None => here.next += self.passed_over(rules, here.next),
             }
-            let Some(rule) = rules.get(here.next as usize).copied() else {
+            let Some(rule) = rules.get(here.next as usize) else {
                 if here.chain == base && stack.is_empty() {
                     return self.policy(base, from);
                 }
@@ -143,15 +143,15 @@ impl Machine<'_> {
     }
 
     /// How many rules from a position on end at once, as far as the walk may go on.
-    fn passed_over(&mut self, rules: &[RuleId], from: u32) -> u32 {
+    fn passed_over(&mut self, rules: &RuleList, from: u32) -> u32 {
         if self.events.len() > limits::EVENTS {
             return 0;
         }
-        let rest = rules.get(from as usize..).unwrap_or(&[]);
-        let left = limits::RULES.saturating_sub(self.steps).min(rest.len() as u64) as usize;
+        let left = limits::RULES.saturating_sub(self.steps).min(rules.len() as u64) as usize;
         let model = self.world.model;
         let head_fails = |r: RuleId| eval::fails(model, &self.packet, model.heads[r.0 as usize]) == Some(true);
-        let passed = rest[..left].iter().take_while(|r| head_fails(**r) || self.held_at_once(**r).is_none()).count();
+        let rest = rules.between(from as usize, from as usize + left);
+        let passed = rest.take_while(|r| head_fails(*r) || self.held_at_once(*r).is_none()).count();
         self.steps += passed as u64;
         passed as u32
     }

@@ -8,8 +8,8 @@ use crate::model::{Contents, Model};
 
 fn chain(model: &Model, sources: &Sources, name: &str) -> Vec<String> {
     let chain = model.chains.iter().find(|c| model.name(c.name) == name);
-    let rules = chain.map_or(&[][..], |c| &c.rules);
-    rules.iter().map(|r| sources.text(model.rule(*r).span).to_string()).collect()
+    let rules = chain.into_iter().flat_map(|c| c.rules.iter());
+    rules.map(|r| sources.text(model.rule(r).span).to_string()).collect()
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn conditions(state: &State, chain: ChainId, pass: &Pass, rows: &Rows, cursor: u
     }
     let rules = &state.model().chain(chain).rules;
     let Some(rule) = rules.get(index as usize) else { return Vec::new() };
-    state.session.words.conditions(state.way, pass.moment(index, state.at), *rule)
+    state.session.words.conditions(state.way, pass.moment(index, state.at), rule)
 }
 
 /// What stands behind a rule: that it matched, or the first condition that failed.
@@ -208,7 +208,7 @@ fn line_ink(state: &State, line: &ChainLine, chain: ChainId, pass: &Pass, column
             vec![Ink::new(format!("{sign}    – {}", end_text(state, chain)), role)]
         }
         ChainLine::Row(_, Row::Rule(index)) => match state.model().chain(chain).rules.get(*index as usize) {
-            Some(rule) => rule_ink(state, *rule, *index, pass, columns),
+            Some(rule) => rule_ink(state, rule, *index, pass, columns),
             None => Vec::new(),
         },
     }

@@ -98,10 +98,10 @@ fn zone_of(labels: &Labels, device: &str) -> Option<String> {
     let name = model.names.find("filter_INPUT_ZONES")?;
     let chain = model.chains.iter().find(|c| c.name == name)?;
     let rule = chain.rules.iter().find(|r| {
-        let wanted = labels.wanted_device(**r);
-        wanted.is_none_or(|d| *device_name(d) == *device) && labels.jump(**r).is_some() && !labels.asks_source(**r)
+        let wanted = labels.wanted_device(*r);
+        wanted.is_none_or(|d| *device_name(d) == *device) && labels.jump(*r).is_some() && !labels.asks_source(*r)
     })?;
-    Some(labels.name(labels.jump(*rule)?).strip_prefix("filter_IN_")?.to_string())
+    Some(labels.name(labels.jump(rule)?).strip_prefix("filter_IN_")?.to_string())
 }
 
 /// The direction in a chain's name.

@@ -106,7 +106,7 @@ fn service(labels: &Labels, chain: ChainId, depth: u32) -> Option<String> {
     let hashed = || recognised(labels).get(suffix(labels.name(chain))?).cloned();
     let near = || {
         let above = labels.callers_of(chain).iter().map(|r| labels.model().rule(*r).chain);
-        let below = labels.model().chain(chain).rules.iter().filter_map(|r| labels.jump(*r));
+        let below = labels.model().chain(chain).rules.iter().filter_map(|r| labels.jump(r));
         // Not the service tables: their comments are of all services.
         let kin = |c: &ChainId| {
             let name = labels.name(*c);
@@ -174,7 +174,7 @@ fn rule(labels: &Labels, rule: RuleId) -> Option<String> {
     if let Some(to) = target.filter(|t| matches!(labels.name(*t), "KUBE-MARK-MASQ" | "mark-for-masquerade")) {
         let own = labels.wanted(rule, Field::Saddr).is_some() && labels.endpoint(chain).is_some();
         let why = if own { "the endpoint calls itself: " } else { "" };
-        let said = labels.model().chain(to).rules.iter().find_map(|r| labels.marks_set(*r, Some(&OWNER)));
+        let said = labels.model().chain(to).rules.iter().find_map(|r| labels.marks_set(r, Some(&OWNER)));
         return Some(format!("{why}{}", said.unwrap_or_else(|| "will be masqueraded".to_string())));
     }
     if let Some(endpoint) = labels.dnat(rule) {

@@ -52,7 +52,7 @@ fn opens(labels: &Labels, wish: &Wish) -> Vec<Opening> {
         .chain(chain)
         .rules
         .iter()
-        .any(|r| labels.wanted(*r, Field::Daddr).is_some_and(|a| to_address(a, family) == wish.daddr));
+        .any(|r| labels.wanted(r, Field::Daddr).is_some_and(|a| to_address(a, family) == wish.daddr));
     let (direction, peer) = if to_pod { ("ingress from", wish.saddr) } else { ("egress to", wish.daddr) };
     let proto = wish.proto.to_uppercase();
     let command =

@@ -24,8 +24,8 @@ impl<'m> Labels<'m> {
     /// The comments of a chain's rules, then those of the rules that lead to it.
     pub(super) fn comments(&self, chain: ChainId) -> impl Iterator<Item = &'m str> {
         let own = self.model.chain(chain).rules.iter();
-        let callers = std::iter::once_with(move || self.callers(chain)).flatten();
-        own.chain(callers).map(|r| self.comment(*r)).filter(|c| !c.is_empty())
+        let callers = std::iter::once_with(move || self.callers(chain)).flatten().copied();
+        own.chain(callers).map(|r| self.comment(r)).filter(|c| !c.is_empty())
     }
 
     /// The rules that lead to a chain.
@@ -43,7 +43,7 @@ impl<'m> Labels<'m> {
 
     /// The target of the first DNAT in a chain: `10.244.166.136:8200`.
     pub(super) fn endpoint(&self, chain: ChainId) -> Option<String> {
-        self.model.chain(chain).rules.iter().find_map(|r| self.dnat(*r))
+        self.model.chain(chain).rules.iter().find_map(|r| self.dnat(r))
     }
 
     /// The target of a rule's DNAT.

@@ -273,8 +273,8 @@ pub(super) fn warnings(labels: &Labels, model: &Model, candidate: &Candidate) ->
     let mut out = Vec::new();
     for chain in here {
         out.extend(labels.rewrites(chain));
-        for rule in &model.chain(chain).rules {
-            let owner = crate::graph::jumps(model, *rule).next().and_then(|c| labels.owner(c));
+        for rule in model.chain(chain).rules.iter() {
+            let owner = crate::graph::jumps(model, rule).next().and_then(|c| labels.owner(c));
             if let Some(owner) = owner.filter(|o| TOP.contains(o) && labels.owner(chain) != Some(o)) {
                 let text = format!("{owner} puts its jump in front of it again when it syncs");
                 if !out.contains(&text) {

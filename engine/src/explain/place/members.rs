@@ -32,10 +32,10 @@ pub(super) fn all(world: World, trace: &Trace) -> Vec<Candidate> {
             _ => {}
         }
     }
-    let rules = chains.iter().flat_map(|c| &model.chain(*c).rules).filter(|r| !lookups(world, **r).is_empty());
+    let rules = chains.iter().flat_map(|c| model.chain(*c).rules.iter()).filter(|r| !lookups(world, *r).is_empty());
     let mut out: Vec<Candidate> = Vec::new();
     for rule in rules.take(RULES) {
-        for (lookup, neg, event) in wanting(world, &inquiry, *rule) {
+        for (lookup, neg, event) in wanting(world, &inquiry, rule) {
             let packet = trace.packet_at(event);
             let hook = trace.hook_at(event).unwrap_or(Hook::Prerouting);
             let Some((name, command)) = command(world, &packet, hook, lookup, neg) else { continue };

@@ -183,17 +183,17 @@ fn dnats(model: &Model) -> impl Iterator<Item = (RuleId, IpAddr, Option<u16>)> +
         Expr::Const(v) => Some(v),
         _ => None,
     };
-    let nat = move |rule: &RuleId| {
-        let ops = model.rule_ops(*rule);
+    let nat = move |rule: RuleId| {
+        let ops = model.rule_ops(rule);
         let Some(Op::Effect(id)) = ops.last() else { return None };
         let Effect::Nat(nat) = model.effect(*id) else { return None };
         let addr = constant(nat.addr?.0).filter(|_| nat.kind == NatKind::Dnat)?;
         let v6 =
-            model.table_of(model.rule(*rule).chain).family == crate::model::Family::Ip6 || addr > u128::from(u32::MAX);
+            model.table_of(model.rule(rule).chain).family == crate::model::Family::Ip6 || addr > u128::from(u32::MAX);
         let port = nat.port.and_then(|p| constant(p.0)).and_then(|p| u16::try_from(p).ok());
-        Some((*rule, to_address(addr, if v6 { 10 } else { 2 }), port))
+        Some((rule, to_address(addr, if v6 { 10 } else { 2 }), port))
     };
-    model.chains.iter().flat_map(|c| &c.rules).filter_map(nat)
+    model.chains.iter().flat_map(|c| c.rules.iter()).filter_map(nat)
 }
 
 /// Other traffic that a candidate might catch, or let pass.

@@ -75,7 +75,7 @@ impl Inquiry<'_> {
     }
 
     fn rule_at(&self, step: &ChainStep, index: u32) -> Option<RuleId> {
-        self.recall.world.model.chain(step.chain).rules.get(index as usize).copied()
+        self.recall.world.model.chain(step.chain).rules.get(index as usize)
     }
 
     /// The indices of the rules that are told, ascending.

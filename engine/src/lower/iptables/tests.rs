@@ -22,7 +22,7 @@ fn shown(model: &Model, chain: ChainId, family: Family) -> Vec<String> {
     let number = if family == Family::Ip6 { 10 } else { 2 };
     let rules = model.chain(chain).rules.iter();
     rules
-        .map(|r| model.rule_ops(*r).iter().map(|op| model.show_op(*op, number)).collect::<Vec<_>>().join("; "))
+        .map(|r| model.rule_ops(r).iter().map(|op| model.show_op(*op, number)).collect::<Vec<_>>().join("; "))
         .collect()
 }
 

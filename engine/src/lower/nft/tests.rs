@@ -16,7 +16,7 @@ fn model(text: &str) -> (Model, Vec<Diagnostic>) {
 
 fn shown(model: &Model, chain: &str, family: u128) -> Vec<String> {
     let chain = model.chains.iter().find(|c| model.name(c.name) == chain).unwrap();
-    let op = |r: &RuleId| model.rule_ops(*r).iter().map(|op| model.show_op(*op, family)).collect::<Vec<_>>().join("; ");
+    let op = |r: RuleId| model.rule_ops(r).iter().map(|op| model.show_op(*op, family)).collect::<Vec<_>>().join("; ");
     chain.rules.iter().map(op).collect()
 }
 
