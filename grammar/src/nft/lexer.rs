@@ -24,6 +24,9 @@ pub enum Raw {
     /// A word, `eth*` included.
     #[regex(r"[A-Za-z_][A-Za-z0-9_/.\-]*\*?")]
     Word,
+    /// `packets 5 bytes 300`, as every counter is listed: one token, for a listing may hold a million of them.
+    #[regex(r"packets (0|[1-9][0-9]*) bytes (0|[1-9][0-9]*)", priority = 20)]
+    Counts,
     /// Digits.
     #[regex(r"[0-9]+", priority = 10)]
     Num,

@@ -46,6 +46,7 @@ pub fn parse(source: &Source) -> Parsed {
         builder.diagnostics.push(Diagnostic::error("NT201", Span::new(end, end), message));
         builder.tree.lost.push(Span::new(end, end));
     }
+    builder.tree.counts = tokens.into_counts();
     builder.finish();
     let Builder { mut tree, mut diagnostics, .. } = builder;
     tree.names = names;

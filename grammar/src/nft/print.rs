@@ -337,6 +337,10 @@ impl Printer<'_, '_> {
     fn expr(&mut self, id: ExprId) {
         match self.tree.expr(id) {
             Expr::Num(n) => self.number(n),
+            Expr::Counts(n) => {
+                let (packets, bytes) = self.tree.counts.get(n as usize).copied().unwrap_or_default();
+                self.number(format_args!("packets {packets} bytes {bytes}"));
+            }
             Expr::Ip4(ip) => self.number(std::net::Ipv4Addr::from_bits(ip)),
             Expr::Word(n) | Expr::Sel(n) | Expr::Verdict(n) => self.name(n),
             Expr::Str(n) => {

@@ -148,6 +148,22 @@ fn words_are_values_or_keywords_by_their_place() {
 }
 
 #[test]
+fn a_counters_numbers_are_one_terminal_however_they_are_written() {
+    rule("counter packets 5 bytes 300 accept", "");
+    rule("counter packets 18446744073709551615 bytes 18446744073709551615", "");
+    rule("counter packets  5 bytes\t300 accept", "counter packets 5 bytes 300 accept");
+    rule("counter packets 18446744073709551616 bytes 1", "");
+    rule("ip saddr @packets counter", "");
+    check(
+        "add element ip t s { 10.0.0.1 counter packets 0 bytes 07 , 10.0.0.2 counter packets 1 bytes 2 }",
+        "add element ip t s { 10.0.0.1 counter packets 0 bytes 07, 10.0.0.2 counter packets 1 bytes 2 }",
+    );
+    let (parsed, _) =
+        read("table ip t {\n\tchain c {\n\t\tcounter packets 5 bytes 300\n\t\tcounter packets 7 bytes  8\n\t}\n}\n");
+    assert_eq!(parsed.tree.counts, [(5, 300)]);
+}
+
+#[test]
 fn precedence_of_operators() {
     let (parsed, _) = read("add rule t c meta mark set meta mark | 0x1 & 0x2");
     let StmtKind::Assign { value, .. } = parsed.tree.stmts[0].kind else { panic!("an assignment") };

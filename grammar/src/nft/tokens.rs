@@ -73,6 +73,8 @@ pub struct Tokens<'s, 'n> {
     waiting: Option<(u32, Tok, u32)>,
     /// The text ended inside of a block, which was closed then.
     cut: bool,
+    /// What counters counted: packets and bytes.
+    counts: Vec<(u64, u64)>,
 }
 
 impl<'s, 'n> Tokens<'s, 'n> {
@@ -97,12 +99,18 @@ impl<'s, 'n> Tokens<'s, 'n> {
             queued: false,
             waiting: None,
             cut: false,
+            counts: Vec::new(),
         }
     }
 
     /// Whether the text ended inside of a block.
     pub(super) fn is_cut(&self) -> bool {
         self.cut
+    }
+
+    /// What the text's counters counted.
+    pub(super) fn into_counts(self) -> Vec<(u64, u64)> {
+        self.counts
     }
 
     /// The text's end: what is open is closed, so that what was read of it stays. A line that is not whole is none.
@@ -155,6 +163,7 @@ impl<'s, 'n> Tokens<'s, 'n> {
                 Tok::Str(self.names.intern(inner))
             }
             Raw::Word => self.word(),
+            Raw::Counts => self.counts(),
             Raw::Num => self.number(),
             Raw::Literal => self.literal(),
             Raw::Ip4 => self.ip4(),
@@ -343,6 +352,9 @@ impl<'s, 'n> Tokens<'s, 'n> {
             let head = source.get(..start)?.strip_suffix(' ')?;
             let indented = head.ends_with('\t') && head.trim_end_matches('\t').ends_with('\n');
             return indented.then_some(Tok::Keyword(self.vocabulary.empty));
+        }
+        if start < self.last_end + 2 {
+            return None;
         }
         let gap = source.get(self.last_end..start)?;
         let inner = gap.strip_prefix(' ')?.strip_suffix(' ')?;

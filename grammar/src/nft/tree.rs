@@ -197,6 +197,8 @@ pub enum Expr {
     Neg(u32),
     /// `key map { … }` or `key map @m`.
     Map(ExprId, ExprId),
+    /// `packets 5 bytes 300`, only behind `counter`: an index into [`Tree::counts`].
+    Counts(u32),
     /// `*`, any element.
     Star,
     /// `accept`, `drop`, `continue`, `return`.
@@ -420,6 +422,8 @@ pub struct Tree {
     pub elements: Vec<Element>,
     /// All lines of blocks.
     pub lines: Vec<Line>,
+    /// What counters counted: packets and bytes.
+    pub counts: Vec<(u64, u64)>,
     /// Places of the text that could not be read and of which nothing is in the tree: anything may have stood there.
     pub lost: Vec<Span>,
 }

@@ -347,6 +347,8 @@ pub(super) struct Vocabulary {
     pub(super) names: Names,
     /// The name of `comment`.
     pub(super) comment: Name,
+    /// The name of `counter`.
+    pub(super) counter: Name,
     /// The name of the empty text.
     pub(super) empty: Name,
     classes: Vec<Class>,
@@ -362,6 +364,7 @@ impl Vocabulary {
         let mut v = Vocabulary {
             names: Names::default(),
             comment: Name(0),
+            counter: Name(0),
             empty: Name(0),
             classes: Vec::new(),
             bases: Vec::new(),
@@ -383,6 +386,7 @@ impl Vocabulary {
             v.pairs(base, words, |_| *tail);
         }
         v.comment = v.names.intern("comment");
+        v.counter = v.names.intern("counter");
         v.empty = v.names.intern("");
         v
     }

@@ -31,6 +31,20 @@ impl Tokens<'_, '_> {
         }
     }
 
+    /// What a counter counted; anywhere else the words are words.
+    pub(super) fn counts(&mut self) -> Tok {
+        let text = self.lex.slice();
+        let behind_counter = matches!(self.last, Tok::Keyword(k) if k == self.vocabulary.counter);
+        let ends = self.lex.remainder().bytes().next().is_none_or(|b| matches!(b, b' ' | b'\n' | b';' | b',' | b'}'));
+        if let Some(counts) = counts(text).filter(|_| behind_counter && ends) {
+            self.counts.push(counts);
+            return Tok::Counts(self.counts.len() as u32 - 1);
+        }
+        let word = text.find(' ').unwrap_or(text.len());
+        self.restart(self.lex.span().start + word);
+        self.word_of(text.get(..word).unwrap_or(text))
+    }
+
     /// A literal; `25:acc` of `25:accept` is none, and gives back what stands behind the number.
     pub(super) fn literal(&mut self) -> Tok {
         let text = self.lex.slice();
@@ -57,6 +71,14 @@ impl Tokens<'_, '_> {
             Err(_) => Tok::Word(self.names.intern(text)),
         }
     }
+}
+
+/// The numbers of `packets 5 bytes 300`.
+fn counts(text: &str) -> Option<(u64, u64)> {
+    let digit = |n: u64, b: u8| n.checked_mul(10)?.checked_add((b - b'0').into());
+    let number = |text: &str| text.bytes().filter(u8::is_ascii_digit).try_fold(0, digit);
+    let (packets, bytes) = text.split_at(text.find('b')?);
+    Some((number(packets)?, number(bytes)?))
 }
 
 pub(super) fn rel(text: &str) -> Rel {

@@ -52,6 +52,8 @@ pub enum Tok {
     Num(u32),
     /// An IPv4 address.
     Ip4(u32),
+    /// `packets 5 bytes 300` behind `counter`: a place in [`Tree::counts`](crate::nft::tree::Tree::counts).
+    Counts(u32),
     /// Any other value.
     Word(Name),
     /// A quoted text.

@@ -10,7 +10,11 @@ use crate::nft::words::{self, Class};
 
 impl Tokens<'_, '_> {
     pub(super) fn word(&mut self) -> Tok {
-        let text = self.lex.slice();
+        self.word_of(self.lex.slice())
+    }
+
+    /// The terminal of a word that the lexer stands behind.
+    pub(super) fn word_of(&mut self, text: &str) -> Tok {
         let name = self.names.intern(text);
         if self.plain > 0 {
             self.plain -= 1;
