@@ -12,7 +12,7 @@ use std::fmt::{self, Display};
 pub use taken::{Assumption, Noted, RulePlace, Taken};
 
 use crate::field::{Field, Value, address, to_address};
-use crate::model::{ExprId, Model, Program, ProgramId, SetId, TextId};
+use crate::model::{ExprId, Model, Program, ProgramId, RuleId, SetId, TextId};
 use crate::packet::Packet;
 
 /// One question. Two equal facts have one answer in a walk.
@@ -27,6 +27,8 @@ pub enum Fact {
         /// The expression that draws, where the op's own test does not.
         expr: Option<ExprId>,
     },
+    /// Where the counter of a `numgen inc` stands, which no listing tells; the op that reads it names its rule.
+    Counter(ExprId, u32),
     /// Whether an address belongs to this host (family 2 or 10).
     IsLocal(Value, Value),
     /// The value of a field for which there is no input; `key` tells different routes apart (a destination).
@@ -122,6 +124,7 @@ impl Display for Key<'_> {
         match fact {
             Fact::Chance { site, at, expr: None } => write!(f, "chance:{site}.{at}"),
             Fact::Chance { site, at, expr: Some(expr) } => write!(f, "chance:{site}.{at}.{}", expr.0),
+            Fact::Counter(_, site) => write!(f, "numgen:{}", place_of(model, *site)),
             Fact::IsLocal(family, addr) => write!(f, "local:{}", to_address(*addr, *family)),
             Fact::Field(field, _) => f.write_str(&field.name().replace(' ', "-")),
             Fact::Member(set, key) => {
@@ -152,6 +155,7 @@ impl Fact {
     pub fn question(&self, model: &Model, family: Value) -> String {
         match self {
             Fact::Chance { .. } => "which way a random choice falls".to_string(),
+            Fact::Counter(_, site) => format!("the numgen counter of {}", place_of(model, *site)),
             Fact::IsLocal(family, addr) => format!("is {} an address of this host", to_address(*addr, *family)),
             Fact::Field(field, _) => format!("the packet's {}", field_words(*field)),
             Fact::Member(set, key) => {
@@ -169,6 +173,15 @@ impl Fact {
             Fact::MixedOrder => "which of iptables-legacy and nft runs first at the same priority".to_string(),
             Fact::Other(what) => other_question(what).to_string(),
         }
+    }
+}
+
+/// The rule of an op, in words.
+fn place_of(model: &Model, site: u32) -> String {
+    let rule = RuleId((model.rules.partition_point(|r| r.ops.start <= site) as u32).saturating_sub(1));
+    match model.rules.get(rule.0 as usize) {
+        Some(_) => RulePlace(model, rule, model.position(rule).unwrap_or(0)).to_string(),
+        None => "a rule".to_string(),
     }
 }
 

@@ -3,6 +3,7 @@
 
   live.py run --tool target/debug/nettrace --seeds 20 [--kinds nft,ipt-nft4] [--first 90000] [--keep DIR]
                               random rulesets and packets; prints every packet in which the two differ; exit 1 if there is one
+  live.py dumps --tool … FILE…             the same with the rules of dumps: iptables-save, ip6tables-save, nft list ruleset
   live.py shrink KIND SEED --tool …        reduces the first difference of a case to a few rules and prints them
   live.py record samples/NAME              writes samples/NAME/expected/*.json from the kernel
   live.py pack OUT.tar.xz CASE…            packs case folders for tests/golden
@@ -104,7 +105,7 @@ def compare_case(lab, kind, seed, tool, out):
     loses events."""
     from lab import cases, kinds
     from lab.laboratory import LoadError
-    name = "%s-%05d" % (kind, seed)
+    name = "%s-%05d" % (kind.replace("/", "+"), seed)
     found = []
     for _ in range(2):
         case = kinds.make(kind, seed)
@@ -162,7 +163,7 @@ def tell(a, out, count, name, packets, found, refused):
 def run(a):
     from lab import kinds
     out = a.keep or tempfile.mkdtemp(prefix="nettrace-live-")
-    names = a.kinds.split(",") if a.kinds else list(kinds.KINDS)
+    names = [kinds.DUMP + f for f in a.files] if a.files else a.kinds.split(",") if a.kinds else list(kinds.KINDS)
     todo = [(k, s) for s in range(a.first, a.first + a.seeds) for k in names]
     # Legacy tables stay registered in a namespace once they were touched, NAT's hooks with them: nft gets laboratories of its own.
     rounds = [[job for job in todo if (kinds.make(*job)["backend"] == "iptables-legacy") == legacy] for legacy in (False, True)]
@@ -341,14 +342,18 @@ def main():
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the workers end too, and what was found is told
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     sub = ap.add_subparsers(dest="command", required=True)
-    p = sub.add_parser("run")
-    p.add_argument("--tool", default="target/debug/nettrace")
-    p.add_argument("--seeds", type=int, default=10)
-    p.add_argument("--first", type=int, default=90000)
-    p.add_argument("--kinds", help="by comma; all random ones if not given")
-    p.add_argument("--jobs", type=int, default=6, help="cases at a time; most of a case is waiting for the kernel")
-    p.add_argument("--keep", help="keep all case folders here")
-    p.set_defaults(run=run, live=True)
+    for command, seeds in (("run", 10), ("dumps", 1)):
+        p = sub.add_parser(command)
+        p.add_argument("--tool", default="target/debug/nettrace")
+        p.add_argument("--seeds", type=int, default=seeds)
+        p.add_argument("--first", type=int, default=90000)
+        p.add_argument("--jobs", type=int, default=6, help="cases at a time; most of a case is waiting for the kernel")
+        p.add_argument("--keep", help="keep all case folders here")
+        p.set_defaults(run=run, live=True, kinds=None, files=[])
+        if command == "dumps":
+            p.add_argument("files", nargs="+")
+        else:
+            p.add_argument("--kinds", help="by comma; all random ones if not given")
     p = sub.add_parser("shrink")
     p.add_argument("kind")
     p.add_argument("seed", type=int)

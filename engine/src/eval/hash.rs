@@ -15,11 +15,12 @@ pub fn counter_key(expr: ExprId) -> StateKey {
 pub(super) fn numgen(view: View, expr: ExprId, random: bool, (modulus, offset): (u32, u32)) -> Eval {
     let modulus = modulus.max(1);
     if !random {
+        let fact = Fact::Counter(expr, view.site);
         let count = match view.state.rules.get(&counter_key(expr)) {
-            Some(Cell::Count(n)) => *n,
-            _ => 0,
+            Some(Cell::Count(n)) => Some(Value::from(*n)),
+            _ => view.facts.get(&fact),
         };
-        return Eval::Value(Value::from(count % u64::from(modulus)) + Value::from(offset));
+        return count.map_or(Eval::Ask(fact), |n| Eval::Value(n % Value::from(modulus) + Value::from(offset)));
     }
     if modulus == 1 {
         return Eval::Value(offset.into());

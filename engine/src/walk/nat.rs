@@ -11,7 +11,7 @@ use super::conntrack::Attached;
 use super::options::OTHER_DEVICE;
 use crate::fact::Fact;
 use crate::field::{Field, Value, address, ct_state, ct_status, device, device_name, to_address};
-use crate::model::{ChainId, Hook, Nat, NatKind, RuleId, Verdict};
+use crate::model::{ChainId, ExprId, Hook, Nat, NatKind, RuleId, Verdict};
 use crate::packet::Got;
 use crate::state::Tuple;
 use crate::trace::{Cause, Event, Fate, Step};
@@ -123,14 +123,24 @@ impl Machine<'_> {
 
     /// `nft_nat_inet_eval`: another family's statement does nothing and the rule has matched, unless a map has no element.
     fn other_family(&mut self, nat: Nat, site: u32) -> RuleEnd {
-        let ends = [nat.addr, nat.port].into_iter().flatten();
-        for (lo, hi) in ends {
-            if self.value(site, lo).is_none() || self.value(site, hi).is_none() {
-                return RuleEnd::Miss;
-            }
-            self.count_numgen(lo);
+        match self.ends(nat, site) {
+            Some(_) => RuleEnd::Matched(Verdict::Continue),
+            None => RuleEnd::Miss,
         }
-        RuleEnd::Matched(Verdict::Continue)
+    }
+
+    /// The lowest and highest address and port of a mapping, of those that it names; `None`: a map has no element, and the
+    /// rule misses. An address and a port of one element come of one look into its map.
+    fn ends(&mut self, nat: Nat, site: u32) -> Option<[Option<(Value, Value)>; 2]> {
+        let mut both = |ends: Option<(ExprId, ExprId)>| match ends {
+            Some((lo, hi)) => Some(Some((self.value(site, lo)?, self.value(site, hi)?))),
+            None => Some(None),
+        };
+        let addr = both(nat.addr);
+        let port = if addr.is_some() { both(nat.port) } else { None };
+        let read = [nat.addr, nat.port.filter(|_| addr.is_some())].into_iter().flatten();
+        self.count_numgen(&read.map(|(lo, _)| lo).collect::<Vec<_>>(), site);
+        Some([addr?, port?])
     }
 
     /// A NAT target or statement.
@@ -154,15 +164,9 @@ impl Machine<'_> {
             prefix: nat.prefix || nat.kind == NatKind::Netmap,
             ..Range::default()
         };
-        if let Some((first, hi)) = nat.addr {
-            let (Some(lo), Some(hi)) = (self.value(site, first), self.value(site, hi)) else { return RuleEnd::Miss };
-            self.count_numgen(first);
-            range.addr = Some((lo, hi));
-        }
-        if let Some((lo, hi)) = nat.port {
-            let (Some(lo), Some(hi)) = (self.value(site, lo), self.value(site, hi)) else { return RuleEnd::Miss };
-            range.port = Some((lo as u16, hi as u16));
-        }
+        let Some([addr, port]) = self.ends(nat, site) else { return RuleEnd::Miss };
+        range.addr = addr;
+        range.port = port.map(|(lo, hi)| (lo as u16, hi as u16));
         match nat.kind {
             NatKind::Masquerade => range.addr = Some(self.masquerade_address()),
             NatKind::Redirect => match self.redirect_address() {

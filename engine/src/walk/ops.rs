@@ -31,10 +31,10 @@ impl Machine<'_> {
                     let pure = |o: &&Op| matches!(o, Op::Test(t) if self.counts(*t).is_none());
                     let run = ops[i..].iter().take_while(pure).count();
                     if !self.tests(&ops[i..i + run.max(1)], at) {
-                        self.count_test(op, run);
+                        self.count_test(op, run, at);
                         return RuleEnd::Miss;
                     }
-                    self.count_test(op, run);
+                    self.count_test(op, run, at);
                     i += run.max(1);
                     continue;
                 }
@@ -47,7 +47,7 @@ impl Machine<'_> {
                     if !self.assign(rule, field, expr, at) && miss {
                         return RuleEnd::Miss;
                     }
-                    self.count_numgen(expr);
+                    self.count_numgen(&[expr], at);
                 }
                 Op::Effect(id) => {
                     self.site = at;
@@ -79,12 +79,12 @@ impl Machine<'_> {
     }
 
     /// Moves the counter of a test that stood alone.
-    fn count_test(&mut self, op: &Op, run: usize) {
+    fn count_test(&mut self, op: &Op, run: usize, site: u32) {
         if run == 0
             && let Op::Test(test) = *op
             && let Some(expr) = self.counts(test)
         {
-            self.count_numgen(expr);
+            self.count_numgen(&[expr], site);
         }
     }
 
@@ -177,9 +177,7 @@ impl Machine<'_> {
         let hit = self.found(lookup, site);
         let l = self.world.model.lookup(lookup);
         if let LookupKey::Exprs(parts) = &l.key {
-            for e in parts {
-                self.count_numgen(*e);
-            }
+            self.count_numgen(parts, site);
         }
         let Hit::Element(element) = hit else { return RuleEnd::Miss };
         let Contents::Elements(elements) = &self.world.model.set(l.set).contents else { return RuleEnd::Miss };
@@ -194,26 +192,30 @@ impl Machine<'_> {
         }
     }
 
-    /// Moves the counters of `numgen inc` expressions that were just evaluated.
-    pub(super) fn count_numgen(&mut self, expr: ExprId) {
+    /// Moves the counters of the `numgen inc` expressions in these, which were just evaluated: each once, however often it is read.
+    pub(super) fn count_numgen(&mut self, exprs: &[ExprId], site: u32) {
+        let mut counting = Vec::new();
+        for expr in exprs {
+            self.numgens(*expr, &mut counting);
+        }
+        for expr in counting {
+            let stood = self.facts.get(&Fact::Counter(expr, site)).unwrap_or(0) as u64;
+            if let Cell::Count(n) = self.state.rules.entry(eval::counter_key(expr)).or_insert(Cell::Count(stood)) {
+                *n += 1;
+            }
+        }
+    }
+
+    /// The `numgen inc` expressions in one.
+    fn numgens(&self, expr: ExprId, found: &mut Vec<ExprId>) {
         let model = self.world.model;
         match model.expr(expr) {
-            Expr::Numgen { random: false, .. } => {
-                let cell = self.state.rules.entry(eval::counter_key(expr)).or_insert(Cell::Count(0));
-                if let Cell::Count(n) = cell {
-                    *n += 1;
-                }
-            }
-            Expr::Bin(_, a, b) => {
-                self.count_numgen(a);
-                self.count_numgen(b);
-            }
-            Expr::Concat(list) => model.expr_lists[list.range()].iter().for_each(|e| self.count_numgen(*e)),
+            Expr::Numgen { random: false, .. } if !found.contains(&expr) => found.push(expr),
+            Expr::Bin(_, a, b) => [a, b].into_iter().for_each(|e| self.numgens(e, found)),
+            Expr::Concat(list) => model.expr_lists[list.range()].iter().for_each(|e| self.numgens(*e, found)),
             Expr::Map { lookup, .. } => {
                 if let LookupKey::Exprs(parts) = &model.lookup(lookup).key {
-                    for e in parts {
-                        self.count_numgen(*e);
-                    }
+                    parts.iter().for_each(|e| self.numgens(*e, found));
                 }
             }
             _ => {}

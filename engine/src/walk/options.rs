@@ -16,6 +16,10 @@ pub(super) fn of(world: World, packet: &Packet, fact: &Fact) -> Options {
     match fact {
         Fact::Chance { site, expr: None, .. } => chance(world.model, *site),
         Fact::Chance { expr: Some(expr), .. } => drawn(world.model, *expr),
+        Fact::Counter(expr, _) => {
+            let stands = drawn(world.model, *expr).choices.into_iter().map(|c| Choice { odds: None, ..c });
+            Options::of(stands.collect()).or_assume(0, "no packets came before: the count begins")
+        }
         Fact::IsLocal(..) => {
             Options::yes_no().or_assume(0, "no `ip addr` was given; every other address counts as remote")
         }

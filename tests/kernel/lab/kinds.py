@@ -1,7 +1,7 @@
 """The kinds of cases, each a line of one table: what makes a case of it from a seed."""
 import re
 
-from . import gen_clock, gen_ext6, gen_iptables, gen_mixed, gen_nft, gen_route, gen_sets, gen_state, gen_wide, gen_zone, stories
+from . import gen_clock, gen_dump, gen_ext6, gen_iptables, gen_mixed, gen_nft, gen_route, gen_sets, gen_state, gen_wide, gen_zone, stories
 
 KINDS = {
     "ipt-nft4": lambda seed: gen_iptables.generate(seed, "ip", "iptables-nft"),
@@ -24,6 +24,8 @@ KINDS = {
 }
 # Not random: whole hosts by number, and not part of a run unless asked for.
 STORIES = "story"
+# A file's rules: `dump:PATH`.
+DUMP = "dump:"
 
 # Conditions that nft 1.0.6 leaves out of its listing.
 UNLISTED = ("ct original l3proto ipv4 ", "ct reply l3proto ipv4 ", "ct l3proto ipv4 ", "meta protocol ip ", "meta iiftype ether ", "ether type vlan ")
@@ -37,7 +39,7 @@ def make(kind, seed):
     """The case of a kind with this seed, without conditions that no dump can tell."""
     if kind == STORIES:
         return stories.case(sorted(stories.STORIES)[seed % len(stories.STORIES)])
-    case = KINDS[kind](seed)
+    case = gen_dump.case(kind.removeprefix(DUMP), seed) if kind.startswith(DUMP) else KINDS[kind](seed)
     if case["backend"] == "iptables-legacy":  # `! -i +` never matches, and iptables-legacy-save prints it as nothing
         for part in ("v4", "v6"):
             if case.get(part):

@@ -7,7 +7,7 @@ use super::super::cx::Cx;
 use super::super::expr::Shape;
 use super::super::fields::{Row, Source};
 use super::super::kind::Kind;
-use crate::field::Field;
+use crate::field::{Field, ct_status};
 use crate::model::*;
 
 impl Cx<'_> {
@@ -148,7 +148,13 @@ impl Cx<'_> {
                 attach.helper = Some(self.helper_type(name).unwrap_or(name));
             }
             "timeout" => attach.timeout = Some(self.model.names.intern(&text)),
-            "expectation" | "event" => attach.events = Some(self.model.names.intern(&text)),
+            "expectation" => {
+                // Only a connection's first packet can foresee another one (`nft_ct_expect_obj_eval`).
+                let (field, mask) = (Field::CtStatus, ct_status::CONFIRMED as u32);
+                self.test(Test::Masked { field, neg: false, mask, value: 0 });
+                attach.events = Some(self.model.names.intern(&text));
+            }
+            "event" => attach.events = Some(self.model.names.intern(&text)),
             _ => return None,
         }
         let op = self.model.effect_op(Effect::CtAttach(attach));
