@@ -143,7 +143,7 @@ impl Reads<'_> {
                 Op::VerdictMap(lookup) => self.lookup(*lookup),
                 Op::Set { expr, .. } => self.expr(*expr),
                 Op::Effect(id) => {
-                    if let Effect::ObjectMap(lookup) = self.model.effect(*id) {
+                    if let Effect::ObjectMap(_, lookup) = self.model.effect(*id) {
                         self.lookup(*lookup);
                     }
                 }

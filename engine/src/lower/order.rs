@@ -3,11 +3,9 @@
 //! A chain of a dump only grows at its end, and keeps its plain list. The first other edit makes an [`Order`] of it, in which
 //! an edit and the number of a rule cost the square root of its length; [`Orders::settle`] makes lists again.
 
-use std::collections::BTreeMap;
-
 use rustc_hash::FxHashMap;
 
-use crate::model::{ChainId, Family, Model, RuleId, RuleList, TableId};
+use crate::model::{ChainId, Model, RuleId, RuleList, TableId};
 
 /// Rules of a block when it is halved.
 const BLOCK: usize = 512;
@@ -104,7 +102,7 @@ impl Order {
 pub(super) struct Orders {
     edited: FxHashMap<ChainId, Order>,
     /// The chains that were told of since their table was cleared; unset while none was.
-    filled: Option<BTreeMap<(Family, TableId), Vec<ChainId>>>,
+    filled: Option<FxHashMap<TableId, Vec<ChainId>>>,
 }
 
 impl Orders {
@@ -139,30 +137,22 @@ impl Orders {
     pub fn note(&mut self, model: &Model, chain: ChainId) {
         if let Some(filled) = &mut self.filled {
             let table = model.chain(chain).table;
-            filled.entry((model.table(table).family, table)).or_default().push(chain);
+            filled.entry(table).or_default().push(chain);
         }
     }
 
     /// Chains by table since it was cleared last.
-    fn filled(&mut self, model: &Model) -> &mut BTreeMap<(Family, TableId), Vec<ChainId>> {
+    fn filled(&mut self, model: &Model) -> &mut FxHashMap<TableId, Vec<ChainId>> {
         if self.filled.is_none() {
-            self.filled = Some(BTreeMap::new());
+            self.filled = Some(FxHashMap::default());
             (0..model.chains.len() as u32).for_each(|chain| self.note(model, ChainId(chain)));
         }
         self.filled.get_or_insert_default()
     }
 
-    /// The tables, of all families or of one, that had chains since they were cleared last.
-    pub fn tables(&mut self, model: &Model, family: Option<Family>) -> Vec<TableId> {
-        let last = TableId(u32::MAX);
-        let (first, end) = (family.unwrap_or(Family::Ip), family.unwrap_or(Family::Netdev));
-        self.filled(model).range((first, TableId(0))..=(end, last)).map(|(key, _)| key.1).collect()
-    }
-
     /// Takes all rules out of a table, and returns the chains that had some or were told of since the last time.
     pub fn clear_table(&mut self, model: &mut Model, table: TableId) -> Vec<ChainId> {
-        let family = model.table(table).family;
-        let chains = self.filled(model).remove(&(family, table)).unwrap_or_default();
+        let chains = self.filled(model).remove(&table).unwrap_or_default();
         for chain in &chains {
             self.clear(model, *chain);
         }

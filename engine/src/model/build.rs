@@ -37,6 +37,29 @@ impl Model {
         id
     }
 
+    /// Takes away the names of a table and of what is in it: a later table of that name is another one. Once there is none, nothing
+    /// asks for connection tracking any more.
+    pub fn forget_table(&mut self, table: TableId) {
+        let Table { family, name, .. } = self.tables[table.0 as usize];
+        if let Some(named) = self.by_name.tables.get_mut(&(family, name)) {
+            named.retain(|t| *t != table);
+            if named.is_empty() {
+                self.by_name.tables.remove(&(family, name));
+            }
+        }
+        if self.by_name.tables.is_empty() {
+            self.asked = Asked::default();
+        }
+    }
+
+    /// Takes away a set's name: a later set of that name is another one.
+    pub fn forget_set(&mut self, set: SetId) {
+        let Set { name, table, .. } = self.sets[set.0 as usize];
+        if let Some(name) = name {
+            self.by_name.sets.remove(&(table, name));
+        }
+    }
+
     /// Adds a chain; a base chain's `order` is set here: it is registered last so far.
     pub fn add_chain(&mut self, table: TableId, name: &str, base: Option<BaseChain>, span: Span) -> ChainId {
         let name = self.names.intern(name);

@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 use nettrace_grammar::Name;
 use rustc_hash::FxHashMap;
 
-use super::{Asked, ByName, Chain, ChainId, Contents, Model, RuleId, Set, SetId, Stateful, Table, TableId, Verdict};
+use super::{
+    Asked, ByName, Chain, ChainId, Contents, Model, ObjectKind, RuleId, Set, SetId, Stateful, Table, TableId, Verdict,
+};
 
 /// A change of the rules in force.
 #[derive(Clone, Debug)]
@@ -58,7 +60,7 @@ pub struct Checkpoint {
     bases: BTreeSet<ChainId>,
     touched: Vec<(SetId, Set)>,
     sets: usize,
-    objects: FxHashMap<(TableId, Name), Stateful>,
+    objects: FxHashMap<(TableId, ObjectKind, Name), Stateful>,
     asked: Asked,
     registrations: u32,
     arenas: [usize; 11],

@@ -127,7 +127,7 @@ pub struct Model {
     /// Places of the inputs that could not be read and of which nothing is in the model: what stood there may decide otherwise.
     pub lost: Vec<Span>,
     /// Named nft objects: the rule state that a quota, limit or counter of that name starts with.
-    pub objects: FxHashMap<(TableId, Name), Stateful>,
+    pub objects: FxHashMap<(TableId, ObjectKind, Name), Stateful>,
 }
 
 impl Model {

@@ -4,7 +4,7 @@ use nettrace_grammar::Span;
 
 use crate::field::Field;
 
-use super::{ChainId, ExprId, LookupId, SetId, Span32, Test, TextId};
+use super::{ChainId, ExprId, LookupId, ObjectKind, SetId, Span32, Test, TextId};
 use nettrace_grammar::Name;
 
 /// A rule in [`super::Model::rules`].
@@ -358,7 +358,7 @@ pub enum Effect {
     /// State that decides.
     Stateful(Box<Stateful>),
     /// A named object chosen by a map; without an element the rule misses.
-    ObjectMap(LookupId),
+    ObjectMap(ObjectKind, LookupId),
 }
 
 /// A rule.

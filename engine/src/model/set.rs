@@ -56,6 +56,29 @@ pub enum Data {
     Opaque(super::TextId),
 }
 
+/// A kind of nft object. Objects of different kinds may have one name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum ObjectKind {
+    Counter,
+    Limit,
+    Quota,
+    /// One that holds no rule state: `ct helper`, `secmark`.
+    Other,
+}
+
+impl ObjectKind {
+    /// The kind that nft calls so.
+    pub fn from_name(name: &str) -> Self {
+        match name {
+            "counter" => ObjectKind::Counter,
+            "limit" => ObjectKind::Limit,
+            "quota" => ObjectKind::Quota,
+            _ => ObjectKind::Other,
+        }
+    }
+}
+
 /// What some elements carry besides key and data.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ElementExtra {

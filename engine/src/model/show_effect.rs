@@ -43,7 +43,7 @@ impl Model {
                 format!("strip tcp options {}", list.join(","))
             }
             Effect::Stateful(stateful) => self.show_stateful(stateful, family),
-            Effect::ObjectMap(lookup) => {
+            Effect::ObjectMap(_, lookup) => {
                 let l = self.lookup(*lookup);
                 format!("object {} map {}", self.show_key(&l.key, family), self.show_set(l.set, family))
             }

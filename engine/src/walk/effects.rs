@@ -51,7 +51,7 @@ impl Machine<'_> {
             Effect::Synproxy => self.synproxy(rule),
             Effect::Fwd { .. } => Some(RuleEnd::End(self.stolen(rule))),
             Effect::Stateful(s) => (!self.stateful(rule, s, own_site)).then_some(RuleEnd::Miss),
-            Effect::ObjectMap(lookup) => self.object_map(rule, *lookup, site),
+            Effect::ObjectMap(kind, lookup) => self.object_map(rule, (*kind, *lookup), site),
         }
     }
 
@@ -136,14 +136,14 @@ impl Machine<'_> {
         }
     }
 
-    fn object_map(&mut self, rule: RuleId, lookup: LookupId, site: u32) -> Option<RuleEnd> {
+    fn object_map(&mut self, rule: RuleId, (kind, lookup): (ObjectKind, LookupId), site: u32) -> Option<RuleEnd> {
         let hit = self.found(lookup, site);
         let l = self.world.model.lookup(lookup);
         let Hit::Element(e) = hit else { return Some(RuleEnd::Miss) };
         let Contents::Elements(elements) = &self.world.model.set(l.set).contents else { return Some(RuleEnd::Miss) };
         let Data::Object(name) = elements.data(e) else { return None };
         let table = self.world.model.set(l.set).table?;
-        let object = self.world.model.objects.get(&(table, *name))?.clone();
+        let object = self.world.model.objects.get(&(table, kind, *name))?.clone();
         (!self.stateful(rule, &object, 0)).then_some(RuleEnd::Miss)
     }
 

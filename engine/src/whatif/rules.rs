@@ -73,7 +73,7 @@ fn nft_command(model: &mut Model, sources: &mut Sources, command: &str) -> Resul
     checked(parsed.diagnostics)?;
     let lists = |m: &Model| m.chains.iter().map(|c| c.rules.clone()).collect::<Vec<_>>();
     let (before, sets, rules) = (lists(model), model.sets.len(), model.rules.len());
-    let found = lower::nft::lower(&parsed.tree, model);
+    let found = lower::nft::carry_out(&parsed.tree, model);
     // A warning in a dump costs a part of it; a command that did nothing but warn has failed.
     let nothing = !found.is_empty() && model.sets.len() == sets && model.rules.len() == rules && lists(model) == before;
     if nothing {

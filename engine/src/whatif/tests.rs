@@ -167,3 +167,17 @@ fn nft_commands_are_read_as_a_shell_would_hand_them_over() {
     assert!(shown[0].contains("dport 81") && shown[1].contains("dport 80"), "{shown:?}");
     assert!(m.chains[0].base.is_some());
 }
+
+#[test]
+fn flush_ruleset_takes_iptables_nft_tables_too_and_comes_back() {
+    let (mut m, mut p, mut s) = (Model::default(), Parts::default(), Sources::default());
+    for command in ["iptables-nft -N mine", "nft add table ip guard", "nft add set ip guard s '{ type ipv4_addr; }'"] {
+        let _ = apply(&mut m, &mut p, &mut s, command).unwrap();
+    }
+    let tables = |m: &Model| ["filter", "guard"].map(|name| m.find_table(crate::model::Family::Ip, name).is_some());
+    assert_eq!(tables(&m), [true, true]);
+    let undo = apply(&mut m, &mut p, &mut s, "nft flush ruleset").unwrap();
+    assert_eq!(tables(&m), [false, false]);
+    undo.undo(&mut m, &mut p);
+    assert_eq!(tables(&m), [true, true]);
+}

@@ -87,7 +87,20 @@ impl Cx<'_> {
                 }
             }
             ("chain", _, Some(chain)) => self.unhook(chain),
-            ("table", ..) => self.empty_table(self.table, true),
+            ("table", ..) => self.delete_table(self.table),
+            ("set" | "map", ..) => {
+                if let Some(name) = self.first_name(item)
+                    && let Some(id) = self.set_named(name)
+                {
+                    self.sets.remove(&(self.table, name));
+                    self.model.forget_set(id);
+                }
+            }
+            (kind, ..) if ObjectKind::from_name(kind) != ObjectKind::Other => {
+                if let Some(name) = rest.first().map(|name| self.model.names.intern(name)) {
+                    self.model.objects.remove(&(self.table, ObjectKind::from_name(kind), name));
+                }
+            }
             ("rule" | "chain", _, None) => {
                 let name = rest.first().map_or("", String::as_str);
                 self.warn(item.span, format!("there is no chain `{name}` in this table"));
@@ -99,17 +112,11 @@ impl Cx<'_> {
     pub(super) fn flush(&mut self, item: &Item) {
         if self.text(item.kind) == "ruleset" {
             let words = self.path_words(item);
-            let family = words.first().and_then(|w| Family::from_name(w));
-            for table in self.orders.tables(self.model, family) {
-                if self.model.table(table).dialect == Dialect::Nft {
-                    self.empty_table(table, true);
-                }
-            }
-            return;
+            return self.flush_ruleset(words.first().and_then(|w| Family::from_name(w)));
         }
         let Some(rest) = self.enter(item, false) else { return };
         match self.text(item.kind) {
-            "table" => self.empty_table(self.table, false),
+            "table" => drop(self.orders.clear_table(self.model, self.table)),
             "chain" => {
                 if let Some(chain) = rest.first().and_then(|n| self.model.find_chain(self.table, n)) {
                     self.orders.clear(self.model, chain);
@@ -124,13 +131,23 @@ impl Cx<'_> {
         }
     }
 
-    fn empty_table(&mut self, table: TableId, unhook: bool) {
-        let chains = self.orders.clear_table(self.model, table);
-        if unhook {
-            for chain in chains {
-                self.unhook(chain);
+    /// `flush ruleset [FAMILY]`: all tables go. A file that begins so leaves those of iptables-nft, which came behind it.
+    fn flush_ruleset(&mut self, family: Option<Family>) {
+        let tables: Vec<TableId> = self.model.by_name.tables.values().flatten().copied().collect();
+        for id in tables {
+            let table = self.model.table(id);
+            let mine = table.dialect == Dialect::Nft || self.typed && table.dialect == Dialect::IptablesNft;
+            if mine && family.is_none_or(|f| f == table.family) {
+                self.delete_table(id);
             }
         }
+    }
+
+    fn delete_table(&mut self, table: TableId) {
+        for chain in self.orders.clear_table(self.model, table) {
+            self.unhook(chain);
+        }
+        self.model.forget_table(table);
     }
 
     fn unhook(&mut self, chain: ChainId) {

@@ -31,9 +31,19 @@ use crate::model::Model;
 
 pub use status::{Construct, Status, constructs};
 
-/// Adds what `tree` says to `model`: tables, chains, sets and rules of a listing, or the changes of typed commands.
+/// Adds what `tree` says to `model`: tables, chains, sets and rules of a listing or of a file of commands.
 pub fn lower(tree: &Tree, model: &mut Model) -> Vec<Diagnostic> {
+    run(tree, model, false)
+}
+
+/// Carries out commands typed at the host that `model` is of: iptables-nft's tables are nft's too.
+pub fn carry_out(tree: &Tree, model: &mut Model) -> Vec<Diagnostic> {
+    run(tree, model, true)
+}
+
+fn run(tree: &Tree, model: &mut Model, typed: bool) -> Vec<Diagnostic> {
     let mut cx = cx::Cx::new(tree, model);
+    cx.typed = typed;
     cx.run();
     cx.diagnostics
 }

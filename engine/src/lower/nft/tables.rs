@@ -268,7 +268,7 @@ impl Cx<'_> {
                 }
             } else if let Some(state) = self.stateful(kind, words) {
                 let object = Stateful { shared: Some(shared), ..state };
-                self.model.objects.entry((self.table, name)).or_insert(object);
+                self.model.objects.entry((self.table, ObjectKind::from_name(kind), name)).or_insert(object);
             }
         }
     }

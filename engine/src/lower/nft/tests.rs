@@ -267,3 +267,43 @@ fn comparisons_that_may_be_loaded_as_one_are_warned_of() {
     check("inet", "tcp sport != 1-5 tcp dport != 2", false);
     check("inet", "udp sport != 1 udp length != 2", false);
 }
+
+#[test]
+fn a_deleted_table_takes_its_sets_and_objects_along() {
+    let table = |set: &str, rule: &str| {
+        format!(
+            "table inet t {{\n\tcounter x {{\n\t}}\n\tquota x {{\n\t\tover 10 bytes\n\t}}\n\tlimit x {{\n\t\trate 1/second\n\t}}\n\
+             \tset s {{\n\t\t{set}\n\t}}\n\tchain c {{\n\t\ttype filter hook input priority 0\n\t\t{rule}\n\t}}\n}}\n"
+        )
+    };
+    let addresses = table("type ipv4_addr; elements = { 1.2.3.4 }", "ct state new ip saddr @s drop");
+    let ports = table("type inet_service; elements = { 80 }", "tcp dport @s counter name \"x\" quota name \"x\" drop");
+    for gone in ["flush ruleset\n", "delete table inet t\n", "flush ruleset inet\n", "destroy table inet t\n"] {
+        let (m, found) = model(&format!("{addresses}{gone}{ports}"));
+        assert!(found.is_empty(), "{gone}: {found:?}");
+        let table = m.find_table(Family::Inet, "t").unwrap();
+        let chain = m.find_chain(table, "c").unwrap();
+        assert!(m.bases.iter().eq([&chain]), "{gone}");
+        let quota = |r| m.rule_ops(r).iter().map(|op| m.show_op(*op, 2)).find(|op| op.contains("quota"));
+        assert!(m.chain(chain).rules.iter().any(|r| quota(*r).is_some()), "{gone}");
+        let Contents::Elements(set) = &m.set(m.find_set(Some(table), "s").unwrap()).contents else { panic!("{gone}") };
+        assert!(set.find(&[80]).is_some() && set.find(&[0x0102_0304]).is_none(), "{gone}");
+        assert_eq!(m.asked.conntrack, [None, None], "{gone}");
+    }
+}
+
+#[test]
+fn a_flushed_table_keeps_its_sets() {
+    let (m, found) = model(
+        "table ip t {\n\tset s {\n\t\ttype ipv4_addr; elements = { 1.2.3.4 }\n\t}\n\tchain c {\n\t\tip saddr @s drop\n\t}\n}\n\
+         flush table ip t\nadd set ip t u { type ipv4_addr; }\ndelete set ip t u\nadd set ip t u { type inet_service; elements = { 80 }; }\n",
+    );
+    assert!(found.is_empty(), "{found:?}");
+    let table = m.find_table(Family::Ip, "t").unwrap();
+    let has = |set, key| match &m.set(m.find_set(Some(table), set).unwrap()).contents {
+        Contents::Elements(elements) => elements.find(&[key]).is_some(),
+        _ => false,
+    };
+    assert!(m.chain(m.find_chain(table, "c").unwrap()).rules.is_empty());
+    assert!(has("s", 0x0102_0304) && has("u", 80));
+}

@@ -70,7 +70,7 @@ impl Cx<'_> {
     /// so does what is read of a connection where there is none.
     fn security(&mut self, value: WrittenId) -> Option<()> {
         match self.tree.expr(self.resolve(value)) {
-            Written::Map(key, map) => self.object_of(key, map)?,
+            Written::Map(key, map) => self.object_of(ObjectKind::Other, key, map)?,
             Written::Sel(name) if self.text(name) == "ct secmark" => {
                 self.need_conntrack();
                 let connection = self.model.field_expr(Field::CtMark);
@@ -131,7 +131,7 @@ impl Cx<'_> {
         self.need_conntrack();
         let mut attach = CtAttach::default();
         if let (Written::Map(key, map), false) = (self.tree.expr(value), key.ends_with("zone")) {
-            self.object_of(key, map)?;
+            self.object_of(ObjectKind::Other, key, map)?;
         }
         let chosen = matches!(self.tree.expr(value), Written::Map(..)).then(|| "chosen by a map".to_owned());
         let name = self.tree.word(self.resolve(value)).map(str::to_owned);

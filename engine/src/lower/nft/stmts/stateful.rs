@@ -61,9 +61,9 @@ impl Cx<'_> {
     }
 
     /// The object that a map names for a key; the rule misses without one.
-    pub(super) fn object_of(&mut self, key: ExprId, map: ExprId) -> Option<()> {
+    pub(super) fn object_of(&mut self, kind: ObjectKind, key: ExprId, map: ExprId) -> Option<()> {
         let lookup = self.lookup(key, map, &DataKind::Object)?;
-        let op = self.model.effect_op(Effect::ObjectMap(lookup));
+        let op = self.model.effect_op(Effect::ObjectMap(kind, lookup));
         self.op(op);
         Some(())
     }
@@ -71,15 +71,16 @@ impl Cx<'_> {
     /// `counter name "c"`, `limit name tcp dport map @m`.
     fn object(&mut self, args: &[ExprId], keyword: &str) -> Option<()> {
         let target = self.target_of(args)?;
+        let kind = ObjectKind::from_name(keyword);
         if let Written::Map(key, map) = self.tree.expr(target) {
-            return self.object_of(key, map);
+            return self.object_of(kind, key, map);
         }
         let name = self.tree.word(self.resolve(target))?.to_owned();
-        if keyword == "counter" {
+        if kind == ObjectKind::Counter {
             return Some(());
         }
         let name = self.model.names.intern(&name);
-        let object = self.model.objects.get(&(self.table, name))?.clone();
+        let object = self.model.objects.get(&(self.table, kind, name))?.clone();
         let op = self.model.effect_op(Effect::Stateful(Box::new(object)));
         self.op(op);
         Some(())
