@@ -335,7 +335,10 @@ pub enum Effect {
         drops: bool,
     },
     /// SYN proxy.
-    Synproxy,
+    Synproxy {
+        /// Every SYN and every other ACK is its business (`nft_synproxy.c`), not just those without FIN and RST (`ipt_SYNPROXY.c`).
+        loose: bool,
+    },
     /// A copy is sent elsewhere.
     Dup {
         /// Gateway or address.

@@ -30,7 +30,7 @@ impl Model {
                 let mark = mark.map_or(String::new(), |(m, v)| format!(" mark {v:#x}/{m:#x}"));
                 format!("tproxy to {addr}{port}{mark}")
             }
-            Effect::Synproxy => "synproxy".to_string(),
+            Effect::Synproxy { .. } => "synproxy".to_string(),
             Effect::Dup { to, device } => {
                 let to = to.map_or(String::new(), |a| format!(" to {}", self.show_part(a, family, true)));
                 let device = device.map_or(String::new(), |d| format!(" device {}", self.show_device(d, family)));

@@ -1,7 +1,7 @@
 //! Ops that are neither tests nor writes nor verdicts.
 
-use super::Machine;
 use super::chain::RuleEnd;
+use super::{Machine, tcp};
 use crate::eval::{self, Hit};
 use crate::fact::{Fact, Taken};
 use crate::field::Field;
@@ -48,7 +48,7 @@ impl Machine<'_> {
                 (!done && u.miss).then_some(RuleEnd::Miss)
             }
             Effect::Tproxy { mark, drops, .. } => self.tproxy(rule, *mark, *drops),
-            Effect::Synproxy => self.synproxy(rule),
+            Effect::Synproxy { loose } => self.synproxy(rule, *loose),
             Effect::Fwd { .. } => Some(RuleEnd::End(self.stolen(rule))),
             Effect::Stateful(s) => (!self.stateful(rule, s, own_site)).then_some(RuleEnd::Miss),
             Effect::ObjectMap(kind, lookup) => self.object_map(rule, (*kind, *lookup), site),
@@ -110,15 +110,19 @@ impl Machine<'_> {
     }
 
     /// A SYN is answered and taken; an ACK is taken or dropped by its cookie; others pass.
-    fn synproxy(&mut self, rule: RuleId) -> Option<RuleEnd> {
+    fn synproxy(&mut self, rule: RuleId, loose: bool) -> Option<RuleEnd> {
         let flags = self.packet.or_zero(Field::TcpFlags);
         if self.packet.or_zero(Field::Proto) != 6 {
             return Some(RuleEnd::Miss);
         }
-        if flags & 0x17 == 0x02 {
+        if self.packet.bytes.bad_checksum {
+            return Some(RuleEnd::Matched(Verdict::Drop));
+        }
+        let only = |flag, others| flags & flag != 0 && (loose || flags & others == 0);
+        if only(tcp::SYN, tcp::FIN | tcp::RST | tcp::ACK) {
             return Some(RuleEnd::End(self.stolen(rule)));
         }
-        if flags & 0x17 == 0x10 {
+        if only(tcp::ACK, tcp::FIN | tcp::RST | tcp::SYN) {
             return match self.answer(Fact::Other("synproxy-cookie")) {
                 0 => Some(RuleEnd::Matched(Verdict::Drop)),
                 _ => Some(RuleEnd::End(self.stolen(rule))),

@@ -9,9 +9,6 @@ use crate::state::TcpState;
 
 /// TCP flag combinations that conntrack takes (PSH, ECE, CWR do not count).
 pub(super) fn valid_flags(flags: Value) -> bool {
-    const FIN: Value = 1;
-    const SYN: Value = 2;
-    const ACK: Value = 16;
     const URG: Value = 32;
     let f = flags & (FIN | SYN | RST | ACK | URG);
     [SYN, SYN | URG, SYN | ACK, RST, RST | ACK, FIN | ACK, FIN | ACK | URG, ACK, ACK | URG].contains(&f)
@@ -19,6 +16,9 @@ pub(super) fn valid_flags(flags: Value) -> bool {
 
 /// The flag of a reset.
 pub(super) const RST: Value = 4;
+pub(super) const FIN: Value = 1;
+pub(super) const SYN: Value = 2;
+pub(super) const ACK: Value = 16;
 
 /// Index of a packet in the TCP state tables: SYN, SYN+ACK, FIN, ACK, RST, none.
 fn index(flags: Value) -> usize {

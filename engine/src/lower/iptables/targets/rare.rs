@@ -96,7 +96,7 @@ pub const SYNPROXY: Extension = Extension::of_target(
         given.read("--wscale", |t| values::number_to(t, 14))?;
         given.read("--mss", |t| values::number_to(t, 0xffff))?;
         cx.need_conntrack();
-        cx.effect(Effect::Synproxy);
+        cx.effect(Effect::Synproxy { loose: false });
         Ok(())
     },
 )

@@ -33,9 +33,12 @@ pub(super) fn notrack(cx: &mut Cx, _: &[WrittenId]) -> Option<()> {
     Some(())
 }
 
-pub(super) fn synproxy(cx: &mut Cx, _: &[WrittenId]) -> Option<()> {
+pub(super) fn synproxy(cx: &mut Cx, args: &[WrittenId]) -> Option<()> {
     cx.need_conntrack();
-    let op = cx.model.effect_op(Effect::Synproxy);
+    if let Some(Written::Map(key, map)) = cx.target_of(args).map(|name| cx.tree.expr(name)) {
+        cx.object_of(ObjectKind::Other, key, map)?;
+    }
+    let op = cx.model.effect_op(Effect::Synproxy { loose: true });
     cx.op(op);
     Some(())
 }
