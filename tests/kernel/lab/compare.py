@@ -95,7 +95,7 @@ def explained(ruleset, kernel, line, earlier):
     earlier packets, IPv6's neighbour discovery), or a port that the kernel picked at random."""
     walk = line["outcomes"][0]
     a, b = steps(kernel), steps(walk)
-    if a == b and any("picks at random" in x.get("why", "") for x in line.get("assumptions") or []):
+    if a == b and any("picks at random" in x.get("fact", "") for x in line.get("assumptions") or []):
         return "the kernel picks a port"
     i = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
     parted = [s[i] for s in (a, b) if i < len(s)]
