@@ -3,6 +3,8 @@
 //!
 //! Left out: everything that needs more than the words before; that is the grammar.
 
+mod blocks;
+mod left_out;
 mod literal;
 mod selector;
 mod tok;
@@ -11,7 +13,7 @@ mod words;
 use logos::{Lexer, Logos};
 
 use super::lexer::Raw;
-use super::tree::{BinOp, To};
+use super::tree::BinOp;
 use super::words::{VOCABULARY, Vocabulary};
 use crate::limits;
 use crate::names::Names;
@@ -113,26 +115,6 @@ impl<'s, 'n> Tokens<'s, 'n> {
         self.counts
     }
 
-    /// The text's end: what is open is closed, so that what was read of it stays. A line that is not whole is none.
-    fn end(&mut self) -> Option<(u32, Tok, u32)> {
-        let (at, open) = (self.lex.source().len(), self.stack.len());
-        while matches!(self.place(), Place::Set | Place::Paren) {
-            self.stack.pop();
-        }
-        if self.stack.is_empty() {
-            self.cut |= open > 0;
-            return None;
-        }
-        self.cut = true;
-        let whole = matches!(self.last, Tok::Sep | Tok::BlockOpen | Tok::BlockClose | Tok::Handle(_));
-        let tok = match self.last {
-            _ if self.stack.len() < open || !(whole || self.last == Tok::Error) => Tok::Error,
-            Tok::Error => Tok::Sep,
-            _ => self.close(),
-        };
-        Some(self.emit(tok, at))
-    }
-
     fn place(&self) -> Place {
         self.stack.last().copied().unwrap_or(Place::Top)
     }
@@ -213,23 +195,6 @@ impl<'s, 'n> Tokens<'s, 'n> {
         self.stack.push(place);
     }
 
-    /// Leaves out what stands inside braces that are too deep, up to the one that closes them. Whether there was anything.
-    fn too_deep(&mut self) -> bool {
-        let (mut open, mut any) = (0, false);
-        let mut look = self.lex.clone();
-        while let Some(raw) = look.next() {
-            match raw {
-                Ok(Raw::Open | Raw::LParen) => open += 1,
-                Ok(Raw::Close | Raw::RParen) if open == 0 => break,
-                Ok(Raw::Close | Raw::RParen) => open -= 1,
-                _ => {}
-            }
-            any = true;
-            self.lex = look.clone();
-        }
-        any
-    }
-
     fn operator(&mut self, op: BinOp, word: bool) -> Tok {
         self.operators += 1;
         if self.operators > limits::OPERATORS { Tok::Error } else { Tok::Bin(op, word) }
@@ -242,123 +207,6 @@ impl<'s, 'n> Tokens<'s, 'n> {
         let first = !self.start || self.last != Tok::Sep && !matches!(self.last, Tok::BlockOpen);
         self.new_line();
         first.then_some(Tok::Sep)
-    }
-
-    fn comment(&mut self) -> Option<Tok> {
-        let text = self.lex.slice();
-        if let Some(n) = text.strip_prefix("# handle ").and_then(|n| n.trim_end().parse().ok()) {
-            let here = match self.place() {
-                Place::Top => !self.start,
-                Place::Chain(_) => true,
-                _ => self.last == Tok::BlockOpen,
-            };
-            return here.then_some(Tok::Handle(n));
-        }
-        if text.starts_with("# Warning: ") && self.start && self.place() == Place::Top {
-            self.start = false;
-            return Some(Tok::Warning(self.names.intern(text.trim_end())));
-        }
-        self.xt_comment(text)
-    }
-
-    /// `# xt_comment accept`: old versions print an xt expression as a comment, and the rule goes on behind it.
-    fn xt_comment(&mut self, text: &'s str) -> Option<Tok> {
-        let name = text.strip_prefix("# xt_")?;
-        let length = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
-        if length == 0 || !matches!(self.place(), Place::Chain(_) | Place::Top) {
-            return None;
-        }
-        let end = self.lex.span().start + "# xt_".len() + length;
-        let word = self.names.intern(text.get(.."# xt_".len() + length)?);
-        self.restart(end);
-        self.start = false;
-        Some(Tok::Keyword(word))
-    }
-
-    fn open(&mut self) -> Tok {
-        let behind_jump = matches!(self.last, Tok::Jump(_));
-        let place = match (self.place(), self.declares) {
-            (Place::Set | Place::Paren, _) => Place::Set,
-            _ if self.last == Tok::Assign => Place::Set,
-            _ if behind_jump => Place::Chain(true),
-            (Place::Chain(_), _) => Place::Set,
-            (Place::Block, _) => Place::Block,
-            (_, Declares::Table) => Place::Table,
-            (_, Declares::Chain) => Place::Chain(false),
-            (_, Declares::Block) => Place::Block,
-            (_, Declares::Elements | Declares::Rule | Declares::Nothing) => Place::Set,
-        };
-        self.push(place);
-        if place == Place::Set {
-            self.plain_line = false;
-            self.plain = 0;
-            return Tok::SetOpen;
-        }
-        self.new_line();
-        Tok::BlockOpen
-    }
-
-    fn close(&mut self) -> Tok {
-        while self.place() == Place::Paren {
-            self.stack.pop();
-        }
-        match self.stack.pop() {
-            Some(Place::Set) => {
-                // `devices = { eth0 } priority filter`: a chain's header goes on behind its set.
-                self.plain_line = matches!(self.place(), Place::Chain(_)) && self.declares == Declares::Chain;
-                Tok::SetClose
-            }
-            Some(Place::Chain(true)) => {
-                self.new_line();
-                self.start = false;
-                Tok::BlockClose
-            }
-            _ => {
-                self.new_line();
-                self.queued = true;
-                Tok::BlockClose
-            }
-        }
-    }
-
-    /// What the language leaves out before a terminal: `to` in `dnat 10.0.0.1`, the xt expression that iptables-nft's tables
-    /// show as nothing but a second blank, and a rule of which nothing but its handle is shown.
-    fn left_out(&mut self, tok: Tok, start: usize) -> Option<Tok> {
-        if let Tok::Keyword(k) = self.last
-            && matches!(self.names.get(k), "dnat" | "snat")
-        {
-            let address = match tok {
-                Tok::Word(name) => self.names.get(name).contains(':'),
-                _ => matches!(
-                    tok,
-                    Tok::Ip4(_) | Tok::Selector(_) | Tok::Var(_) | Tok::LBracket | Tok::Jhash | Tok::Colon
-                ),
-            };
-            if address {
-                return Some(Tok::To(To::To));
-            }
-        }
-        if let (Tok::Handle(_), Tok::Sep, Place::Chain(_)) = (tok, self.last, self.place())
-            && self.start
-        {
-            return Some(Tok::Keyword(self.vocabulary.empty));
-        }
-        let statement = matches!(tok, Tok::Selector(_) | Tok::Keyword(_) | Tok::Verdict(_) | Tok::Jump(_));
-        if !statement || self.operand || !matches!(self.place(), Place::Chain(_)) {
-            return None;
-        }
-        let source = self.lex.source();
-        if self.start {
-            let head = source.get(..start)?.strip_suffix(' ')?;
-            let indented = head.ends_with('\t') && head.trim_end_matches('\t').ends_with('\n');
-            return indented.then_some(Tok::Keyword(self.vocabulary.empty));
-        }
-        if start < self.last_end + 2 {
-            return None;
-        }
-        let gap = source.get(self.last_end..start)?;
-        let inner = gap.strip_prefix(' ')?.strip_suffix(' ')?;
-        matches!(gap, "  " | "   ").then(|| Tok::Keyword(self.names.intern(inner)))
     }
 
     fn wants_operand(&self, tok: Tok) -> bool {
