@@ -125,6 +125,8 @@ fn chain(body: &Value) -> String {
     let devices = match body.get("dev") {
         Some(Value::String(d)) => format!(" device {}", quoted(d)),
         Some(Value::Array(list)) => format!(" devices = {{ {} }}", joined(list, ", ")),
+        // nft 1.0.6 leaves it out: the parser reports the chain as one of which something is not known.
+        _ if matches!(hook, "ingress" | "egress") => " device ? (nft's JSON names none)".to_owned(),
         _ => String::new(),
     };
     let priority = body.get("prio").map_or_else(|| "0".to_owned(), expr);
@@ -229,7 +231,17 @@ mod tests {
         check("", r#"{"jump": {"target": "x; drop"}}"#, "jump \"x; drop\"");
         check("", r#"{"log": {"prefix": "a\" drop"}}"#, "log prefix \"a\u{fffd} drop\"");
         check("", r#""flow add @f""#, "flow add @f");
-        check("", r#""log\n\t\tdrop""#, "xt target \"unknown\"");
+        check("", r#""jump {\n\t\t\tdrop\n\t\t}""#, "jump {\n\t\t\tdrop\n\t\t}");
+        for broken in [
+            "log\\n\\t\\tdrop",
+            "jump {\\n}\\ndrop",
+            "jump { # }\\ndrop }",
+            "}",
+            "jump {",
+            "log prefix \\\"a\\ndrop\\\"",
+        ] {
+            check("", &format!("\"{broken}\""), "xt target \"unknown\"");
+        }
         check("", r#"{"limit": {"rate": "1/second drop", "per": "second"}}"#, "limit rate \"1/second drop\"/second");
         let op = r#"{"match": {"op": "1 } drop", "left": {"meta": {"key": "mark; drop"}}, "right": 1}}"#;
         check("", op, "meta  1");

@@ -277,6 +277,8 @@ pub(super) fn diagnostic(error: &Failure, start: u32) -> Diagnostic {
         ParseError::User { .. } => (Span::new(start, start), &[][..], "this does not fit here"),
     };
     let mut d = Diagnostic::error("NT201", span, message);
-    d.expected = expected.iter().map(|e| e.trim_matches('"').to_owned()).collect();
+    // A counter's numbers are two numbers with words anywhere but behind `counter`.
+    let words = expected.iter().map(|e| e.trim_matches('"')).filter(|e| *e != "what a counter counted");
+    d.expected = words.map(str::to_owned).collect();
     d
 }

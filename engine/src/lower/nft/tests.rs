@@ -285,7 +285,7 @@ fn a_deleted_table_takes_its_sets_and_objects_along() {
         let chain = m.find_chain(table, "c").unwrap();
         assert!(m.bases.iter().eq([&chain]), "{gone}");
         let quota = |r| m.rule_ops(r).iter().map(|op| m.show_op(*op, 2)).find(|op| op.contains("quota"));
-        assert!(m.chain(chain).rules.iter().any(|r| quota(*r).is_some()), "{gone}");
+        assert!(m.chain(chain).rules.iter().any(|r| quota(r).is_some()), "{gone}");
         let Contents::Elements(set) = &m.set(m.find_set(Some(table), "s").unwrap()).contents else { panic!("{gone}") };
         assert!(set.find(&[80]).is_some() && set.find(&[0x0102_0304]).is_none(), "{gone}");
         assert_eq!(m.asked.conntrack, [None, None], "{gone}");

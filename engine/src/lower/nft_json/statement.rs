@@ -74,10 +74,27 @@ pub(super) fn statement(value: &Value) -> String {
     }
 }
 
-/// What nft has no JSON for stands as its text: one statement, whatever is in it.
+/// What nft has no JSON for (`jump { … }`) stands as its text: one statement, whatever is in it.
 fn as_text(text: &str) -> String {
-    let open = text.matches('{').count() == text.matches('}').count() && !text.starts_with('}');
-    if open && !text.contains(['\n', ';', '#']) { text.to_owned() } else { UNKNOWN.to_owned() }
+    if is_one(text) { text.to_owned() } else { UNKNOWN.to_owned() }
+}
+
+/// Whether a text ends where its statement does: lines end only inside of its own braces.
+fn is_one(text: &str) -> bool {
+    let (mut depth, mut quoted) = (0u32, false);
+    for c in text.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            '\n' if quoted => return false,
+            _ if quoted => {}
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            '}' | '#' => return false,
+            '\n' | ';' if depth == 0 => return false,
+            _ => {}
+        }
+    }
+    depth == 0 && !quoted
 }
 
 fn is_map(value: &Value) -> bool {
