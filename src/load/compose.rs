@@ -79,7 +79,13 @@ impl Composer<'_> {
         match input.kind {
             Kind::Iptables => self.iptables(input, source, Family::Ip),
             Kind::Ip6tables => self.iptables(input, source, Family::Ip6),
-            Kind::Nft | Kind::NftJson => self.nft(source),
+            Kind::Nft => self.nft(source),
+            Kind::NftJson => {
+                self.nft(source);
+                let found: Vec<_> = nft_json::without_device(source).collect();
+                self.model.lost.extend(found.iter().map(|d| d.span));
+                self.diagnostics.extend(found);
+            }
             Kind::Ipset => {
                 let (tree, found) = ipset::parse(source);
                 self.left_out(found);

@@ -9,6 +9,7 @@ mod statement;
 
 use std::fmt::Write;
 
+use nettrace_grammar::{Diagnostic, Source, Span};
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
@@ -37,6 +38,23 @@ pub fn listing(json: &str) -> Option<String> {
         out.push_str("}\n");
     }
     Some(out)
+}
+
+/// The lines of a listing made from JSON that declare a chain of a device and name none: nft 1.0.6 leaves it out, so it is
+/// not known where the chain runs. Each warns.
+pub fn without_device(source: &Source) -> impl Iterator<Item = Diagnostic> {
+    let mut at = source.base;
+    source.text.split_inclusive('\n').filter_map(move |line| {
+        let start = at;
+        at += line.len() as u32;
+        let at_device = line.contains(" hook ingress ") || line.contains(" hook egress ");
+        if !line.starts_with("\t\ttype ") || !at_device || line.contains(" device") {
+            return None;
+        }
+        let span = Span::new(start + 2, start + line.trim_end().len() as u32);
+        let warning = Diagnostic::warning("NT304", span, "nft's JSON does not name the device of this chain");
+        Some(warning.help("`nft list ruleset` without -j names it"))
+    })
 }
 
 /// All tables, in order.
@@ -125,8 +143,6 @@ fn chain(body: &Value) -> String {
     let devices = match body.get("dev") {
         Some(Value::String(d)) => format!(" device {}", quoted(d)),
         Some(Value::Array(list)) => format!(" devices = {{ {} }}", joined(list, ", ")),
-        // nft 1.0.6 leaves it out: the parser reports the chain as one of which something is not known.
-        _ if matches!(hook, "ingress" | "egress") => " device ? (nft's JSON names none)".to_owned(),
         _ => String::new(),
     };
     let priority = body.get("prio").map_or_else(|| "0".to_owned(), expr);
@@ -245,5 +261,22 @@ mod tests {
         check("", r#"{"limit": {"rate": "1/second drop", "per": "second"}}"#, "limit rate \"1/second drop\"/second");
         let op = r#"{"match": {"op": "1 } drop", "left": {"meta": {"key": "mark; drop"}}, "right": 1}}"#;
         check("", op, "meta  1");
+    }
+
+    #[test]
+    fn a_chain_of_a_device_without_one_is_reported() {
+        let chain = |rest: &str| {
+            let known =
+                r#""family": "netdev", "table": "t", "name": "c", "type": "filter", "prio": 0, "policy": "accept""#;
+            format!(r#"{{"nftables": [{{"chain": {{{known}, {rest}}}}}]}}"#)
+        };
+        let found = |rest: &str| {
+            let mut sources = nettrace_grammar::Sources::default();
+            let source = sources.add("t", listing(&chain(rest)).unwrap()).unwrap().clone();
+            super::without_device(&source).map(|d| sources.text(d.span).to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(found(r#""hook": "ingress""#), ["type filter hook ingress priority 0; policy accept;"]);
+        assert_eq!(found(r#""hook": "ingress", "dev": "eth0""#), Vec::<String>::new());
+        assert_eq!(found(r#""hook": "input""#), Vec::<String>::new());
     }
 }
