@@ -8,7 +8,8 @@ use nettrace_engine::fact::Assumption;
 use nettrace_engine::lower::iptables as xt;
 use nettrace_engine::model::{Dialect, Family, Model, Unread};
 use nettrace_engine::packet::Packet;
-use nettrace_grammar::{Sources, iptables};
+use nettrace_grammar::nft::tree::{Body, Expr, Line};
+use nettrace_grammar::{Sources, iptables, nft};
 
 use super::files::{Found, Input};
 use super::kinds::Kind;
@@ -48,6 +49,35 @@ pub(super) fn lost(model: &mut Model, sources: &Sources) -> Option<Assumption> {
         value: "of no effect".into(),
         why: format!("{}:{}{more}", at.name, at.line).into(),
         flag: "correct the input".into(),
+    })
+}
+
+/// That sets are empty, where no set of a listing has elements: `nft -t` prints none. Those that packets fill are often empty.
+pub(super) fn terse(tree: &nft::tree::Tree) -> Option<Assumption> {
+    let says = |line: &Line, word: &str| match line {
+        Line::Words(words) => words.of(&tree.lists).iter().any(|w| match tree.expr(*w) {
+            Expr::List(list) => list.of(&tree.lists).iter().any(|w| tree.word(*w) == Some(word)),
+            _ => tree.word(*w) == Some(word),
+        }),
+        Line::Assign { name, .. } => tree.text(*name) == word,
+        _ => false,
+    };
+    let sets = tree.items.iter().filter(|i| matches!(tree.text(i.kind), "set" | "map")).filter_map(|i| match i.body {
+        Body::Lines(lines) => Some(lines.of(&tree.lines)),
+        _ => None,
+    });
+    let mut fixed = false;
+    for lines in sets {
+        if lines.iter().any(|l| says(l, "elements")) {
+            return None;
+        }
+        fixed |= !lines.iter().any(|l| says(l, "dynamic") || says(l, "timeout"));
+    }
+    fixed.then(|| Assumption {
+        fact: "elements of the sets".into(),
+        value: "none".into(),
+        why: "no set of the listing has any, and `nft -t` leaves them out".into(),
+        flag: "give what `nft list ruleset` prints".into(),
     })
 }
 
