@@ -222,6 +222,12 @@ fn by_ip_line(line: &str, text: &str, name: &str) -> Option<Kind> {
             Kind::Links
         });
     }
+    if numbered && line.split_whitespace().nth(2).is_some_and(|w| matches!(w, "inet" | "inet6")) {
+        return Some(Kind::Addresses);
+    }
+    if matches!(second, "UP" | "DOWN" | "UNKNOWN" | "LOWERLAYERDOWN") && (line.contains('/') || line.contains('<')) {
+        return Some(if line.contains('<') { Kind::Links } else { Kind::Addresses });
+    }
     let way = line.contains(" dev ") || line.contains(" via ");
     if way && first.split(':').count() == 6 && first.len() == 17 {
         return Some(Kind::Fdb);

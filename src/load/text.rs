@@ -30,6 +30,10 @@ pub fn decode(bytes: Vec<u8>) -> Result<String, String> {
     if text.starts_with('\u{feff}') {
         text.drain(..'\u{feff}'.len_utf8());
     }
+    // What a terminal showed in colours (`ip -c`).
+    if memchr::memchr(0x1b, text.as_bytes()).is_some() {
+        text = anstream::adapter::strip_str(&text).to_string();
+    }
     if text.len() > limits::LINES && memchr::memchr_iter(b'\n', text.as_bytes()).count() > limits::LINES {
         return Err(format!("has more than {} lines", limits::LINES));
     }

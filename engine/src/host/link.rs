@@ -177,6 +177,8 @@ pub(super) fn add<'e>(parts: &mut Parts, entries: impl Iterator<Item = &'e LinkE
 fn update(old: &mut Link, new: Link) {
     let known = old.clone();
     *old = Link {
+        index: if new.index == 0 { known.index } else { new.index },
+        flags: if new.index == 0 && new.flags == LinkFlags::default() { known.flags } else { new.flags },
         altnames: if new.altnames.is_empty() { known.altnames } else { new.altnames },
         mac: new.mac.or(known.mac),
         mtu: new.mtu.or(known.mtu),

@@ -38,11 +38,25 @@ fn number(text: &str) -> Value {
     text.parse::<u64>().map_or_else(|_| text.into(), Value::from)
 }
 
-/// `ip addr` and `ip link`: a line that begins with a number begins a device.
+/// `ip addr` and `ip link`: a line that begins with a number begins a device; with `-o` or `-br` it holds all.
 pub(super) fn links(source: &Source) -> Found {
     let mut found: Found = Vec::new();
     for (span, line) in lines(source) {
-        if line.starts_with(|c: char| c.is_ascii_digit()) {
+        if let Some((own, addressed)) = one_line(line) {
+            match found.last_mut() {
+                Some((whole, Value::Object(last))) if last.get("ifname") == own.get("ifname") => {
+                    *whole = whole.to(span);
+                    detail(last, &addressed);
+                }
+                _ => {
+                    let mut object = own;
+                    detail(&mut object, &addressed);
+                    found.push((span, Value::Object(object)));
+                }
+            }
+        } else if let Some(object) = brief(line) {
+            found.push((span, Value::Object(object)));
+        } else if line.starts_with(|c: char| c.is_ascii_digit()) {
             found.extend(device(line).map(|object| (span, Value::Object(object))));
         } else if let Some((whole, Value::Object(object))) = found.last_mut() {
             *whole = whole.to(span);
@@ -67,6 +81,50 @@ fn device(line: &str) -> Option<Object> {
             put(&mut object, "mtu", words.next().map_or(Value::Null, number));
         } else if matches!(word, "master" | "group") {
             put(&mut object, word, words.next());
+        }
+    }
+    Some(object)
+}
+
+/// A device and one of its addresses, as `ip -o addr` prints it: `3: eth0    inet 192.0.2.1/24 scope global eth0\       valid_lft …`.
+fn one_line(line: &str) -> Option<(Object, String)> {
+    let (address, _) = line.split_once('\\').unwrap_or((line, ""));
+    let mut words = address.split_whitespace();
+    words.next()?.strip_suffix(':')?.parse::<u32>().ok()?;
+    let name = words.next().filter(|name| !name.ends_with(':'))?;
+    let mut object = Object::new();
+    // A number with no flags beside it would be that of a device that is down.
+    put(&mut object, "ifname", name);
+    let addressed = words.collect::<Vec<_>>().join(" ");
+    addressed.starts_with("inet").then_some((object, addressed))
+}
+
+/// A device as `ip -br addr` and `ip -br link` print it: `eth0@if2 UP 192.0.2.1/24 fd00::1/64`, `eth0 UP 02:00:00:00:00:01 <UP>`.
+fn brief(line: &str) -> Option<Object> {
+    let mut words = line.split_whitespace();
+    let name = words.next().filter(|_| !line.starts_with(' '))?;
+    let states = ["UP", "DOWN", "UNKNOWN", "LOWERLAYERDOWN", "DORMANT", "NOTPRESENT", "TESTING"];
+    words.next().filter(|state| states.contains(state))?;
+    let mut object = Object::new();
+    put(&mut object, "ifname", name.split('@').next().unwrap_or(name));
+    let mut words = words.peekable();
+    while let Some(word) = words.next() {
+        if let Some(flags) = word.strip_prefix('<').and_then(|w| w.strip_suffix('>')) {
+            put(&mut object, "flags", flags.split(',').collect::<Vec<_>>());
+        } else if let Some((ip, _)) = word.split_once('/') {
+            let family = if ip.contains(':') { "inet6" } else { "inet" };
+            let scope = match ip {
+                "::1" => "host",
+                _ if ip.starts_with("127.") => "host",
+                _ if ip.starts_with("fe80:") => "link",
+                _ => "global",
+            };
+            let info = address(family, [word, "scope", scope].into_iter());
+            push(&mut object, "addr_info", Value::Object(info));
+        } else if word == "peer" {
+            words.next();
+        } else if word.split(':').count() == 6 {
+            put(&mut object, "address", word);
         }
     }
     Some(object)

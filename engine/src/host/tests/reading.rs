@@ -33,6 +33,25 @@ fn plain_text_says_the_same_as_json() {
         {"family":"inet","local":"10.9.0.1","address":"10.9.0.2","prefixlen":32,"scope":"link","label":"eth0"},
         {"family":"inet6","local":"fe80::1","prefixlen":64,"scope":"link","tentative":true,"deprecated":true}]}]"#;
     same(Part::Addresses, addr, addr_json);
+    let lines = "1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever\n\
+        2: eth0    inet 10.0.1.1/24 brd 10.0.1.255 scope global eth0\\       valid_lft forever preferred_lft forever\n\
+        2: eth0    inet6 fe80::1/64 scope link \\       valid_lft forever preferred_lft forever\n";
+    let lines_json = r#"[{"ifname":"lo","addr_info":[{"family":"inet","local":"127.0.0.1","prefixlen":8,"scope":"host","label":"lo"}]},
+        {"ifname":"eth0","addr_info":[{"family":"inet","local":"10.0.1.1","prefixlen":24,"broadcast":"10.0.1.255",
+        "scope":"global","label":"eth0"},{"family":"inet6","local":"fe80::1","prefixlen":64,"scope":"link"}]}]"#;
+    same(Part::Addresses, lines, lines_json);
+    let brief = "lo               UNKNOWN        127.0.0.1/8 ::1/128 \neth0@if7         UP             10.0.1.1/24 fe80::1/64 \n";
+    let brief_json = r#"[{"ifname":"lo","addr_info":[{"family":"inet","local":"127.0.0.1","prefixlen":8,"scope":"host"},
+        {"family":"inet6","local":"::1","prefixlen":128,"scope":"host"}]},{"ifname":"eth0","addr_info":[
+        {"family":"inet","local":"10.0.1.1","prefixlen":24,"scope":"global"},
+        {"family":"inet6","local":"fe80::1","prefixlen":64,"scope":"link"}]}]"#;
+    same(Part::Addresses, brief, brief_json);
+    let link = "eth0@if7         UP             02:00:00:00:01:01 <BROADCAST,MULTICAST,UP,LOWER_UP> \n";
+    same(
+        Part::Links,
+        link,
+        r#"[{"ifname":"eth0","flags":["BROADCAST","MULTICAST","UP"],"address":"02:00:00:00:01:01"}]"#,
+    );
     let routes = "default via 10.0.1.254 dev eth0 proto static metric 100 \n10.5.0.0/16 \n\tnexthop via 10.0.1.5 dev eth0 weight 1 \n\t\
         nexthop via 10.0.2.5 dev eth1 weight 3 linkdown \n10.6.0.0/16 via inet6 fd01::9 dev eth0 \n\
         10.7.0.0/16 tos 0x10 via 10.0.1.8 dev eth0 table 100 realms 4/5 mtu lock 1400 \nblackhole 10.10.0.0/16 \n\
