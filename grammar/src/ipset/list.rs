@@ -1,7 +1,8 @@
 //! `ipset list` output, as the `create` and `add` lines that `ipset save` would print for it:
 //! `Name: S`, `Type: hash:ip`, `Header: family inet …`, `Members:`, then one entry a line.
 //!
-//! Left out: revision, size in memory, references and the number of entries.
+//! A set whose entries are not listed (`ipset list -t`, or a listing that was cut off) is not created: what it holds is
+//! unknown. Left out: revision, size in memory and references.
 
 use super::builder::Builder;
 use super::tree::LineKind;
@@ -17,6 +18,9 @@ pub fn is_list(text: &str) -> bool {
 struct Head<'t> {
     name: Option<(&'t str, u32)>,
     kind: &'t str,
+    /// The text behind `Header:`, and where that line ends.
+    options: &'t str,
+    end: u32,
     created: bool,
     members: bool,
 }
@@ -30,19 +34,33 @@ pub fn read(source: &Source, out: &mut Builder<'_>) {
         read_line(line.trim_end_matches('\r'), span, &mut head, out);
         at = span.end + 1;
     }
+    end(&head, out);
+}
+
+/// A set's block ends: with a diagnostic where nothing of its entries was said.
+fn end(head: &Head<'_>, out: &mut Builder<'_>) {
+    if let (Some((_, start)), false, false) = (head.name, head.created, head.kind.is_empty()) {
+        let span = Span::new(start, head.end.max(start));
+        let unlisted = "the entries of this set are not listed: what it holds is unknown";
+        let warning = Diagnostic::warning("NT012", span, unlisted);
+        out.diagnostics.push(warning.help("`ipset save` lists them, as does `ipset list` without -t"));
+    }
 }
 
 fn read_line<'t>(line: &'t str, span: Span, head: &mut Head<'t>, out: &mut Builder<'_>) {
     if let Some(name) = line.strip_prefix("Name: ") {
+        end(head, out);
         let name = Some((word(name), span.start)).filter(|n| !n.0.is_empty());
         *head = Head { name, ..Head::default() };
     } else if let Some(kind) = line.strip_prefix("Type: ") {
         head.kind = word(kind);
     } else if let Some(options) = line.strip_prefix("Header:") {
-        create(head, options, span, out);
+        (head.options, head.end) = (options.trim(), span.end);
     } else if line.trim() == "Members:" {
-        create(head, "", span, out);
+        create(head, span, out);
         head.members = true;
+    } else if line.trim() == "Number of entries: 0" {
+        create(head, span, out);
     } else if head.members && !line.trim().is_empty() {
         match head.name {
             Some((set, _)) => {
@@ -61,12 +79,13 @@ fn word(text: &str) -> &str {
     text.split_whitespace().next().unwrap_or("")
 }
 
-fn create(head: &mut Head<'_>, options: &str, span: Span, out: &mut Builder<'_>) {
+fn create(head: &mut Head<'_>, span: Span, out: &mut Builder<'_>) {
     if head.created || head.kind.is_empty() {
         return;
     }
     head.created = true;
     if let Some((name, start)) = head.name {
-        out.line(LineKind::Create, name, &format!("{} {}", head.kind, options.trim()), None, start, span.end);
+        let end = if head.end == 0 { span.end } else { head.end };
+        out.line(LineKind::Create, name, &format!("{} {}", head.kind, head.options), None, start, end);
     }
 }
