@@ -117,7 +117,7 @@ impl Composer<'_> {
 
     fn nft(&mut self, source: &Source) {
         let parsed = nettrace_grammar::nft::parse(source);
-        self.assumptions.extend(granted::terse(&parsed.tree));
+        self.assumptions.extend(granted::as_ruleset(&parsed.tree));
         let (found, both) = super::mixed::lower(parsed.tree, &mut self.model);
         self.diagnostics.extend(parsed.diagnostics);
         self.diagnostics.extend(found);

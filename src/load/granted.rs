@@ -52,8 +52,27 @@ pub(super) fn lost(model: &mut Model, sources: &Sources) -> Option<Assumption> {
     })
 }
 
-/// That sets are empty, where no set of a listing has elements: `nft -t` prints none. Those that packets fill are often empty.
-pub(super) fn terse(tree: &nft::tree::Tree) -> Option<Assumption> {
+/// What is taken for granted of nft's listing, which may be one of something else: that there are no rules where it has none, and
+/// that sets are empty where no set has elements.
+pub(super) fn as_ruleset(tree: &nft::tree::Tree) -> Option<Assumption> {
+    let listed = |fact: &'static str, why: &'static str| Assumption {
+        fact: fact.into(),
+        value: "none".into(),
+        why: why.into(),
+        flag: "give what `nft list ruleset` prints".into(),
+    };
+    if tree.rules.is_empty() && !tree.items.is_empty() {
+        return Some(listed(
+            "rules",
+            "there are none in the listing, and `nft list chains`, `tables` and `sets` print none",
+        ));
+    }
+    is_terse(tree)
+        .then(|| listed("elements of the sets", "no set of the listing has any, and `nft -t` leaves them out"))
+}
+
+/// Whether no set of a listing has elements, though not all are of those that packets fill.
+fn is_terse(tree: &nft::tree::Tree) -> bool {
     let says = |line: &Line, word: &str| match line {
         Line::Words(words) => words.of(&tree.lists).iter().any(|w| match tree.expr(*w) {
             Expr::List(list) => list.of(&tree.lists).iter().any(|w| tree.word(*w) == Some(word)),
@@ -69,16 +88,11 @@ pub(super) fn terse(tree: &nft::tree::Tree) -> Option<Assumption> {
     let mut fixed = false;
     for lines in sets {
         if lines.iter().any(|l| says(l, "elements")) {
-            return None;
+            return false;
         }
         fixed |= !lines.iter().any(|l| says(l, "dynamic") || says(l, "timeout"));
     }
-    fixed.then(|| Assumption {
-        fact: "elements of the sets".into(),
-        value: "none".into(),
-        why: "no set of the listing has any, and `nft -t` leaves them out".into(),
-        flag: "give what `nft list ruleset` prints".into(),
-    })
+    fixed
 }
 
 /// Rules that were not given: those of one family where iptables printed the other's, for nft prints both; and those of
