@@ -38,7 +38,7 @@ pub fn escaped_json(json: &str) -> Cow<'_, str> {
 
 fn replaced(text: &str, escape: impl Fn(char) -> String) -> Cow<'_, str> {
     let (mut out, mut rest) = (String::new(), text);
-    while let Some((plain, tail)) = rest.bytes().position(may_be_hidden).and_then(|at| rest.split_at_checked(at)) {
+    while let Some((plain, tail)) = first(rest.as_bytes()).and_then(|at| rest.split_at_checked(at)) {
         let mut chars = tail.chars();
         let Some(c) = chars.next() else { break };
         out.push_str(plain);
@@ -56,7 +56,15 @@ fn replaced(text: &str, escape: impl Fn(char) -> String) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether a byte may begin a hidden character: most text has none.
+/// Where the first byte is that may begin a hidden character. Looked for in strides, for most text has none.
+fn first(bytes: &[u8]) -> Option<usize> {
+    const STRIDE: usize = 64;
+    let any = |part: &[u8]| part.iter().fold(false, |any, b| any | may_be_hidden(*b));
+    let at = STRIDE * bytes.chunks(STRIDE).position(any)?;
+    Some(at + bytes.get(at..)?.iter().position(|b| may_be_hidden(*b))?)
+}
+
+/// Whether a byte may begin a hidden character.
 fn may_be_hidden(byte: u8) -> bool {
     !(0x20..0x7f).contains(&byte)
 }
