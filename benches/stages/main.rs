@@ -24,7 +24,7 @@ use dumps::Size;
 use nettrace_engine::lower::nft as lower_nft;
 use nettrace_engine::model::{Contents, Model};
 use nettrace_grammar::iptables::tree::Item;
-use nettrace_grammar::{Source, Sources, ipset, iptables, nft};
+use nettrace_grammar::{Source, Sources, Span, ipset, iptables, nft};
 use table::{Figures, growth, interleaved, ratio, report, time};
 
 /// Entries of sets that memory is measured with.
@@ -41,7 +41,7 @@ fn lines(text: &str) -> usize {
 /// Parses a dump and reads every word of every rule, as lowering does.
 fn parse_words(source: &Source) -> usize {
     let (tree, _) = iptables::parse(source);
-    let words = |item: &Item| match item {
+    let words = |(item, _): (Item, Span)| match item {
         Item::Rule(rule) => tree.words(rule.words).map(|w| w.text.len()).sum(),
         _ => 0,
     };

@@ -142,7 +142,7 @@ impl Composer<'_> {
         });
         let dialect = given.or(told).unwrap_or_else(|| self.likely(input, &tree, family));
         self.assumptions.extend(granted::as_whole(input, &tree));
-        self.diagnostics.extend(xt::lower(&tree, xt::Options { family, dialect }, &mut self.model));
+        self.diagnostics.extend(xt::lower_away(tree, xt::Options { family, dialect }, &mut self.model));
     }
 }
 

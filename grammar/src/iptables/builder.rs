@@ -43,16 +43,12 @@ fn span_of(raw: Raw<'_>, pos: u32) -> Span {
 impl<'i> Builder<'i> {
     /// For a source of which nothing was read yet.
     pub fn new(source: &'i Source) -> Self {
-        let mut tree = Tree::new(source);
-        let lines = memchr::memchr_iter(b'\n', source.text.as_bytes()).count();
-        tree.items.reserve(lines);
-        tree.spans.reserve(lines);
+        let tree = Tree::new(source);
         Builder { tree, diagnostics: Vec::new(), line: Line::default() }
     }
 
     fn push(&mut self, item: Item, start: u32, end: u32) {
-        self.tree.items.push(item);
-        self.tree.spans.push(Span::new(start, end));
+        self.tree.items.push(item, Span::new(start, end));
         self.line = Line::default();
     }
 

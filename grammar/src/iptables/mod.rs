@@ -4,6 +4,7 @@
 
 mod builder;
 mod lexer;
+pub mod lines;
 pub mod print;
 mod split;
 pub mod tree;

@@ -9,8 +9,8 @@ use crate::source::Span;
 
 /// Appends the whole tree to `out`, one line per item.
 pub fn print(tree: &Tree, out: &mut String) {
-    for (item, line) in tree.items.iter().zip(&tree.spans) {
-        print_item(tree, item, *line, out);
+    for (item, line) in tree.items.iter() {
+        print_item(tree, &item, line, out);
         out.push('\n');
     }
 }

@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 use rustc_hash::FxHashMap;
 
 use super::lexer::{Lexer, Token};
+use super::lines::Lines;
 use super::split::{self, Form, Piece, Raw, Splitter};
 use crate::source::{Source, Span};
 
@@ -218,9 +219,7 @@ pub struct Tree<'s> {
     /// What it was read from.
     pub source: &'s Source,
     /// The lines in order; a line that could not be read is missing here and has a diagnostic.
-    pub items: Vec<Item>,
-    /// Span of each line, parallel to `items`, without its newline.
-    pub spans: Vec<Span>,
+    pub items: Lines,
     /// Spans of the lines that could not be read, each with the table and chain it belongs to where that much was
     /// readable: an unreadable rule on the path is an unknown fact, never silently skipped.
     pub unreadable: Vec<Unreadable>,
@@ -244,8 +243,7 @@ impl<'s> Tree<'s> {
     pub(super) fn new(source: &'s Source) -> Self {
         Tree {
             source,
-            items: Vec::new(),
-            spans: Vec::new(),
+            items: Lines::default(),
             unreadable: Vec::new(),
             counters: Vec::new(),
             undone: FxHashMap::default(),

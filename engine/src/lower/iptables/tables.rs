@@ -2,6 +2,7 @@
 //!
 //! Chains are declared before rules are read, for a rule may jump to a later one. Left out: what a rule says.
 
+use nettrace_grammar::iptables::lines::Lines;
 use nettrace_grammar::iptables::tree::{ChainOp, Item, Program, RuleLine, RuleOp, Tree, Word, Words};
 use nettrace_grammar::{Diagnostic, Span};
 
@@ -58,6 +59,8 @@ pub struct Lowerer<'t, 'm> {
     opened: Vec<TableId>,
     pub(super) parsed: Parsed<'t>,
     cache: Cache<'t>,
+    /// Where the last line ends.
+    end: u32,
     /// Room for a rule's words.
     words: Vec<Word<'t>>,
     /// Room for the rules of a line.
@@ -87,6 +90,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
             hints: 0,
             products: 0,
             open: Open::Any,
+            end: 0,
             opened: Vec::new(),
             parsed: Parsed::default(),
             cache: Cache::default(),
@@ -96,23 +100,29 @@ impl<'t, 'm> Lowerer<'t, 'm> {
         }
     }
 
-    pub fn run(mut self) -> Vec<Diagnostic> {
-        self.model.reserve(self.tree.items.len());
-        for (item, span) in self.tree.items.iter().zip(&self.tree.spans) {
-            self.declare(item, *span);
+    /// First pass over the lines.
+    pub fn declare_all(&mut self, lines: &Lines) {
+        self.model.reserve(lines.len());
+        for (item, span) in lines.iter() {
+            self.declare(&item, span);
         }
         self.open = Open::Any;
+        self.end = lines.last().map_or(0, |(_, span)| span.end);
+    }
+
+    /// Second pass over the same lines, which may be given back as they are read.
+    pub fn run(mut self, lines: impl Iterator<Item = (Item, Span)>) -> Vec<Diagnostic> {
         let mut unreadable = self.tree.unreadable.iter().peekable();
-        for (i, (item, span)) in self.tree.items.iter().zip(&self.tree.spans).enumerate() {
+        for (i, (item, span)) in lines.enumerate() {
             while let Some(bad) = unreadable.next_if(|u| u.before as usize <= i) {
                 self.unreadable(bad.chain, bad.span);
             }
-            self.item(item, *span);
+            self.item(&item, span);
         }
         for bad in unreadable {
             self.unreadable(bad.chain, bad.span);
         }
-        self.not_whole(self.tree.spans.last().map_or(0, |span| span.end));
+        self.not_whole(self.end);
         self.edits.settle(self.model);
         self.diagnostics
     }
