@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 use crate::field::Value;
 use crate::model::SetId;
+use crate::sets::Lengths;
 
 /// One direction of a connection. For ICMP `sport` is the identifier and `dport` is `type << 8 | code`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -250,6 +251,8 @@ pub struct SetDelta {
     /// Keys that came and that went.
     came: usize,
     went: usize,
+    /// Of an ipset of networks: how many entries of each prefix length came or went.
+    pub lengths: Lengths,
 }
 
 impl SetDelta {

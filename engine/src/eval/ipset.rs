@@ -7,7 +7,7 @@ use super::{Eval, View, read};
 use crate::fact::Fact;
 use crate::field::{Field, Value};
 use crate::model::{Contents, Dim, LookupKey, SetId};
-use crate::sets::{Ask, Hit, SetType};
+use crate::sets::{Ask, Ext, Hit, SetType};
 
 /// How deep sets of sets are followed; the kernel allows one level.
 const DEPTH: u8 = 4;
@@ -19,9 +19,12 @@ pub struct Tested {
     pub matches: bool,
     /// The set and the entry that decided, if an entry did.
     pub hit: Option<(SetId, Hit)>,
-    /// Entries that the lookup changes: set, key, and what it carries then.
-    pub changes: Vec<(SetId, Vec<Value>, Vec<Value>)>,
+    /// Entries that the lookup changes.
+    pub changes: Vec<Change>,
 }
+
+/// An entry that a lookup changes: set, key, and what it carries then.
+pub type Change = (SetId, Vec<Value>, Vec<Value>);
 
 /// Tests a set for the packet.
 ///
@@ -29,9 +32,9 @@ pub struct Tested {
 /// The fact to ask for.
 pub fn test(view: View, set: SetId, key: &LookupKey) -> Result<Tested, Fact> {
     let LookupKey::Dims { dims, return_nomatch, counters, update, below } = key else { return Ok(Tested::default()) };
-    let count = update.then(|| view.packet.or_zero(Field::Length) as u64);
-    let ask = Ask { counters, count, return_nomatch: *return_nomatch, now: view.state.now };
-    let inner = Ask { counters: &[], count: count.filter(|_| *below), ..ask };
+    let bytes = view.packet.or_zero(Field::Length) as u64;
+    let ask = Ask { counters, count: *update, bytes, return_nomatch: *return_nomatch, now: view.state.now };
+    let inner = Ask { counters: &[], count: *update && *below, ..ask };
     test_set(view, set, dims, (ask, inner), DEPTH)
 }
 
@@ -62,7 +65,8 @@ fn test_set(view: View, id: SetId, dims: &[Dim], (ask, inner): Asks, depth: u8) 
                 let own = set.find_member(*member, ask, delta);
                 changes.extend(own.changes.into_iter().map(|(key, data)| (id, key, data)));
                 if own.matches == Some(true) {
-                    return Ok(Tested { changes, ..tested });
+                    let hit = if set.skbinfo { with_info(tested.hit, own.hit) } else { tested.hit };
+                    return Ok(Tested { changes, hit, ..tested });
                 }
             }
         }
@@ -78,6 +82,13 @@ fn test_set(view: View, id: SetId, dims: &[Dim], (ask, inner): Asks, depth: u8) 
         Some(matches) => Ok(Tested { matches, hit: found.hit.map(|h| (id, h)), changes }),
         None => is_member(view, id, key),
     }
+}
+
+/// A member's hit with what the list itself says of mark, priority and queue.
+fn with_info(hit: Option<(SetId, Hit)>, own: Option<Hit>) -> Option<(SetId, Hit)> {
+    let ((id, hit), own) = (hit?, own?.ext);
+    let ext = Ext { skb_mark: own.skb_mark, skb_prio: own.skb_prio, skb_queue: own.skb_queue, ..hit.ext };
+    Some((id, Hit { ext, ..hit }))
 }
 
 fn is_member(view: View, id: SetId, key: Vec<Value>) -> Result<Tested, Fact> {
@@ -103,6 +114,10 @@ pub fn raw_key(view: View, dims: &[Dim]) -> Result<Vec<Value>, Fact> {
 }
 
 fn field_of(view: View, field: Field) -> Result<Option<Value>, Fact> {
+    // A length that nobody gave is that of whole headers, so nothing is assumed by it.
+    if field == Field::ThLength {
+        return Ok(view.packet.value(field));
+    }
     match read(view, field) {
         Eval::Value(value) => Ok(Some(value)),
         Eval::Absent => Ok(None),

@@ -14,8 +14,10 @@ use super::{Dimension, Ext, Iface, Ipset, PHYSDEV, SetType, WILDCARD, names};
 pub struct Ask<'a> {
     /// `--packets-gt` and the like.
     pub counters: &'a [CounterTest],
-    /// Bytes that a hit adds to the entry's counters, with one packet; `None` with `! --update-counters`.
-    pub count: Option<u64>,
+    /// A hit is counted; not with `! --update-counters`.
+    pub count: bool,
+    /// The packet's length.
+    pub bytes: u64,
     /// `--return-nomatch`.
     pub return_nomatch: bool,
     /// The time, in ms behind the dump: entries run out.
@@ -115,11 +117,12 @@ impl Ipset {
         if ext.is_over(ask.now) {
             return found;
         }
-        if let Some(bytes) = ask.count.filter(|_| self.counters) {
-            ext.count(bytes);
-            found.changes.push((key, ext.data()));
+        if self.counters && ask.count {
+            ext.count(ask.bytes);
+            found.changes.push((key.clone(), ext.data()));
         }
         found.matches = Some(!self.counters || ask.counters.iter().all(|t| compare(t, &ext)));
+        found.hit = Some(Hit { entry: key, ext });
         found
     }
 
@@ -129,19 +132,18 @@ impl Ipset {
         let mac = if self.kind == SetType::BitmapIpMac { key.get(1).copied() } else { None };
         let hit = self.candidates(0, key, &mut Vec::with_capacity(6), delta, &mut |entry| {
             let mut ext = self.current(entry, delta).filter(|ext| !ext.is_over(ask.now))?;
-            let learned = match (mac, ext.mac) {
+            match (mac, ext.mac) {
                 (Some(seen), Some(own)) if seen != own => return None,
-                (Some(seen), None) => {
-                    ext.mac = Some(seen);
-                    true
+                (Some(_), None) => {
+                    // The entry is completed as the SET target would, and matches as it is.
+                    ext = self.completed(&ext, mac, ask.bytes);
+                    found.changes.push((entry.to_vec(), ext.data()));
+                    return Some(Hit { entry: entry.to_vec(), ext });
                 }
-                _ => false,
-            };
-            let counted = self.counters && ask.count.is_some();
-            if let Some(bytes) = ask.count.filter(|_| counted) {
-                ext.count(bytes);
+                _ => {}
             }
-            if learned || counted {
+            if self.counters && ask.count {
+                ext.count(ask.bytes);
                 found.changes.push((entry.to_vec(), ext.data()));
             }
             let fits = !self.counters || ask.counters.iter().all(|t| compare(t, &ext));
@@ -180,7 +182,7 @@ impl Ipset {
         for choice in choices {
             entry.extend_from_slice(&choice[..width]);
             let found = self.candidates(dimension + 1, key, entry, delta, visit);
-            let last = self.kind == SetType::HashNetIface && dimension == 0 && self.has_network(entry);
+            let last = self.kind == SetType::HashNetIface && dimension == 0 && self.has_network(entry, delta);
             entry.truncate(start);
             if found.is_some() || last {
                 return found;
@@ -189,26 +191,19 @@ impl Ipset {
         None
     }
 
-    /// Whether a `hash:net,iface` set has this very network, by whatever device: it ends the search then.
-    fn has_network(&self, network: &[Value]) -> bool {
+    /// Whether a `hash:net,iface` set has this very network, by whatever device that its dump names: it ends the search then.
+    fn has_network(&self, network: &[Value], delta: Option<&SetDelta>) -> bool {
         // Entries for bridge ports lie elsewhere in the kernel's table and are not seen.
-        let seen = self.ifaces.iter().enumerate().filter(|(_, i)| i.flags & PHYSDEV == 0);
-        seen.map(|(i, _)| i).any(|i| {
-            let key = [network, &[i as Value]].concat();
-            self.store.find(&key, &self.widths).is_some()
-        })
+        let mut seen = self.ifaces.iter().filter(|i| i.flags & PHYSDEV == 0);
+        seen.any(|i| self.current(&[network, &[i.name, i.flags]].concat(), delta).is_some())
     }
 
     /// The networks around an address that entries may have, the smallest first.
     fn networks_of(&self, addr: Value, dimension: usize, delta: Option<&SetDelta>) -> Vec<[Value; 2]> {
         let host = self.host_length();
-        let mut lengths = self.lengths[self.net_number(dimension)].clone();
-        // What packets add has the longest of these, or else the host's (`Ipset::entry_for`).
-        if delta.is_some() && lengths.is_empty() {
-            lengths.push(host);
-        }
+        let lengths = self.lengths.tried(self.net_number(dimension), delta.map(|d| &d.lengths));
         let network = |len: u8| [addr & !ones(u32::from(host.saturating_sub(len))), Value::from(len)];
-        lengths.into_iter().map(network).collect()
+        lengths.map(network).collect()
     }
 
     /// Whether a network dimension is the first or the second of its kind.
@@ -234,13 +229,16 @@ impl Ipset {
     }
 }
 
-/// `protocol << 16 | port`; for ICMP type and code stand in for the port, other protocols have port 0.
+/// `protocol << 16 | port`; for ICMP type and code stand in for the port, other protocols have port 0. A later fragment and a header
+/// that is cut off have none.
 fn proto_port<E>(source: bool, read: &mut impl FnMut(Field) -> Result<Option<Value>, E>) -> Result<Option<Value>, E> {
     let Some(proto) = read(Field::Proto)? else { return Ok(None) };
     let has_ports = names::WITH_PORTS.contains(&(proto as u8));
     let later = read(Field::FragOffset)?.is_some_and(|o| o != 0);
     let v6 = read(Field::Family)? == Some(10);
+    let short = read(Field::ThLength)?.is_some_and(|there| there < header_length(proto));
     let port = match proto {
+        _ if short => None,
         _ if later && (has_ports || proto == 1 || v6) => None,
         1 | 58 => {
             let (kind, code) = (read(Field::IcmpType)?, read(Field::IcmpCode)?);
@@ -250,6 +248,16 @@ fn proto_port<E>(source: bool, read: &mut impl FnMut(Field) -> Result<Option<Val
         _ => Some(0),
     };
     Ok(port.map(|port| proto << 16 | port))
+}
+
+/// How many bytes of a protocol's header must be there before its port or type is read (`ip_set_get_port`).
+fn header_length(proto: Value) -> Value {
+    match proto {
+        6 => 20,
+        132 => 12,
+        1 | 17 | 58 | 136 => 8,
+        _ => 0,
+    }
 }
 
 fn compare(test: &CounterTest, ext: &Ext) -> bool {

@@ -12,7 +12,7 @@ use crate::limits;
 use crate::model::{Contents, Model, Set, SetId, ones};
 
 use super::entry::{self, Flags, number};
-use super::{Dimension, Ext, Iface, Ipset, SetType, Store};
+use super::{Dimension, Ext, Iface, Ipset, Lengths, SetType, Store};
 
 /// Puts the sets of a tree into the model. Sets that rules named before get their contents.
 pub fn lower(tree: &Tree, model: &mut Model) -> Vec<Diagnostic> {
@@ -135,7 +135,7 @@ fn options<'t>(kind: SetType, words: impl Iterator<Item = &'t str>) -> Result<Ip
         incomplete: false,
         store: Store::new(&[]),
         widths: Box::default(),
-        lengths: [Vec::new(), Vec::new()],
+        lengths: Lengths::default(),
         ifaces: Vec::new(),
         numbers: FxHashMap::default(),
     };
@@ -251,7 +251,7 @@ fn add(tree: &Tree, line: &Line, id: SetId, model: &mut Model, room: &mut usize)
     {
         take(room, 1).inspect_err(|_| set.incomplete = true)?;
         let key = &key[..set.widths.len()];
-        note_lengths(set, key);
+        set.kind.count_lengths(key, 1, &mut set.lengths);
         set.store.push(key, &set.widths, None);
         return Ok(());
     }
@@ -296,30 +296,13 @@ fn push(set: &mut Ipset, keys: Vec<Vec<Value>>, ext: &Ext) -> Result<(), String>
         if set.kind.is_bitmap() && !key.first().is_some_and(|k| (set.range.0..=set.range.1).contains(k)) {
             return Err("this is outside of the set's range".to_owned());
         }
-        note_lengths(set, &key);
+        set.kind.count_lengths(&key, 1, &mut set.lengths);
         if set.kind == SetType::HashNetIface {
             key = number_iface(set, key)?;
         }
         set.store.push(&key, &set.widths, (!plain).then_some(ext));
     }
     Ok(())
-}
-
-/// Notes the prefix lengths of a key, longest first.
-fn note_lengths(set: &mut Ipset, key: &[Value]) {
-    let (mut at, mut number) = (0, 0);
-    for dimension in set.kind.dimensions() {
-        if *dimension == Dimension::Net {
-            let length = key.get(at + 1).copied().unwrap_or(0) as u8;
-            let lengths = &mut set.lengths[number];
-            if let Err(place) = lengths.binary_search_by(|l| length.cmp(l)) {
-                lengths.insert(place, length);
-            }
-            number = 1;
-            at += 1;
-        }
-        at += 1;
-    }
 }
 
 /// The key with its device's name and flags replaced by the device's number in the set.
@@ -370,6 +353,7 @@ fn delete(tree: &Tree, line: &Line, id: SetId, model: &mut Model) -> Result<(), 
     }
     let (keys, _) = entry::keys(set, entry, extra.flags)?;
     for key in keys {
+        set.kind.count_lengths(&key, -1, &mut set.lengths);
         if let Some(key) = set.packed(&key) {
             set.store.take_out(&key, &set.widths);
         }

@@ -8,6 +8,7 @@
 
 mod entry;
 mod find;
+mod lengths;
 mod lower;
 mod names;
 mod store;
@@ -22,6 +23,7 @@ use crate::model::SetId;
 use crate::state::SetDelta;
 
 pub use find::{Ask, Found, Hit};
+pub use lengths::Lengths;
 pub use lower::lower;
 pub use store::Ext;
 use store::Store;
@@ -118,6 +120,19 @@ impl SetType {
         self.dimensions().contains(&Dimension::Net)
     }
 
+    /// Counts the prefix lengths of so many entries more (or fewer) of this key.
+    fn count_lengths(self, key: &[Value], more: i64, lengths: &mut Lengths) {
+        let (mut at, mut which) = (0, 0);
+        for dimension in self.dimensions() {
+            if *dimension == Dimension::Net {
+                lengths.count(which, key.get(at + 1).copied().unwrap_or(0) as u8, more);
+                which = 1;
+                at += 1;
+            }
+            at += 1;
+        }
+    }
+
     fn is_bitmap(self) -> bool {
         matches!(self, SetType::BitmapIp | SetType::BitmapIpMac | SetType::BitmapPort)
     }
@@ -170,8 +185,7 @@ pub struct Ipset {
     store: Store,
     /// The widths in bits of a key's parts as they are stored.
     widths: Box<[u8]>,
-    /// The prefix lengths in use of the first and the second network dimension, longest first.
-    lengths: [Vec<u8>; 2],
+    lengths: Lengths,
     ifaces: Vec<Iface>,
     /// Their numbers.
     numbers: FxHashMap<Iface, usize>,

@@ -31,7 +31,19 @@ impl Ext {
     /// What packets can change, as a [`crate::state::SetDelta`] holds it.
     pub fn data(&self) -> Vec<Value> {
         let mac = self.mac.map_or(0, |m| m + 1);
-        vec![self.packets.into(), self.bytes.into(), self.nomatch.into(), mac, self.timeout.into()]
+        vec![
+            self.packets.into(),
+            self.bytes.into(),
+            self.nomatch.into(),
+            mac,
+            self.timeout.into(),
+            self.is_bare().into(),
+        ]
+    }
+
+    /// Whether it has nothing that only a dump tells: what the SET target adds has not.
+    fn is_bare(&self) -> bool {
+        (self.skb_mark, self.skb_prio, self.skb_queue, &self.comment) == (None, None, None, &None)
     }
 
     /// Counts a packet of so many bytes.
@@ -50,7 +62,8 @@ impl Ext {
     pub fn changed(self, data: &[Value]) -> Ext {
         let get = |i: usize| data.get(i).copied().unwrap_or(0);
         let (packets, bytes, timeout) = (get(0) as u64, get(1) as u64, get(4) as u32);
-        Ext { packets, bytes, nomatch: get(2) != 0, mac: get(3).checked_sub(1), timeout, ..self }
+        let rest = if get(5) != 0 { Ext::default() } else { self };
+        Ext { packets, bytes, nomatch: get(2) != 0, mac: get(3).checked_sub(1), timeout, ..rest }
     }
 }
 

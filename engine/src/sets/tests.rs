@@ -86,10 +86,10 @@ fn entries_run_out() {
     assert!(there(&delta, "2.2.2.2", u64::MAX));
     // The set's own timeout, the rule's, and `--exist`.
     assert!(set.add(&key("3.3.3.3"), Adding { now: 10_000, ..Adding::default() }, &mut delta));
-    assert!(set.add(&key("4.4.4.4"), Adding { now: 10_000, left: Some(5), refresh: false }, &mut delta));
+    assert!(set.add(&key("4.4.4.4"), Adding { now: 10_000, left: Some(5), ..Adding::default() }, &mut delta));
     assert!(there(&delta, "3.3.3.3", 69_999) && !there(&delta, "3.3.3.3", 70_000));
     assert!(there(&delta, "4.4.4.4", 14_999) && !there(&delta, "4.4.4.4", 15_000));
-    assert!(set.add(&key("4.4.4.4"), Adding { now: 12_000, left: Some(5), refresh: true }, &mut delta));
+    assert!(set.add(&key("4.4.4.4"), Adding { now: 12_000, left: Some(5), refresh: true, bytes: 0 }, &mut delta));
     assert!(there(&delta, "4.4.4.4", 16_999));
 }
 
@@ -189,7 +189,8 @@ fn counters_holes_and_changes_by_packets() {
     let more = |value| [CounterTest { bytes: false, rel: Relation::Gt, value }];
     let one = |addr: &str| vec![address(addr.parse().unwrap())];
     let counting = set(&model, "c");
-    let found = counting.find(&one("1.1.0.1"), Ask { counters: &more(5), count: Some(10), ..Ask::default() }, None);
+    let found =
+        counting.find(&one("1.1.0.1"), Ask { counters: &more(5), count: true, bytes: 10, ..Ask::default() }, None);
     // The longer prefix is counted, does not fit, and the search goes on.
     assert_eq!(found.matches, Some(true));
     let changed: Vec<String> = found.changes.iter().map(|(e, d)| format!("{} {}", counting.show(e), d[0])).collect();
@@ -230,7 +231,7 @@ fn counters_holes_and_changes_by_packets() {
     // Added again: only `--exist` puts another address in the place of the one that is there.
     for (refresh, expect) in [(false, false), (true, true)] {
         let other = at("1.0.0.2", "02:00:00:00:00:0C");
-        assert!(macs.add(&other, Adding { refresh, ..Adding::default() }, &mut delta));
+        assert_eq!(macs.add(&other, Adding { refresh, ..Adding::default() }, &mut delta), refresh);
         assert_eq!(macs.find(&other, Ask::default(), Some(&delta)).matches, Some(expect), "--exist {refresh}");
     }
 }

@@ -8,7 +8,7 @@ use crate::field::Value;
 use crate::model::ones;
 use crate::state::SetDelta;
 
-use super::{Dimension, Ext, Ipset, SetType};
+use super::{Dimension, Ext, Ipset, Lengths, SetType};
 
 /// When an entry is added, and for how long.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,19 +17,21 @@ pub struct Adding {
     pub now: u64,
     /// `--timeout`: seconds; the set's own where it is not given.
     pub left: Option<u32>,
-    /// `--exist`: the time of an entry that is there begins anew.
+    /// `--exist`: an entry that is there is replaced.
     pub refresh: bool,
+    /// The packet's length: a new entry has counted it.
+    pub bytes: u64,
 }
 
 impl Ipset {
     /// The entry that a packet's key (see [`Ipset::key`]) would be added as.
-    pub fn entry_for(&self, key: &[Value]) -> Vec<Value> {
+    pub fn entry_for(&self, key: &[Value], changes: &Lengths) -> Vec<Value> {
         let host = self.host_length();
         let mut entry = Vec::with_capacity(6);
         for (i, (dimension, value)) in self.kind.dimensions().iter().zip(key).enumerate() {
             match dimension {
                 Dimension::Net => {
-                    let length = self.lengths[self.net_number(i)].first().copied().unwrap_or(host);
+                    let length = self.lengths.longest(self.net_number(i), changes).unwrap_or(host);
                     entry.extend([value & !ones(u32::from(host.saturating_sub(length))), length.into()]);
                 }
                 Dimension::Iface => entry.extend([*value, 0]),
@@ -40,35 +42,55 @@ impl Ipset {
         entry
     }
 
-    /// Adds the key to the changes; `false`: the set is full, and nothing happens. An entry that is there stays as it is,
-    /// but that `--exist` lets its time begin anew, and a `bitmap:ip,mac` may learn an address.
+    /// Adds the key to the changes; `false`: nothing happens, for the set is full or has the entry. `--exist` puts a new entry in
+    /// its place, and a `bitmap:ip,mac` does so where the entry has no address yet.
     pub fn add(&self, key: &[Value], how: Adding, delta: &mut SetDelta) -> bool {
-        let entry = self.entry_for(key);
-        let left = how.left.or(self.timeout).filter(|left| *left != 0 && self.timeout.is_some());
-        let timeout = left.map_or(0, |left| left.saturating_add((how.now / 1000) as u32));
+        let entry = self.entry_for(key, &delta.lengths);
         let mac = if self.kind == SetType::BitmapIpMac { key.get(1).copied() } else { None };
+        let mut new = Ext { timeout: self.ends(how), mac, ..Ext::default() };
+        if self.counters {
+            new.count(how.bytes);
+        }
         if let Some(there) = self.current(&entry, Some(delta)).filter(|ext| !ext.is_over(how.now)) {
-            // An entry without a link-layer address gets one; `--exist` puts the packet's in its place (`bitmap_ipmac_do_add`).
-            let mac = if how.refresh { mac.or(there.mac) } else { there.mac.or(mac) };
-            let timeout = if how.refresh && self.timeout.is_some() { timeout } else { there.timeout };
-            if mac != there.mac || timeout != there.timeout {
-                delta.put(entry, Some(Ext { timeout, mac, ..there }.data()));
+            let learns = mac.is_some() && there.mac.is_none();
+            if learns && how.left.is_none() {
+                new = self.completed(&there, mac, how.bytes);
+            } else if !learns && !how.refresh {
+                return false;
             }
+            delta.put(entry, Some(new.data()));
             return true;
         }
         if self.max != 0 && delta.size(self.len()) >= self.max as usize && !self.force_add {
             return false;
         }
-        delta.add(entry, Ext { timeout, mac, ..Ext::default() }.data());
+        self.kind.count_lengths(&entry, 1, &mut delta.lengths);
+        delta.add(entry, new.data());
         true
+    }
+
+    /// What an entry of a `bitmap:ip,mac` carries once a packet brought its address; only its time goes on.
+    pub(super) fn completed(&self, there: &Ext, mac: Option<Value>, bytes: u64) -> Ext {
+        let mut new = Ext { timeout: there.timeout, mac, ..Ext::default() };
+        if self.counters {
+            new.count(bytes);
+        }
+        new
+    }
+
+    /// When an entry that is added now ends (see [`Ext::timeout`]).
+    fn ends(&self, how: Adding) -> u32 {
+        let left = how.left.or(self.timeout).filter(|left| *left != 0 && self.timeout.is_some());
+        left.map_or(0, |left| left.saturating_add((how.now / 1000) as u32))
     }
 
     /// Takes the key out; `false`: it was not there.
     pub fn remove(&self, key: &[Value], delta: &mut SetDelta) -> bool {
-        let entry = self.entry_for(key);
+        let entry = self.entry_for(key, &delta.lengths);
         if self.current(&entry, Some(delta)).is_none() {
             return false;
         }
+        self.kind.count_lengths(&entry, -1, &mut delta.lengths);
         delta.remove(entry, true);
         true
     }

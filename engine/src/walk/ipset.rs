@@ -32,7 +32,8 @@ impl Machine<'_> {
         }
         let Some(key) = self.asked(0, |view| ipset::update_key(view, id, dims)) else { return false };
         let left = u.timeout.and_then(|ms| u32::try_from(ms / 1000).ok());
-        let how = Adding { now: self.state.now, left, refresh: u.op == UpdateOp::Update };
+        let bytes = self.packet.or_zero(Field::Length) as u64;
+        let how = Adding { now: self.state.now, left, refresh: u.op == UpdateOp::Update, bytes };
         let delta = self.state.sets.entry(id).or_default();
         match &model.set(id).contents {
             Contents::Ipset(set) if u.op == UpdateOp::Delete => set.remove(&key, delta),
@@ -44,10 +45,11 @@ impl Machine<'_> {
         }
     }
 
-    /// `SET --map-set`: mark and priority from the entry that the packet hits.
+    /// `SET --map-set`: mark and priority from the entry that the packet hits; the entry counts the packet.
     pub(super) fn ipset_map(&mut self, rule: RuleId, lookup: LookupId, mark: bool, prio: bool) {
         let lookup = self.world.model.lookup(lookup);
         let tested = self.asked(0, |view| ipset::test(view, lookup.set, &lookup.key));
+        self.apply_changes(tested.changes);
         let Some((_, hit)) = tested.hit.filter(|_| tested.matches) else { return };
         if mark {
             let (value, mask) = hit.ext.skb_mark.unwrap_or((0, 0));
@@ -59,6 +61,12 @@ impl Machine<'_> {
         }
     }
 
+    fn apply_changes(&mut self, changes: Vec<ipset::Change>) {
+        for (set, key, data) in changes {
+            self.state.sets.entry(set).or_default().put(key, Some(data));
+        }
+    }
+
     /// Moves the counters of the entries that a run of tests hit, up to the first test that fails.
     pub(super) fn count_lookups(&mut self, run: &[Op], site: u32) {
         for (i, op) in run.iter().enumerate() {
@@ -66,9 +74,7 @@ impl Machine<'_> {
             if let Some(id) = lookup_of(self.world.model, test) {
                 let lookup = self.world.model.lookup(id);
                 if let Ok(tested) = ipset::test(self.view(site + i as u32), lookup.set, &lookup.key) {
-                    for (set, key, data) in tested.changes {
-                        self.state.sets.entry(set).or_default().put(key, Some(data));
-                    }
+                    self.apply_changes(tested.changes);
                 }
             }
             if eval::decide(self.view(site + i as u32), test) != eval::Tri::Yes {

@@ -120,7 +120,7 @@ fn map_set(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Result<(), Bad> {
     }
     let set = cx.model.ipset(set_name(arg)?);
     let key =
-        LookupKey::Dims { dims: dims(arg)?, return_nomatch: false, counters: Vec::new(), update: false, below: false };
+        LookupKey::Dims { dims: dims(arg)?, return_nomatch: false, counters: Vec::new(), update: true, below: true };
     let lookup = cx.model.push_lookup(Lookup { set, key });
     cx.effect(Effect::SetMap { lookup, mark, prio, queue });
     Ok(())
