@@ -315,7 +315,7 @@ impl Completer<'_> {
         self.set(Field::TcpFlags, flags);
         self.set_or(Field::TcpSeq, self.spec.seq, 0u8);
         self.set_or(Field::TcpAck, self.spec.ack_seq, 0u8);
-        self.set(Field::TcpWindow, 64240u16);
+        self.set_or(Field::TcpWindow, self.spec.window, 64240u16);
         match self.spec.mss {
             Some(mss) => self.set(Field::TcpMss, mss),
             // Whoever opens a connection mostly has one.
@@ -334,7 +334,7 @@ impl Completer<'_> {
         self.set(Field::IcmpType, kind);
         self.set(Field::IcmpCode, self.spec.icmp_code.unwrap_or(0));
         self.set_or(Field::IcmpId, self.spec.icmp_id, 1u8);
-        self.set(Field::IcmpSeq, 1u8);
+        self.set_or(Field::IcmpSeq, self.spec.icmp_seq, 1u8);
     }
 
     fn rest(&mut self) -> Result<(), SpecError> {
@@ -361,12 +361,16 @@ impl Completer<'_> {
         self.set_or(Field::Tos, self.spec.tos, 0u8);
         let more = self.spec.more_fragments.unwrap_or(false);
         self.set(Field::FragOffset, self.spec.frag_offset.unwrap_or(0));
-        self.set(Field::FragFlags, if more { 1u8 } else { 2 });
-        self.set(Field::IpId, 1u8);
+        self.set_or(
+            Field::FragFlags,
+            self.spec.df.map(|df| u8::from(more) | u8::from(df) << 1),
+            if more { 1u8 } else { 2 },
+        );
+        self.set_or(Field::IpId, self.spec.ip_id, 1u8);
         self.packet.put(Field::NextHeader, self.packet.get(Field::Proto));
         self.set(Field::ExtHeaders, 0u8);
         headers::describe(&mut self.packet, &ext_headers);
-        self.set(Field::FlowLabel, 0u8);
+        self.set_or(Field::FlowLabel, self.spec.flow_label.map(|l| l & 0xf_ffff), 0u8);
         self.set_or(Field::Mark, self.spec.mark, 0u8);
         self.set(Field::CtState, ct_state::INVALID);
         if let Some(mss) = max_segment(&tcp_options) {

@@ -30,6 +30,11 @@ const DEFAULTS: &[(Field, &str)] = &[
     (Field::TcpAck, "ack_seq in --packet"),
     (Field::TcpMss, "mss or tcp_options_hex in --packet"),
     (Field::IcmpId, "--icmp-id"),
+    (Field::IcmpSeq, "icmp_seq in --packet"),
+    (Field::TcpWindow, "window in --packet"),
+    (Field::IpId, "ip_id in --packet"),
+    (Field::FragFlags, "df in --packet"),
+    (Field::FlowLabel, "flow_label in --packet"),
 ];
 
 /// The flag that gives a field for which a default stands in.
@@ -146,6 +151,9 @@ pub struct PacketSpec {
     /// TCP acknowledgment number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ack_seq: Option<u32>,
+    /// TCP window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<u16>,
     /// TCP option: maximum segment size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mss: Option<u16>,
@@ -158,6 +166,18 @@ pub struct PacketSpec {
     /// ICMP echo identifier.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub icmp_id: Option<u16>,
+    /// ICMP echo sequence number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub icmp_seq: Option<u16>,
+    /// IPv4 identification.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip_id: Option<u16>,
+    /// IPv4's "do not fragment".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub df: Option<bool>,
+    /// IPv6 flow label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow_label: Option<u32>,
     /// TTL or hop limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<u8>,
