@@ -6,6 +6,8 @@
 
 mod legacy;
 mod nft;
+mod payload;
+mod syslog;
 mod xtables;
 
 use std::cell::RefCell;
@@ -14,7 +16,7 @@ use nettrace_engine::explain::way::{ChainStep, Pass, Way, What};
 use nettrace_engine::field::{Field, Value, device_name};
 use nettrace_engine::model::Dialect;
 use nettrace_engine::packet::{Got, Packet};
-use nettrace_engine::trace::{Moment, Trace};
+use nettrace_engine::trace::{Cause, Event, Moment, Trace};
 
 use super::json::Texts;
 use crate::output::safe;
@@ -63,6 +65,17 @@ impl Log<'_> {
     /// The packet just before a step.
     fn packet(&self, step: &ChainStep) -> Packet {
         self.moment.borrow_mut().go(self.trace, step.event).clone()
+    }
+
+    /// The packet behind what a rule itself wrote: nft traces a rule after it ran, and address translation after the chain.
+    fn packet_behind(&self, step: &ChainStep) -> Packet {
+        let mut packet = self.packet(step);
+        for event in self.trace.events.get(step.event..step.until).unwrap_or_default() {
+            if let Event::Write { field, new, by: Cause::Rule(_), .. } = event {
+                packet.put(*field, *new);
+            }
+        }
+        packet
     }
 
     fn table(&self) -> String {

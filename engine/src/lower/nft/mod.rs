@@ -29,6 +29,7 @@ use nettrace_grammar::nft::tree::Tree;
 
 use crate::model::Model;
 
+pub use names::value_name;
 pub use status::{Construct, Status, constructs};
 
 /// Adds what `tree` says to `model`: tables, chains, sets and rules of a listing or of a file of commands.

@@ -216,6 +216,19 @@ pub fn symbol(kind: Kind, name: &str) -> Option<Value> {
     table(kind).iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| (*v).into())
 }
 
+/// The name that a listing has for a value of these selectors.
+pub fn value_name(selector: &str, value: Value) -> Option<&'static str> {
+    let table = match selector {
+        "icmp type" => ICMP_TYPES,
+        "icmp code" => ICMP_CODES,
+        "icmpv6 type" => ICMP6_TYPES,
+        "icmpv6 code" => ICMP6_CODES,
+        "igmp type" => IGMP_TYPES,
+        _ => return None,
+    };
+    table.iter().find(|(_, v)| Value::from(*v) == value).map(|(name, _)| *name)
+}
+
 /// Protocols beside [`PROTOCOLS`] that `/etc/protocols` names, from which a listing takes its words, and second names.
 const OTHER_PROTOCOLS: Names = &[
     ("hopopt", 0),
