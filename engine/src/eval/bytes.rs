@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Eval, Image, Tri, View, image};
+use super::{Eval, Image, Tri, View, image, layout};
 use crate::fact::Fact;
 use crate::field::{Field, Value};
 use crate::model::{Base, BpfInsn, ChunkMatch, Program, ProgramId, U32Op, U32Term};
@@ -44,31 +44,9 @@ pub(super) fn at(view: View, base: Base, offset: u32, bits: u32) -> Eval {
     }
 }
 
-/// Bits of a header that are a field which a description may leave out.
-type Layout = &'static [(Range<u32>, Field)];
-
-const IP4: Layout = &[
-    (8..16, Field::Tos),
-    (16..32, Field::Length),
-    (32..48, Field::IpId),
-    (48..51, Field::FragFlags),
-    (64..72, Field::Ttl),
-];
-const IP6: Layout = &[(4..12, Field::Tos), (12..32, Field::FlowLabel), (32..48, Field::Length), (56..64, Field::Ttl)];
-const TCP: Layout = &[(32..64, Field::TcpSeq), (64..96, Field::TcpAck), (112..128, Field::TcpWindow)];
-const ICMP: Layout = &[(32..48, Field::IcmpId), (48..64, Field::IcmpSeq)];
-
 /// A field among these bits for which a default stands in: it has to be asked for.
 fn stood_in(p: &Packet, base: Base, bits: Range<u32>) -> Option<Field> {
-    let layout = match (base, p.family(), p.or_zero(Field::Proto)) {
-        (Base::Network, 2, _) => IP4,
-        (Base::Network, 10, _) => IP6,
-        (Base::Transport, _, 6) => TCP,
-        (Base::Transport, _, 1 | 58) => ICMP,
-        _ => return None,
-    };
-    let fields = layout.iter().filter(|(at, _)| at.start < bits.end && bits.start < at.end).map(|(_, field)| *field);
-    fields.into_iter().find(|field| p.default_of(*field).is_some())
+    layout::fields_at(p, base, bits).map(|(_, field)| field).find(|field| p.default_of(*field).is_some())
 }
 
 /// Where nft sees what a packet carries (`nft_payload_inner_offset`): behind TCP, UDP and GRE, and in IPIP.

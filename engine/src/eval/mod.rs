@@ -8,6 +8,7 @@ mod hash;
 mod hmark;
 mod image;
 pub mod ipset;
+pub mod layout;
 mod lookup;
 mod need;
 mod npt;

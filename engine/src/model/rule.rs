@@ -4,7 +4,7 @@ use nettrace_grammar::Span;
 
 use crate::field::Field;
 
-use super::{ChainId, ExprId, LookupId, ObjectKind, SetId, Span32, Test, TextId};
+use super::{Base, ChainId, ExprId, LookupId, ObjectKind, SetId, Span32, Test, TextId};
 use nettrace_grammar::Name;
 
 /// A rule in [`super::Model::rules`].
@@ -271,6 +271,8 @@ pub enum StatefulKind {
 /// Attaches a conntrack template (`-j CT`, nft `ct zone set` and friends).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CtAttach {
+    /// It makes a template where there is no connection yet; what nft sets but for zones needs one.
+    pub template: bool,
     /// Zone number, if given.
     pub zone: Option<ZoneFrom>,
     /// Helper name.
@@ -358,6 +360,17 @@ pub enum Effect {
     },
     /// TCP options are removed.
     Strip(Vec<u8>),
+    /// Writes bits of a header.
+    Patch {
+        /// The header.
+        base: Base,
+        /// The first bit.
+        offset: u32,
+        /// How many.
+        bits: u32,
+        /// What is written.
+        value: ExprId,
+    },
     /// State that decides.
     Stateful(Box<Stateful>),
     /// A named object chosen by a map; without an element the rule misses.

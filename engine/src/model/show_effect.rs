@@ -42,6 +42,9 @@ impl Model {
                 let list: Vec<_> = options.iter().map(u8::to_string).collect();
                 format!("strip tcp options {}", list.join(","))
             }
+            Effect::Patch { base, offset, bits, value } => {
+                format!("{base:?},{offset},{bits} := {}", self.show_expr(*value, family)).to_lowercase()
+            }
             Effect::Stateful(stateful) => self.show_stateful(stateful, family),
             Effect::ObjectMap(_, lookup) => {
                 let l = self.lookup(*lookup);

@@ -89,6 +89,10 @@ impl Machine<'_> {
             return Class::Invalid("its checksum is wrong");
         }
         let p = &self.packet;
+        // Fragments are put together before, so a rule made it one since.
+        if p.is_later_fragment() {
+            return Class::Invalid("a later fragment tells no connection");
+        }
         let get = |f| p.or_zero(f);
         let long = p.value(Field::ThLength).unwrap_or(Value::MAX);
         match (get(Field::Proto), get(Field::IcmpType)) {

@@ -1,8 +1,10 @@
 //! Ops that are neither tests nor writes nor verdicts.
 
+use std::ops::Range;
+
 use super::chain::RuleEnd;
 use super::{Machine, tcp};
-use crate::eval::{self, Hit};
+use crate::eval::{self, Hit, layout};
 use crate::fact::{Fact, Taken};
 use crate::field::Field;
 use crate::host::Assumed;
@@ -35,6 +37,9 @@ impl Machine<'_> {
                 self.strip(rule, options);
                 None
             }
+            Effect::Patch { base, offset, bits, value } => {
+                self.patch(rule, *base, *offset..offset.saturating_add(*bits), (*value, site))
+            }
             Effect::SetMap { lookup, mark, prio, .. } => {
                 self.ipset_map(rule, *lookup, *mark, *prio);
                 None
@@ -53,6 +58,18 @@ impl Machine<'_> {
             Effect::Stateful(s) => (!self.stateful(rule, s, own_site)).then_some(RuleEnd::Miss),
             Effect::ObjectMap(kind, lookup) => self.object_map(rule, (*kind, *lookup), site),
         }
+    }
+
+    /// Bits of a header, of which those that are fields count.
+    fn patch(&mut self, rule: RuleId, base: Base, bits: Range<u32>, (value, site): (ExprId, u32)) -> Option<RuleEnd> {
+        let Some(value) = self.value(site, value) else { return Some(RuleEnd::Miss) };
+        let fields: Vec<_> = layout::fields_at(&self.packet, base, bits.clone()).collect();
+        for (at, field) in fields {
+            if let Some(old) = self.packet.value(field) {
+                self.set(field, layout::spliced(old, &at, value, &bits), Cause::Rule(rule));
+            }
+        }
+        None
     }
 
     /// TCP options become padding.
@@ -80,7 +97,7 @@ impl Machine<'_> {
             None => None,
         };
         let untracked = self.packet.or_zero(Field::CtState) & crate::field::ct_state::UNTRACKED != 0;
-        if self.attached.is_some() || self.template.set || untracked {
+        if !ct.template || self.attached.is_some() || self.template.set || untracked {
             return None;
         }
         if let Some((number, counts)) = zone {

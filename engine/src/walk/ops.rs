@@ -138,7 +138,7 @@ impl Machine<'_> {
     /// TCPMSS never raises. Where the option is missing it adds it, with at most what a host without it is sent, if there is no data
     /// (`net/netfilter/xt_TCPMSS.c`). What it makes of a default is still one.
     fn clamp_mss(&mut self, rule: RuleId, value: u128) -> bool {
-        if self.packet.or_zero(Field::Proto) != 6 {
+        if self.packet.or_zero(Field::Proto) != 6 || self.packet.or_zero(Field::ThLength) < 20 {
             return false;
         }
         let default = self.packet.default_of(Field::TcpMss);

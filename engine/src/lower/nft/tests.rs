@@ -244,7 +244,9 @@ fn statements() {
             ("queue num 3 bypass", "queue"),
             ("queue flags bypass,fanout to 1-3", "queue"),
             ("xt match \"comment\" xt match \"set\" xt target \"CT\"", "`xt match set`; `xt target CT`"),
-            ("reset tcp option sack-perm", "strip tcp options 4"),
+            ("reset tcp option sack-perm", "proto tcp; frag offset 0; need tcporfail; strip tcp options 4"),
+            ("th dport set 81", "th dport exists; transport,16,16 := 0x51"),
+            ("@nh,48,8 set 0x21", "@network,48,8 exists; network,48,8 := 0x21"),
         ],
     );
 }

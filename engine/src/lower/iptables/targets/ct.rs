@@ -45,7 +45,7 @@ fn lower_ct(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Lowered {
         cx.effect(Effect::Notrack);
         return Ok(());
     }
-    let mut attach = CtAttach::default();
+    let mut attach = CtAttach { template: true, ..CtAttach::default() };
     for arg in given.args() {
         match arg.opt.name {
             "--helper" => attach.helper = Some(cx.name(arg.text())),

@@ -52,15 +52,10 @@ impl Cx<'_> {
                 Some(())
             }
             Source::Bytes(base, offset, bits) => {
-                // The walk has no lane for these bytes: only that they must be there counts.
+                // They must be there, whatever they are.
                 let read = self.model.push_expr(Expr::Bytes { base, offset, bits });
                 self.test(Test::Exists(read));
-                let expr = self.value_expr(row.kind, value)?;
-                self.must_exist(expr);
-                let kind = self.model.names.intern("payload set");
-                let op = self.model.effect_op(Effect::Log { kind, prefix: None });
-                self.op(op);
-                Some(())
+                self.patch((base, offset, bits), row.kind, value)
             }
             Source::Sum(..) | Source::Average(..) => None,
         }
@@ -120,8 +115,21 @@ impl Cx<'_> {
         let operand = self.special(text)?;
         let Shape::Expr(read) = operand.shape else { return None };
         self.test(Test::Exists(read));
+        if let Expr::Bytes { base, offset, bits } = self.model.expr(read) {
+            return self.patch((base, offset, bits), Kind::Int, value);
+        }
+        // The walk has no lane for these bytes: only that they are there counts.
         let kind = self.model.names.intern("payload set");
         let op = self.model.effect_op(Effect::Log { kind, prefix: None });
+        self.op(op);
+        Some(())
+    }
+
+    /// Writes bits of a header.
+    fn patch(&mut self, (base, offset, bits): (Base, u32, u32), kind: Kind, value: WrittenId) -> Option<()> {
+        let value = self.value_expr(kind, value)?;
+        self.must_exist(value);
+        let op = self.model.effect_op(Effect::Patch { base, offset, bits, value });
         self.op(op);
         Some(())
     }
@@ -129,7 +137,7 @@ impl Cx<'_> {
     /// `ct zone set 1`, `ct original zone set mark`, `ct helper set "ftp"`.
     fn attach(&mut self, key: &str, value: WrittenId) -> Option<()> {
         self.need_conntrack();
-        let mut attach = CtAttach::default();
+        let mut attach = CtAttach { template: key.ends_with("zone"), ..CtAttach::default() };
         if let (Written::Map(key, map), false) = (self.tree.expr(value), key.ends_with("zone")) {
             self.object_of(ObjectKind::Other, key, map)?;
         }

@@ -6,6 +6,7 @@ use nettrace_grammar::nft::tree::{Expr as Written, ExprId as WrittenId};
 
 use super::super::cx::Cx;
 use super::super::kind::Kind;
+use crate::field::Field;
 use crate::model::*;
 
 pub(super) fn nothing(_: &mut Cx, _: &[WrittenId]) -> Option<()> {
@@ -57,6 +58,11 @@ pub(super) fn reset(cx: &mut Cx, args: &[WrittenId]) -> Option<()> {
     let operand = cx.special(cx.text(name))?;
     let super::super::expr::Shape::Exists(id) = operand.shape else { return None };
     let Expr::TcpOption { kind, .. } = cx.model.expr(id) else { return None };
+    // Whether the option is there does not matter, but TCP's header has to be.
+    cx.need(Field::Proto, 6);
+    let whole = cx.model.masked_test(Field::FragOffset, false, 0x1fff, 0);
+    cx.test(whole);
+    cx.op(Op::Need(Header::TcpOrFail));
     let op = cx.model.effect_op(Effect::Strip(vec![kind]));
     cx.op(op);
     Some(())
