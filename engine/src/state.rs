@@ -131,6 +131,8 @@ pub struct Conn {
     pub tcp: TcpState,
     /// Helper name, as [`crate::field::device`] bytes; 0 for none.
     pub helper: Value,
+    /// The helper of the connection that it was expected by, where that is known; 0 else.
+    pub expected_by: Value,
     /// The device that masquerading chose, 0 for none.
     pub masq_oif: Value,
     /// When it began (ms of [`State::now`]).
@@ -143,6 +145,34 @@ pub struct Conn {
     pub packets: [u64; 2],
     /// Bytes.
     pub bytes: [u64; 2],
+}
+
+/// A connection that a helper foresaw: it is RELATED when it comes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expectation {
+    /// Its first packet.
+    pub tuple: Tuple,
+    /// The bits of source address and port that count.
+    pub mask: Tuple,
+    /// The connection that it belongs to, as first seen.
+    pub master: Tuple,
+    /// That connection's helper, as [`crate::field::device`] bytes; 0 for none.
+    pub helper: Value,
+    /// Zone.
+    pub zone: u16,
+    /// It is not used up by the first connection.
+    pub permanent: bool,
+}
+
+impl Expectation {
+    /// Whether a packet begins this connection (`nf_ct_tuple_mask_cmp`).
+    pub fn foresees(&self, t: &Tuple, zone: u16) -> bool {
+        let own = &self.tuple;
+        (own.family, own.proto, self.zone) == (t.family, t.proto, zone)
+            && (own.daddr, own.dport) == (t.daddr, t.dport)
+            && (own.saddr ^ t.saddr) & self.mask.saddr == 0
+            && (own.sport ^ t.sport) & self.mask.sport == 0
+    }
 }
 
 /// The connections that the host knows.
@@ -289,6 +319,8 @@ impl SetDelta {
 pub struct State {
     /// Connections.
     pub conns: ConnTable,
+    /// Connections that helpers foresaw.
+    pub expected: Vec<Expectation>,
     /// Rule state that differs from fresh.
     pub rules: FxHashMap<StateKey, Cell>,
     /// Sets that packets changed.

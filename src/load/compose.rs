@@ -98,6 +98,11 @@ impl Composer<'_> {
                 }
                 self.left_out(diagnostics);
             }
+            Kind::Expectations => {
+                let (expected, diagnostics) = host::expectations(source);
+                self.state.expected.extend(expected);
+                self.left_out(diagnostics);
+            }
             kind => {
                 if let Some(part) = part(kind) {
                     let found = self.parts.read(part, source);

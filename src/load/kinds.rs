@@ -40,6 +40,8 @@ pub enum Kind {
     Sysctls,
     /// `conntrack -L`.
     Conntrack,
+    /// `conntrack -L expect`.
+    Expectations,
     /// A recorded case's `case.json`: which iptables it was.
     Case,
 }
@@ -84,6 +86,7 @@ pub const NAMES: &[(&str, Kind)] = &[
     ("sysctl.json", Kind::Sysctls),
     ("conntrack", Kind::Conntrack),
     ("conntrack-list", Kind::Conntrack),
+    ("conntrack-expect", Kind::Expectations),
     ("case.json", Kind::Case),
 ];
 
@@ -107,6 +110,7 @@ impl Kind {
             Kind::Fdb => "bridge -j fdb",
             Kind::Sysctls => "sysctl -a",
             Kind::Conntrack => "conntrack -L",
+            Kind::Expectations => "conntrack -L expect",
             Kind::Case => "a recorded case",
         }
     }
@@ -164,6 +168,7 @@ fn by_line(line: &str, text: &str, name: &str) -> Option<Kind> {
         "ipv4" | "ipv6" | "tcp" | "udp" | "icmp" | "icmpv6" | "sctp" | "unknown" if line.contains("src=") => {
             Some(Kind::Conntrack)
         }
+        _ if line.contains(" mask-src=") && line.contains(" master-src=") => Some(Kind::Expectations),
         _ => by_ip_line(line, text, name),
     }
 }

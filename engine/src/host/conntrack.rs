@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A listing has no bits for translations; they are where the reply is not the inverse of the original. Left out:
-//! timeouts, expectations, and the device that masquerading chose.
+//! timeouts, and the device that masquerading chose.
 
 use std::net::IpAddr;
 

@@ -133,10 +133,7 @@ impl Machine<'_> {
     }
 
     fn look_up(&mut self) {
-        let mut tuple = tuple::of(&self.packet);
-        if self.packet.is_later_fragment() {
-            (tuple.sport, tuple.dport) = (0, 0);
-        }
+        let tuple = tuple::of(&self.packet);
         match self.state.conns.find(tuple, self.template.zone) {
             Some((id, reply)) => self.known_connection(id, reply, tuple),
             None => self.new_connection(tuple),
@@ -232,13 +229,39 @@ impl Machine<'_> {
                 _ => return self.note(Step::Conntrack, "INVALID: no connection begins with these flags"),
             }
         }
-        let state = self.given_ct.unwrap_or(ct_state::NEW);
+        let foreseen = self.take_expected(&tuple, &mut conn);
+        let state = self.given_ct.unwrap_or(if foreseen { ct_state::RELATED } else { ct_state::NEW });
         if state == ct_state::ESTABLISHED {
             conn.status |=
                 ct_status::SEEN_REPLY | ct_status::CONFIRMED | ct_status::SRC_NAT_DONE | ct_status::DST_NAT_DONE;
         }
         self.attached = Some(Attached { conn, id: None, reply: false, state, error: false });
         self.count_packet();
+    }
+
+    /// Whether a helper foresaw this connection (`init_conntrack`): it has the mark of the one that it belongs to.
+    fn take_expected(&mut self, tuple: &Tuple, conn: &mut Conn) -> bool {
+        let zone = conn.zone.number(false);
+        let Some(at) = self.state.expected.iter().position(|e| e.foresees(tuple, zone)) else { return false };
+        let expected = self.state.expected[at].clone();
+        if !expected.permanent {
+            self.state.expected.remove(at);
+        }
+        conn.status |= ct_status::EXPECTED;
+        conn.expected_by = expected.helper;
+        let master = self.state.conns.find(expected.master, conn.zone).and_then(|(id, _)| self.state.conns.get(id));
+        let unsure = match master {
+            None => Some("expected by a connection that is not among the inputs: its mark is taken for 0"),
+            Some(m) if m.reply != m.orig.inverse() => {
+                Some("expected by a translated connection: what its helper translates no dump tells")
+            }
+            Some(_) => None,
+        };
+        conn.mark = master.map_or(0, |m| m.mark);
+        if let Some(why) = unsure {
+            self.note(Step::Conntrack, why);
+        }
+        true
     }
 
     fn tcp_loose(&mut self) -> bool {
@@ -326,13 +349,17 @@ impl Machine<'_> {
         ];
         // A connection that is not confirmed yet has no timer, which reads as 0.
         let expires = if a.id.is_some() { timeout(c) } else { 0 };
-        // The helper is that of the connection which this one was expected by, and no listing tells which one that is.
-        let expected = c.status & ct_status::EXPECTED != 0;
+        // The helper is that of the connection which this one was expected by; `conntrack -L` does not tell which one that is.
+        let helper = match c.expected_by {
+            0 if c.status & ct_status::EXPECTED != 0 => Got::Unknown,
+            0 => Got::Absent,
+            known => Got::Value(known),
+        };
         for (field, value) in fields {
             self.set(field, value, by);
         }
         self.write(Field::CtId, Got::Unknown, by);
-        self.write(Field::CtHelper, if expected { Got::Unknown } else { Got::Absent }, by);
+        self.write(Field::CtHelper, helper, by);
         for (field, value) in changing {
             self.set(field, value, by);
         }
