@@ -118,6 +118,16 @@ fn device(packet: &Packet, field: Field) -> String {
     packet.value(field).filter(|v| *v != 0).map_or(String::new(), |v| safe(&device_name(v)))
 }
 
+/// Bytes as hex digits, two each.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// The same as a program prints them that takes a byte for a signed number: 0x94 is `ffffff94`.
+fn signed_hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{:02x}", i32::from(byte.cast_signed())))
+}
+
 fn number(packet: &Packet, field: Field) -> Value {
     packet.or_zero(field)
 }

@@ -66,7 +66,7 @@ fn test_set(view: View, id: SetId, dims: &[Dim], (ask, inner): Asks, depth: u8) 
                 changes.extend(own.changes.into_iter().map(|(key, data)| (id, key, data)));
                 if own.matches == Some(true) {
                     let hit = if set.skbinfo { with_info(tested.hit, own.hit) } else { tested.hit };
-                    return Ok(Tested { changes, hit, ..tested });
+                    return Ok(Tested { hit, changes, ..tested });
                 }
             }
         }

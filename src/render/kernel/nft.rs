@@ -6,7 +6,7 @@ use nettrace_engine::field::{Field, Value, protocol_name};
 use nettrace_engine::model::{ChainId, Family, Verdict};
 use nettrace_engine::packet::Packet;
 
-use super::{Log, TRACE_ID, address, device, mac, number, payload};
+use super::{Log, TRACE_ID, address, device, hex, mac, number, payload};
 use crate::output::safe;
 
 /// The packet, then one line a step; chain ends are not printed.
@@ -110,7 +110,7 @@ fn protocol(number: Value) -> String {
 /// Options of IPv4, raw: the header's first forty bytes are seen.
 fn options(bytes: &[u8]) -> String {
     let seen = &bytes[..bytes.len().div_ceil(4).min(5).saturating_mul(4).min(bytes.len())];
-    let hex: String = seen.iter().map(|b| format!("{b:02x}")).collect();
+    let hex = hex(seen);
     if hex.is_empty() { hex } else { format!("@nh,160,{} 0x{} ", seen.len() * 8, hex.trim_start_matches('0')) }
 }
 

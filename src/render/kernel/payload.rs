@@ -91,7 +91,7 @@ pub(super) fn print(image: &Image, proto: u8) -> (String, bool) {
 fn raw(image: &Image, from: usize, to: usize, out: &mut String) {
     let bytes = image.bytes.get(image.transport + from / 8..image.transport + to / 8);
     if let Some(bytes) = bytes.filter(|b| !b.is_empty()) {
-        let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+        let hex = super::hex(bytes);
         let digits = hex.trim_start_matches('0');
         out.push_str(&format!("@th,{from},{} 0x{} ", to - from, if digits.is_empty() { "0" } else { digits }));
     }

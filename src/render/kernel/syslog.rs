@@ -59,7 +59,7 @@ impl Dump<'_> {
 
     fn options(&mut self, at: usize, size: usize) -> Option<()> {
         if size > 0 {
-            let hex: String = self.bytes.get(at..at + size)?.iter().map(|b| format!("{b:02X}")).collect();
+            let hex = super::hex(self.bytes.get(at..at + size)?).to_uppercase();
             self.say(format_args!("OPT ({hex}) "));
         }
         Some(())

@@ -6,7 +6,7 @@ use nettrace_engine::field::Field;
 use nettrace_engine::model::Verdict;
 use nettrace_engine::packet::Packet;
 
-use super::{Log, TRACE_ID, address, device, mac, number};
+use super::{Log, TRACE_ID, address, device, mac, number, signed_hex};
 use crate::output::safe;
 
 /// The packet, then one line a step; chain ends are not printed.
@@ -70,7 +70,7 @@ fn header(p: &Packet) -> String {
         out.push_str(&format!("MACSRC={src} MACDST={dst} MACPROTO={kind} "));
     } else if let (Some(src), Some(dst)) = (p.value(Field::EtherSaddr), p.value(Field::EtherDaddr)) {
         let header = (dst << 64 | src << 16 | p.or_zero(Field::EtherType)).to_be_bytes();
-        let hex: String = header[2..].iter().map(|b| format!("{:02x}", i32::from(*b as i8))).collect();
+        let hex = signed_hex(&header[2..]);
         out.push_str(&format!("LL=0x0 {hex} "));
     }
     out.push_str(&format!("SRC={} DST={} ", address(p, Field::Saddr), address(p, Field::Daddr)));
@@ -108,7 +108,7 @@ fn header(p: &Packet) -> String {
 
 /// Options of IPv4; the program takes a byte for a signed one.
 fn options(bytes: &[u8]) -> String {
-    let hex: String = bytes.iter().map(|b| format!("{:02X}", i32::from(*b as i8))).collect();
+    let hex = signed_hex(bytes).to_uppercase();
     if hex.is_empty() { hex } else { format!("OPT ({hex}) ") }
 }
 
