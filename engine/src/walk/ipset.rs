@@ -6,6 +6,7 @@ use crate::eval::{self, ipset};
 use crate::fact::Fact;
 use crate::field::Field;
 use crate::model::*;
+use crate::packet::Got;
 use crate::sets::{Adding, SetType};
 use crate::trace::Cause;
 
@@ -50,7 +51,14 @@ impl Machine<'_> {
         let lookup = self.world.model.lookup(lookup);
         let tested = self.asked(0, |view| ipset::test(view, lookup.set, &lookup.key));
         self.apply_changes(tested.changes);
-        let Some((_, hit)) = tested.hit.filter(|_| tested.matches) else { return };
+        let fields = [(mark, Field::Mark), (prio, Field::Priority)];
+        let Some((_, hit)) = tested.hit.filter(|_| tested.matches) else {
+            // An entry that no dump tells: what it holds is not known.
+            for (_, field) in fields.into_iter().filter(|(wanted, _)| *wanted && tested.matches) {
+                self.write(field, Got::Unknown, Cause::Rule(rule));
+            }
+            return;
+        };
         if mark {
             let (value, mask) = hit.ext.skb_mark.unwrap_or((0, 0));
             let new = (self.packet.or_zero(Field::Mark) & !u128::from(mask)) ^ u128::from(value);
