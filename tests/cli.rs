@@ -36,6 +36,22 @@ fn check(line: &str, stdin: &str, status: i32, wanted: &[&str]) {
 const DUMP: &str = "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp --dport 22 -j DROP\nCOMMIT\n";
 
 #[test]
+fn what_mostly_belongs_to_a_connection_is_not_judged_without_one_in_silence() {
+    let dump = "*filter\n:INPUT DROP [0:0]\n-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT\nCOMMIT\n";
+    let check = |line: &str, wanted: &str| {
+        let args: Vec<&str> = line.split_whitespace().collect();
+        assert!(nettrace(&args, dump).1.contains(wanted), "nettrace {line}: {:?}", nettrace(&args, dump));
+    };
+    let doubt = "if it belongs to no connection (else --ct-state established)";
+    check("explain - --short --flags ACK", doubt);
+    check("explain - --short --proto icmp --icmp-type echo-reply", doubt);
+    check("explain - --short --proto icmp --icmp-type echo-reply --ct-state established", "DELIVERED to this host");
+    check("explain - --proto udp", "connection state NEW (--ct-state)");
+    let (_, out, _) = nettrace(&["explain", "-", "--flags", "SYN"], dump);
+    assert!(!out.contains("connection"), "{out}");
+}
+
+#[test]
 fn what_cannot_be_answered_ends_with_status_2_and_one_sentence() {
     let fails = |line: &str, stdin: &str, sentence: &str| {
         let args: Vec<&str> = line.split_whitespace().collect();

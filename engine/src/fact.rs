@@ -195,6 +195,7 @@ pub(crate) fn field_words(field: Field) -> &'static str {
         Field::Oif => "outgoing device",
         Field::PhysIn => "incoming bridge port",
         Field::PhysOut => "outgoing bridge port",
+        Field::CtState => "connection state",
         Field::EtherSaddr => "source MAC address",
         Field::EtherDaddr => "destination MAC address",
         Field::Hour => "time of day (UTC)",

@@ -147,6 +147,8 @@ pub struct Conn {
 /// The connections that the host knows.
 #[derive(Clone, Debug, Default)]
 pub struct ConnTable {
+    /// A listing told which ones there are: what it lacks is not there.
+    pub told: bool,
     conns: Vec<Option<Conn>>,
     /// By tuple, zone number and direction (whether it is the answers').
     tuples: FxHashMap<(Tuple, u16, bool), u32>,

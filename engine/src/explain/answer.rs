@@ -52,6 +52,8 @@ pub struct Answer {
 pub struct Ending {
     /// Probability, where it is known.
     pub odds: Option<f64>,
+    /// It counts on that the packet belongs to no connection, and packets like it mostly do.
+    pub alone: bool,
     /// The answers to facts that lead here: any one of these lists.
     pub choices: Vec<Vec<Chosen>>,
     /// The outcome that is told as the way, as an index into the outcomes.
@@ -295,6 +297,12 @@ fn too_late(model: &Model, trace: &Trace) -> bool {
     trace.events.iter().position(port).is_none_or(|at| !trace.events[at..].iter().any(looks))
 }
 
+/// Whether a walk took for granted that an answer, or a TCP packet in the middle, belongs to no connection.
+fn is_alone(trace: &Trace) -> bool {
+    let presumed = |t: &Taken| matches!(t, Taken::Default { field: Field::CtState, .. });
+    matches!(trace.start.or_zero(Field::Proto), 1 | 6 | 58) && trace.taken.iter().any(presumed)
+}
+
 /// Whether two packets look alike to whoever gets them.
 fn alike(a: &Packet, b: &Packet) -> bool {
     const SEEN: &[Field] = &[Field::Saddr, Field::Daddr, Field::Sport, Field::Dport, Field::Proto, Field::Tos];
@@ -324,6 +332,7 @@ fn ending(world: World, local: bool, detail: Detail, (index, trace, odds, choice
     let telling = Telling { model: world.model, detail, trace, inquiry };
     Ending {
         odds,
+        alone: is_alone(trace),
         choices: vec![choices],
         outcome: index,
         fate: trace.fate(),

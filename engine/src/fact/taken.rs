@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{Fact, field_words, pin};
 use crate::field::{Field, Value};
 use crate::host::{Assumed, Family};
-use crate::model::{Model, RuleId};
+use crate::model::{self, ChainId, Model, RuleId};
 use crate::spec::flag_of;
 
 /// Something that was not in the inputs and that the answer takes for granted.
@@ -52,6 +52,8 @@ pub enum Taken {
         /// The packet's family.
         family: Value,
     },
+    /// The policy of this chain decided, and no line tells it.
+    Policy(ChainId),
     /// Something about the host.
     Host(Assumed),
     /// What a rule's state says, which no dump holds.
@@ -120,6 +122,7 @@ impl Taken {
             Taken::Default { field, value, family } => {
                 of_packet(*field, value.map_or_else(|| "none".to_string(), |v| field.print(v, *family)))
             }
+            Taken::Policy(chain) => of_policy(model, *chain),
             Taken::Host(assumed) => of_host(assumed),
             Taken::State { rule, number, name, words, held, why, .. } => {
                 let (value, other) = if *held { ("yes", "no") } else { ("no", "yes") };
@@ -155,6 +158,18 @@ impl Display for RulePlace<'_> {
         let RulePlace(model, rule, number) = self;
         let chain = model.rule(*rule).chain;
         write!(f, "{}/{}#{number}", model.name(model.table_of(chain).name), model.chain_name(chain))
+    }
+}
+
+fn of_policy(model: &Model, chain: ChainId) -> Assumption {
+    let (table, name) = (model.table_of(chain), model.chain_name(chain));
+    let program = if table.family == model::Family::Ip6 { "ip6tables" } else { "iptables" };
+    let table = model.name(table.name);
+    Assumption {
+        fact: format!("policy of {name} in {table}").into(),
+        value: "ACCEPT".into(),
+        why: format!("no line `:{name} …` or `-P {name} …` tells it").into(),
+        flag: format!("--with '{program} -t {table} -P {name} DROP'").into(),
     }
 }
 

@@ -30,6 +30,7 @@ const DEFAULTS: &[(Field, &str)] = &[
     (Field::TcpAck, "ack_seq in --packet"),
     (Field::TcpMss, "mss or tcp_options_hex in --packet"),
     (Field::IcmpId, "--icmp-id"),
+    (Field::CtState, "--ct-state"),
 ];
 
 /// The flag that gives a field for which a default stands in.

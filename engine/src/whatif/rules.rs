@@ -42,8 +42,11 @@ fn xt(model: &mut Model, sources: &mut Sources, (program, command): (&str, &str)
     }
     let family = if program.starts_with("ip6") { Family::Ip6 } else { Family::Ip };
     let options = lower::iptables::Options { family, dialect: dialect(model, program) };
+    let before = model.chains.len();
     if found.is_empty() {
         found = lower::iptables::lower(&tree, options, model);
+        // A table that the command brings is as the kernel makes it.
+        model.chains.iter_mut().skip(before).filter_map(|c| c.base.as_mut()).for_each(|b| b.told = true);
     }
     checked(found)
 }

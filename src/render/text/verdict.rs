@@ -25,7 +25,8 @@ fn word(answer: &Answer, ending: &Ending) -> (&'static str, Tone) {
 
 /// The verdict's details: `to 10.244.166.136:8200 by cali7d3f1b2a9c4`, `in filter INPUT by rule 3 (iptables-save:88)`.
 fn details(scene: &Scene, ending: &Ending) -> String {
-    ended(scene, ending) + &lost(scene)
+    let alone = if ending.alone { ", if it belongs to no connection (else --ct-state established)" } else { "" };
+    ended(scene, ending) + alone + &lost(scene)
 }
 
 fn ended(scene: &Scene, ending: &Ending) -> String {

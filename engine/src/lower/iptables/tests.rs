@@ -191,8 +191,10 @@ fn edits_change_the_list_of_rules() {
     check("*filter\n-A INPUT -j DROP\nCOMMIT\n*filtr\n-A INPUT -j ACCEPT\nCOMMIT\n", "drop [NT109]");
     check(
         "*filter\n-A INPUT -j DROP\nCOMMIT\n*filter\n-A INPUT -p 6\n-4 -A INPUT -p 17\n-6 -A INPUT\nCOMMIT\n",
-        "proto tcp | proto udp",
+        "proto tcp | proto udp [NT007]",
     );
+    check(":INPUT DROP\n:X -\n-A INPUT -j X\nCOMMIT\n", "jump X [NT109]");
+    check("*filter\n:INPUT -\n-A input -j DROP\n-A PREROUTING -j DROP\nCOMMIT\n", " [NT109] [NT109]");
     check("iptables -N X\niptables -A INPUT -g X\niptables -E X Y\n", "goto Y");
 }
 

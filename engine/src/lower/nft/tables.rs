@@ -196,7 +196,7 @@ impl Cx<'_> {
         };
         let policy = self.policy(chain).unwrap_or(Verdict::Accept);
         let devices = written.devices.map_or_else(Vec::new, |d| self.devices(d, span));
-        Some(BaseChain { hook, kind, priority, policy, devices, order: 0 })
+        Some(BaseChain { hook, kind, priority, policy, told: true, devices, order: 0 })
     }
 
     fn header(&mut self, base: &WrittenBase) -> Option<(ChainKind, Hook, i32)> {
