@@ -52,6 +52,17 @@ fn what_mostly_belongs_to_a_connection_is_not_judged_without_one_in_silence() {
 }
 
 #[test]
+fn a_route_that_refuses_a_packet_is_named_and_a_wrong_sysctl_gets_the_right_one() {
+    let with =
+        |command: &str| nettrace(&["explain", "--local", "--dst", "10.77.1.1", "--short", "--with", command], "").1;
+    assert!(with("ip route add blackhole 10.77.0.0/16").contains("the route `blackhole 10.77.0.0/16` of table main"));
+    assert!(
+        with("ip rule add to 10.77.0.0/16 prohibit pref 9").contains("EACCES: the policy rule of priority 9 takes it")
+    );
+    check("explain --dport 1 --sysctl rp_filter=1", "", 2, &["`net.ipv4.conf.all.rp_filter`"]);
+}
+
+#[test]
 fn what_cannot_be_answered_ends_with_status_2_and_one_sentence() {
     let fails = |line: &str, stdin: &str, sentence: &str| {
         let args: Vec<&str> = line.split_whitespace().collect();

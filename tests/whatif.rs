@@ -52,7 +52,10 @@ fn commands_are_repeated_and_mixed() {
     check(&host, &["DELIVERED to this host, 10.244.166.136:8200"]);
     let rules =
         ["--with", "ip rule add to 10.244.166.136 blackhole", "--with", "sysctl -w net.ipv4.conf.all.rp_filter=0"];
-    check(&[&rules[..], &["--short"]].concat(), &["DROPPED behind PREROUTING, by no rule: a blackhole route takes it"]);
+    check(
+        &[&rules[..], &["--short"]].concat(),
+        &["DROPPED behind PREROUTING, by no rule: the policy rule of priority 32765 takes it"],
+    );
 }
 
 #[test]

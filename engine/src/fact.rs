@@ -9,7 +9,7 @@ mod taken;
 use std::borrow::Cow;
 use std::fmt::{self, Display};
 
-pub use taken::{Assumption, Noted, RulePlace, Taken};
+pub use taken::{Assumption, NO_SYSCTL, Noted, RulePlace, Taken};
 
 use crate::field::{Field, Value, address, to_address};
 use crate::model::{ExprId, Model, Program, ProgramId, SetId, TextId};

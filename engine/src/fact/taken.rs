@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Fact, field_words, pin};
 use crate::field::{Field, Value};
-use crate::host::{Assumed, Family};
+use crate::host::{Assumed, Family, SysctlKey};
 use crate::model::{self, ChainId, Model, RuleId};
 use crate::spec::flag_of;
 
@@ -182,12 +182,21 @@ fn of_packet(field: Field, value: String) -> Assumption {
     }
 }
 
+/// A sysctl has the value that a kernel starts with.
+pub const NO_SYSCTL: &str = "no sysctl was given";
+/// Another one than that.
+const FORWARDS: &str = "no sysctl was given; a new kernel does not forward";
+
+fn forwards(key: &SysctlKey) -> bool {
+    matches!(key, SysctlKey::Plain("net.ipv4.ip_forward" | "net.ipv6.conf.all.forwarding"))
+}
+
 fn of_host(assumed: &Assumed) -> Assumption {
     let (fact, value, why, flag): (_, Cow<str>, _, Cow<str>) = match assumed {
         Assumed::Sysctl { key, value } => (
             key.to_string().into(),
             value.to_string().into(),
-            "no sysctl was given",
+            if forwards(key) && *value != 0 { FORWARDS } else { NO_SYSCTL },
             format!("--sysctl {key}={}", i64::from(*value == 0)).into(),
         ),
         Assumed::DefaultRules(family) => (
@@ -202,6 +211,12 @@ fn of_host(assumed: &Assumed) -> Assumption {
             if *local { "yes" } else { "no" }.into(),
             "no `ip addr` was given",
             pin(&format_args!("local:{addr}"), if *local { "no" } else { "yes" }).into(),
+        ),
+        Assumed::SourceCheckOff(dev) => (
+            format!("source check of {dev} (rp_filter)").into(),
+            "off".into(),
+            "no sysctl was given; where it is 1, the packet is dropped, for the way back to its source is not by this device",
+            format!("--sysctl net.ipv4.conf.{dev}.rp_filter=1").into(),
         ),
         Assumed::NotJoined(group, dev) => {
             (format!("group {group} on {dev}").into(), "not joined".into(), "`ip maddr` is no input", "".into())

@@ -152,6 +152,8 @@ pub enum Assumed {
     DefaultRules(Family),
     /// The address is (or is not) one of the host's own.
     Local(IpAddr, bool),
+    /// The device does not check where sources belong (`rp_filter`); a check would refuse the packet.
+    SourceCheckOff(Dev),
     /// The group was not joined on the device.
     NotJoined(IpAddr, Dev),
     /// What the packet has in this field, which a policy rule asked for.

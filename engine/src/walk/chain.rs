@@ -131,7 +131,8 @@ impl Machine<'_> {
     }
 
     fn policy(&mut self, base: ChainId, from: u32) -> ChainEnd {
-        let (policy, told) = self.world.model.chain(base).base.as_ref().map_or((Verdict::Accept, true), |b| (b.policy, b.told));
+        let (policy, told) =
+            self.world.model.chain(base).base.as_ref().map_or((Verdict::Accept, true), |b| (b.policy, b.told));
         if !told {
             self.taken.note(Taken::Policy(base));
         }

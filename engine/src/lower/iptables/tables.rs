@@ -196,7 +196,8 @@ impl<'t, 'm> Lowerer<'t, 'm> {
         };
         self.edits.clear_table(self.model, table);
         if !std::mem::replace(warned, true) {
-            let message = "this table stands in the dump before: what it had there is replaced, as `iptables-restore` does";
+            let message =
+                "this table stands in the dump before: what it had there is replaced, as `iptables-restore` does";
             let warning = Diagnostic::warning("NT007", span, message);
             self.diagnostics.push(warning.help("two dumps in one file? give one of them"));
         }
