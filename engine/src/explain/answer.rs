@@ -311,9 +311,10 @@ fn too_late(model: &Model, trace: &Trace) -> bool {
 /// connection, and that nobody asks for the way back.
 fn presumed(trace: &Trace) -> Vec<Presumed> {
     let mostly_known = matches!(trace.start.or_zero(Field::Proto), 1 | 6 | 58);
+    let arrives = matches!(trace.fate(), Fate::Out { .. } | Fate::Local { .. } | Fate::Stolen { .. });
     let one = |taken: &Taken| match taken {
         Taken::Default { field: Field::CtState, .. } if mostly_known => Some(Presumed::NoConnection),
-        Taken::Host(Assumed::SourceCheckOff(dev)) => Some(Presumed::NoSourceCheck(dev.clone())),
+        Taken::Host(Assumed::SourceCheckOff(dev)) if arrives => Some(Presumed::NoSourceCheck(dev.clone())),
         _ => None,
     };
     trace.taken.iter().filter_map(one).collect()

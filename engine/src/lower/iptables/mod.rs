@@ -20,6 +20,8 @@ pub mod targets;
 pub mod values;
 mod words;
 
+pub use suggest::did_you_mean;
+
 use nettrace_grammar::Diagnostic;
 use nettrace_grammar::iptables::tree::{Item, Tree};
 
