@@ -70,7 +70,7 @@ fn bad_input_says_what_was_expected() {
         (["--with", "iptables -A NOPE -j DROP"], "there is no chain `NOPE` in this table"),
         (["--with", "iptables -D INPUT 99"], "not 99"),
         (["--with", "iptables -A INPUT -p tcp --dprot 80 -j DROP"], "--dport"),
-        (["--with", "nft add rule ip x y drop"], "there is no chain `y` in this table"),
+        (["--with", "nft add rule ip x y drop"], "there is no table `ip x`"),
         (["--with", "ipset add nosuch 1.2.3.4"], "no line creates the set nosuch"),
         (["--with", "ip route add 1.2.3.0/24 via 99.9.9.9"], "the gateway 99.9.9.9 is on no link of this host"),
         (["--with", "ip rule add fwmark x lookup 7"], "`x` is not a mark"),

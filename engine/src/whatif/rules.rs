@@ -48,7 +48,11 @@ fn xt(model: &mut Model, sources: &mut Sources, (program, command): (&str, &str)
         // A table that the command brings is as the kernel makes it.
         model.chains.iter_mut().skip(before).filter_map(|c| c.base.as_mut()).for_each(|b| b.told = true);
     }
-    checked(found)
+    // iptables would stop at what costs a dump no more than a warning: a match that is misspelt, `!` where it stood of old.
+    let stops = |d: &Diagnostic| d.code == "NT106" || (d.code == "NT102" && d.help.is_some());
+    checked(
+        found.into_iter().map(|d| if stops(&d) { Diagnostic { severity: Severity::Error, ..d } } else { d }).collect(),
+    )
 }
 
 fn ipset_command(model: &mut Model, sources: &mut Sources, command: &str) -> Result<(), Vec<Diagnostic>> {
@@ -76,7 +80,7 @@ fn nft_command(model: &mut Model, sources: &mut Sources, command: &str) -> Resul
     checked(parsed.diagnostics)?;
     let lists = |m: &Model| m.chains.iter().map(|c| c.rules.clone()).collect::<Vec<_>>();
     let (before, sets, rules) = (lists(model), model.sets.len(), model.rules.len());
-    let found = lower::nft::lower(&parsed.tree, model);
+    let found = lower::nft::lower_typed(&parsed.tree, model);
     // A warning in a dump costs a part of it; a command that did nothing but warn has failed.
     let nothing = !found.is_empty() && model.sets.len() == sets && model.rules.len() == rules && lists(model) == before;
     if nothing {

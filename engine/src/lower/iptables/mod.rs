@@ -12,6 +12,7 @@ pub mod fields;
 mod globals;
 pub mod matches;
 pub mod names;
+mod place;
 pub mod registry;
 mod rule;
 mod suggest;

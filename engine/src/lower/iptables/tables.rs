@@ -133,6 +133,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
             }
             Item::NewChain { program, chain, words } => {
                 if let Some((table, _)) = self.table_of(program, words, span) {
+                    self.refuse_name(table, chain, span);
                     self.chain(table, chain, span);
                 }
             }
@@ -179,6 +180,18 @@ impl<'t, 'm> Lowerer<'t, 'm> {
         }
     }
 
+    /// A new chain's name that is too long, or that a chain has which was there before.
+    fn refuse_name(&mut self, table: TableId, name: Span, span: Span) {
+        let name = self.tree.text(name);
+        let there = self.model.find_chain(table, name).is_some_and(|c| self.own.get(c.0 as usize) != Some(&true));
+        let why = match name.len() {
+            29.. => "a chain's name has 28 bytes at most",
+            _ if there => "there is a chain of this name",
+            _ => return,
+        };
+        self.diagnostics.push(Diagnostic::error("NT109", span, why));
+    }
+
     /// A chain's line with no `*table` line above it: the dump has lost its first lines.
     fn headless(&mut self, span: Span) {
         let message = "no line `*table` stands above this chain: taken for one of filter";
@@ -217,7 +230,15 @@ impl<'t, 'm> Lowerer<'t, 'm> {
                     self.last = None;
                 }
             }
-            (ChainOp::Flush | ChainOp::Rename, None) => {
+            (ChainOp::DeleteChain, Some(chain)) if self.model.chain(chain).base.is_some() => {
+                self.diagnostics.push(Diagnostic::error("NT109", span, "a built-in chain cannot be deleted"));
+            }
+            (ChainOp::DeleteChain, Some(chain)) if self.edits.len(self.model, chain) > 0 => {
+                self.diagnostics
+                    .push(Diagnostic::error("NT109", span, "the chain is not empty").help("`-F` empties it"));
+            }
+            (ChainOp::DeleteChain, None) if first.is_none() => {}
+            (ChainOp::Flush | ChainOp::Rename | ChainOp::DeleteChain, None) => {
                 self.diagnostics.push(Diagnostic::error("NT109", span, "there is no such chain in this table"));
             }
             (ChainOp::DeleteChain | ChainOp::Zero | ChainOp::List | ChainOp::ListRules, _) => {}

@@ -15,7 +15,7 @@ impl Cx<'_> {
         if matches!(kind, "include" | "describe" | "monitor" | "export" | "import" | "") || kind.starts_with('#') {
             return;
         }
-        let Some(rest) = self.enter(item, true) else { return };
+        let Some(rest) = self.enter(item, !matches!(kind, "rule" | "element")) else { return };
         match (kind, item.body) {
             ("rule", Body::Rule(rule)) => self.add_rule(verb, &rest, rule, item.span),
             ("element", Body::Elements(run)) => {
@@ -101,7 +101,8 @@ impl Cx<'_> {
             let words = self.path_words(item);
             let family = words.first().and_then(|w| Family::from_name(w));
             for table in self.orders.tables(self.model, family) {
-                if self.model.table(table).dialect == Dialect::Nft {
+                let dialect = self.model.table(table).dialect;
+                if dialect == Dialect::Nft || (self.typed && dialect == Dialect::IptablesNft) {
                     self.empty_table(table, true);
                 }
             }

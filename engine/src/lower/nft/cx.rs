@@ -69,6 +69,8 @@ pub(super) struct Cx<'a> {
     statements: FxHashMap<Name, Option<&'static Statement>>,
     /// A range with its low end above its high end was read in the statement.
     pub(super) backwards: bool,
+    /// It is a command of a what-if.
+    pub(super) typed: bool,
     /// How deep variables are being resolved.
     pub(super) depth: u32,
 }
@@ -95,6 +97,7 @@ impl<'a> Cx<'a> {
             rows: FxHashMap::default(),
             statements: FxHashMap::default(),
             backwards: false,
+            typed: false,
             depth: 0,
         }
     }

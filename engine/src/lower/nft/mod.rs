@@ -37,3 +37,12 @@ pub fn lower(tree: &Tree, model: &mut Model) -> Vec<Diagnostic> {
     cx.run();
     cx.diagnostics
 }
+
+/// The same for a command that somebody types: it works on iptables-nft's tables as on nft's own. (A file leaves those as
+/// `iptables-save` has them.)
+pub fn lower_typed(tree: &Tree, model: &mut Model) -> Vec<Diagnostic> {
+    let mut cx = cx::Cx::new(tree, model);
+    cx.typed = true;
+    cx.run();
+    cx.diagnostics
+}
