@@ -224,6 +224,7 @@ fn other_question(what: &str) -> &str {
         "redirect-address" => "the address that REDIRECT takes",
         "flowtable" => "is a flowtable at work for this connection",
         "vrf" => "is the incoming device one of a VRF",
+        "joined" => "is this host in the multicast group",
         "delivered" => "is there a route to this host in the table that was not given",
         "synproxy-cookie" => "is the SYN cookie of this ACK right",
         other => other,

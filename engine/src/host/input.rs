@@ -80,6 +80,8 @@ pub enum DropReason {
     ForwardingOff,
     /// A group the host did not join on this device.
     NotJoined,
+    /// A group that no input tells of (`ip maddr`): as if the host did not join it.
+    MaybeJoined,
 }
 
 /// The decision.
@@ -204,10 +206,6 @@ impl Host {
         dst: Ipv4Addr,
         assumed: &mut Vec<Assumed>,
     ) -> Known<InputRoute<'_>> {
-        if dst != Ipv4Addr::new(224, 0, 0, 1) {
-            assumed.push(Assumed::NotJoined(q.dst, q.iif.into()));
-            return Ok(InputRoute::Drop(DropReason::NotJoined));
-        }
         let wrong =
             src.is_multicast() || src.is_broadcast() || (src.is_loopback() && !self.route_localnet(q.iif, assumed));
         if wrong {
@@ -218,6 +216,9 @@ impl Host {
             && let Some(reason) = self.refused_source4(q, any, None, assumed)?
         {
             return Ok(InputRoute::Drop(reason));
+        }
+        if dst != Ipv4Addr::new(224, 0, 0, 1) {
+            return Ok(InputRoute::Drop(DropReason::MaybeJoined));
         }
         Ok(InputRoute::Local { delivery: Delivery::Multicast, route: None })
     }
@@ -272,9 +273,15 @@ impl Host {
 
     fn input6<'h>(&'h self, q: &InputQuery, dst: Ipv6Addr, assumed: &mut Vec<Assumed>) -> Known<InputRoute<'h>> {
         if dst.is_multicast() {
-            let member = self.is_member6(dst, q.iif, assumed)?;
-            let local = InputRoute::Local { delivery: Delivery::Multicast, route: None };
-            return Ok(if member { local } else { InputRoute::Drop(DropReason::NotJoined) });
+            let mut noted = Vec::new();
+            let member = self.is_member6(dst, q.iif, &mut noted)?;
+            let told = !noted.iter().any(|a| matches!(a, Assumed::NotJoined(..)));
+            assumed.extend(noted.into_iter().filter(|_| told));
+            return Ok(match (member, told) {
+                (true, _) => InputRoute::Local { delivery: Delivery::Multicast, route: None },
+                (false, true) => InputRoute::Drop(DropReason::NotJoined),
+                (false, false) => InputRoute::Drop(DropReason::MaybeJoined),
+            });
         }
         // From outside, ::1 is reached only when NAT gave it back as the destination; no route of `lo` counts then.
         let strict_iif = dst.is_unicast_link_local() || dst.is_loopback();

@@ -57,7 +57,7 @@ pub(super) fn of(world: World, packet: &Packet, fact: &Fact) -> Options {
         }
         Fact::Other("flowtable") => Options::of(vec![Choice::new(0, "no")])
             .or_assume(0, "a flowtable takes a connection's later packets past the hooks"),
-        Fact::Other("delivered") => Options::of(vec![Choice::new(0, "no"), Choice::new(1, "yes")]),
+        Fact::Other("delivered" | "joined") => Options::of(vec![Choice::new(0, "no"), Choice::new(1, "yes")]),
         Fact::Other(_) => Options::yes_no(),
     }
 }

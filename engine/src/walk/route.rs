@@ -84,6 +84,7 @@ impl<'a> Machine<'a> {
                 Input::Forward
             }
             Ok(InputRoute::Elsewhere(missing)) => self.unknown_forward(&missing),
+            Ok(InputRoute::Drop(DropReason::MaybeJoined)) if self.answer(Fact::Other("joined")) != 0 => Input::Local,
             Ok(InputRoute::Drop(reason)) => Input::Drop(drop_words(reason).to_string()),
             Ok(InputRoute::Blackhole(by)) => Input::Drop(refused(&by)),
             Ok(InputRoute::Error { icmp_type, icmp_code, by }) => {
@@ -234,6 +235,6 @@ fn drop_words(reason: DropReason) -> &'static str {
         DropReason::OwnSource => "its source is an address of this host",
         DropReason::WayBack => "the way back to its source is by another device, or there is none (rp_filter)",
         DropReason::ForwardingOff => "it is for somewhere else, and forwarding is off",
-        DropReason::NotJoined => "this host is not in the multicast group",
+        DropReason::NotJoined | DropReason::MaybeJoined => "this host is not in the multicast group",
     }
 }
