@@ -282,6 +282,13 @@ impl Host {
         Ok(all.iter().filter(|a| &*a.dev == dev && Family::of(a.ip) == family).collect())
     }
 
+    /// Addresses of this host that its routes name (`src 10.0.1.1`), with the devices, where its addresses were not given.
+    pub fn named_by_routes(&self, family: Family) -> impl Iterator<Item = (IpAddr, Option<&Dev>)> {
+        let routes = if family == Family::V4 { &self.parts.routes4 } else { &self.parts.routes6 };
+        let routes = routes.iter().flatten().filter(|_| self.parts.addresses.is_none());
+        routes.filter_map(|r| Some((r.prefsrc?, r.hops.first().and_then(|h| h.dev.as_ref()))))
+    }
+
     fn tables(&self, family: Family) -> &tables::Tables {
         if family == Family::V4 { &self.fib4 } else { &self.fib6 }
     }

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use super::complete::{Completer, SpecError};
-use crate::field::{Field, address};
-use crate::host::{Dev, FibQuery, OutputRoute};
+use crate::field::{Field, Value, address, to_address};
+use crate::host::{Dev, Family, FibQuery, OutputRoute};
 
 impl Completer<'_> {
     pub(super) fn addresses(&mut self) -> Result<(), SpecError> {
@@ -33,8 +33,17 @@ impl Completer<'_> {
     fn own_address(&self, six: bool, dev: Option<&Dev>) -> Option<IpAddr> {
         let own = self.world.host.parts().addresses.iter().flatten();
         let fits = |a: &&crate::host::Address| a.ip.is_ipv6() == six && !a.ip.is_loopback() && !link_local(a.ip);
-        let all: Vec<_> = own.filter(fits).collect();
-        all.iter().find(|a| Some(&a.dev) == dev).or(all.first()).map(|a| a.ip)
+        let mut all: Vec<(IpAddr, Option<&Dev>)> = own.filter(fits).map(|a| (a.ip, Some(&a.dev))).collect();
+        let family = if six { Family::V6 } else { Family::V4 };
+        all.extend(self.world.host.named_by_routes(family).filter(|(ip, _)| !ip.is_loopback()));
+        all.iter().find(|(_, of)| of.is_some() && *of == dev).or(all.first()).map(|(ip, _)| *ip)
+    }
+
+    /// Whether a packet's end may count as this host where no address was given: not where its routes name others.
+    pub(super) fn may_be_own(&self, end: Value) -> bool {
+        let end = to_address(end, self.packet.family());
+        let mut named = self.world.host.named_by_routes(Family::of(end)).map(|(ip, _)| ip).peekable();
+        self.local || named.peek().is_none() || named.any(|ip| ip == end)
     }
 
     /// A remote client, or for a packet of this host the address that the kernel chooses.
