@@ -284,10 +284,8 @@ impl Machine<'_> {
 
     /// Writes a confirmed connection's changes back to the table.
     pub(super) fn store_connection(&mut self) {
-        if let Some(Attached { conn, id: Some(id), .. }) = &self.attached
-            && let Some(stored) = self.state.conns.get_mut(*id)
-        {
-            *stored = Conn { orig: stored.orig, reply: stored.reply, ..conn.clone() };
+        if let Some(Attached { conn, id: Some(id), .. }) = &self.attached {
+            self.state.conns.update(*id, conn);
         }
     }
 

@@ -199,9 +199,11 @@ impl Machine<'_> {
         let model = self.world.model;
         match model.expr(expr) {
             Expr::Numgen { random: false, .. } => {
-                let cell = self.state.rules.entry(eval::counter_key(expr)).or_insert(Cell::Count(0));
-                if let Cell::Count(n) = cell {
-                    *n += 1;
+                let key = eval::counter_key(expr);
+                match self.state.rules.get_mut(&key) {
+                    Some(Cell::Count(n)) => *n += 1,
+                    Some(_) => {}
+                    None => self.state.rules.insert(key, Cell::Count(1)),
                 }
             }
             Expr::Bin(_, a, b) => {
