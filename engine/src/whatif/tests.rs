@@ -110,6 +110,8 @@ fn sets_take_entries() {
         ("ipset add blocked nonsense", false),
         ("ipset add unheard 10.0.0.1", false),
         ("ipset list", false),
+        ("iptables -A INPUT -m set --match-set blockd src -j DROP", false),
+        ("iptables -A INPUT -m set --match-set blocked src -j DROP", true),
     ] {
         assert_eq!(apply(&mut m, &mut p, &mut s, command).is_ok(), ok, "{command}");
     }
