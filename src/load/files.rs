@@ -141,7 +141,8 @@ fn folder(path: &Path, found: &mut Found) -> Result<(), Failure> {
     if found.inputs.len() == before {
         return Err(Failure::new(format!(
             "the folder {} holds none of the names that nettrace reads (iptables-save, nft-ruleset, ipset-save, \
-             ip-addr.json, ...)",
+             ip-addr.json, ...); give its files one by one (`{}/*`), and their content tells what they are",
+            path.display(),
             path.display()
         )));
     }
