@@ -53,10 +53,8 @@ fn what_mostly_belongs_to_a_connection_is_not_judged_without_one_in_silence() {
 
 #[test]
 fn what_was_copied_from_a_terminal_is_taken_apart() {
-    let text = concat!(
-        "root@n:~# iptables -S\n-P INPUT ACCEPT\n-A INPUT -p tcp --dport 22 -j DROP\nroot@n:~# ip addr\n\
-         2: eth0: <BROADCAST,UP> mtu 1500\n    inet 192.0.2.1/24 scope global eth0\nroot@n:~# uptime\n up 3 days\n"
-    );
+    let text = "root@n:~# iptables -S\n-P INPUT ACCEPT\n-A INPUT -p tcp --dport 22 -j DROP\nroot@n:~# ip addr\n\
+         2: eth0: <BROADCAST,UP> mtu 1500\n    inet 192.0.2.1/24 scope global eth0\nroot@n:~# uptime\n up 3 days\n";
     let (code, out, err) = nettrace(&["explain", "-", "--dport", "22", "--short"], text);
     assert_eq!((code, err.as_str()), (0, ""));
     assert!(out.contains("DROPPED in filter INPUT, by INPUT #1 (<stdin>:3)"), "{out}");

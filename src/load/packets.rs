@@ -68,9 +68,9 @@ fn misspelt(text: &str) -> Option<String> {
         serde_json::Deserializer::from_str(text).into_iter().take(NAMED).map_while(Result::ok).collect()
     };
     let read = |packet: &&RawValue| serde_json::from_str::<Map<String, Value>>(packet.get()).ok();
-    let names = packets.iter().take(NAMED).filter_map(read).flat_map(|fields| fields.into_iter().map(|f| f.0));
+    let mut names = packets.iter().take(NAMED).filter_map(read).flat_map(|fields| fields.into_iter().map(|f| f.0));
     let hint = |name: String| spec::meant(&name).map(|meant| format!("`{name}`; did you mean `{meant}`?"));
-    names.filter_map(hint).next()
+    names.find_map(hint)
 }
 
 fn parse(text: &str, name: &str) -> Result<Vec<PacketSpec>, Failure> {

@@ -35,7 +35,7 @@ impl Machine<'_> {
                         let listed = self.listed_connections(rule, key, &place.key);
                         self.state.rules.insert(place.clone(), Cell::Conns(Counted::of(listed)));
                     }
-                    self.connlimit(place, *count)
+                    self.connlimit(&place, *count)
                 }
                 None => return s.invert,
             },
@@ -185,16 +185,16 @@ impl Machine<'_> {
 
     /// Holds while the key has at most `count` connections, this one counted. Those that ended since are not; nor is one that
     /// was answered already when the rule first sees it, where others came before it (`nf_conncount.c`).
-    fn connlimit(&mut self, key: StateKey, count: u32) -> bool {
+    fn connlimit(&mut self, key: &StateKey, count: u32) -> bool {
         let own = match &self.attached {
             Some(a) => (a.conn.orig, a.conn.zone),
             None => (tuple::of(&self.packet), self.template.zone),
         };
         let first = self.attached.as_ref().is_none_or(|a| a.state != ct_state::ESTABLISHED);
-        if !self.state.rules.contains_key(&key) {
+        if !self.state.rules.contains_key(key) {
             self.state.rules.insert(key.clone(), Cell::Conns(Counted::default()));
         }
-        let Some(Cell::Conns(counted)) = self.state.rules.get_mut(&key) else { return true };
+        let Some(Cell::Conns(counted)) = self.state.rules.get_mut(key) else { return true };
         if !counted.look(own, &self.state.conns) && (first || counted.is_empty()) {
             counted.add(own);
         }

@@ -43,7 +43,7 @@ fn option(given: &Given<'_, '_>, hook: Hook) -> Option<String> {
     let has = |names: &[&str]| names.iter().find(|n| given.has(n)).map(ToString::to_string);
     match given.load.ext.name {
         "policy" => {
-            let direction = given.get("--dir").map(|a| a.text())?;
+            let direction = given.get("--dir").map(super::args::Arg::text)?;
             let wrong = (direction == "out" && arrives) || (direction == "in" && leaves);
             wrong.then(|| format!("--dir {direction}"))
         }
