@@ -83,6 +83,7 @@ fn what_cannot_be_answered_ends_with_status_2_and_one_sentence() {
     fails("explain /nowhere --dport 1", "", "cannot read /nowhere");
     fails("explain - --dport 1", "", "<stdin> is empty");
     fails("explain - --dport 1", "hello\n", "none of the dumps");
+    fails("explain samples/k3s-netpol --family ip6 --dport 1", "", "this host has no IPv6 address that others reach");
     fails("explain src --dport 1", "", "holds none of the names");
     fails("explain samples/nodeport-drop/ip-addr.json --dport 1", "", "no ruleset");
     fails("explain - --dport 1", "{\"nftables\": 7}", "no ruleset in nft's JSON");

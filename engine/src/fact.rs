@@ -222,6 +222,7 @@ fn other_question(what: &str) -> &str {
         "nat-port" => "the port that the kernel picks at random for a translated connection",
         "masquerade-address" => "the address that masquerading takes",
         "redirect-address" => "the address that REDIRECT takes",
+        "translation" => "the translation of the connection",
         "flowtable" => "is a flowtable at work for this connection",
         "vrf" => "is the incoming device one of a VRF",
         "joined" => "is this host in the multicast group",

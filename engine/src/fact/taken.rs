@@ -142,6 +142,7 @@ impl Taken {
 fn flag(fact: &Fact, model: &Model, other: Option<&str>) -> String {
     let answer = match fact {
         Fact::Other("flowtable") => return String::new(),
+        Fact::Other("translation") => return "give `conntrack -L`".to_string(),
         Fact::Other("payload") => return "payload_hex in --packet".to_string(),
         Fact::Other("masquerade-address" | "redirect-address") => "192.0.2.1",
         Fact::Other("nat-port") => "40001",

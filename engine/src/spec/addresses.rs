@@ -12,7 +12,10 @@ impl Completer<'_> {
         let dst = self.spec.daddr.as_deref().map(parse_addr).transpose()?;
         let family = self.family(&[src, dst])?;
         self.set(Field::Family, family);
-        let dst = dst.unwrap_or_else(|| self.default_destination(family == 10));
+        let dst = match dst {
+            Some(dst) => dst,
+            None => self.default_destination(family == 10)?,
+        };
         self.set(Field::Daddr, address(dst));
         let src = src.unwrap_or_else(|| self.default_source(dst));
         self.set(Field::Saddr, address(src));
@@ -20,13 +23,19 @@ impl Completer<'_> {
     }
 
     /// An address of this host: the one on the device of the default route, else its first.
-    fn default_destination(&mut self, six: bool) -> IpAddr {
+    fn default_destination(&mut self, six: bool) -> Result<IpAddr, SpecError> {
         let far: IpAddr = if six { [0x2001, 0xdb8, 0, 0, 0, 0, 0, 7].into() } else { [203, 0, 113, 7].into() };
         let found = self.own_address(six, self.device_towards(far).as_ref());
+        if found.is_none() && self.world.host.parts().addresses.as_ref().is_some_and(|a| !a.is_empty()) {
+            let family = if six { "IPv6" } else { "IPv4" };
+            return Err(SpecError(format!(
+                "this host has no {family} address that others reach: give the destination (--dst)"
+            )));
+        }
         let dst = found.unwrap_or(example(six));
         let why = if found.is_some() { "an address of this host" } else { "an address for examples; none was given" };
         self.assume("destination", dst.to_string(), why, "--dst");
-        dst
+        Ok(dst)
     }
 
     /// This host's address on a device, else its first.

@@ -4,6 +4,7 @@
 
 use super::tcp::{self, Next};
 use super::{Machine, window};
+use crate::fact::Fact;
 use crate::field::{Field, Value, ct_state, ct_status, device};
 use crate::host::SysctlKey;
 use crate::model::RuleId;
@@ -159,6 +160,9 @@ impl Machine<'_> {
     /// What the user calls ESTABLISHED: of a connection that was answered and that no translation changed. What cannot begin
     /// one goes in the direction of its answers.
     fn attach_established(&mut self, tuple: Tuple) {
+        if self.traits.translates && !self.state.conns.told {
+            self.answer(Fact::Other("translation"));
+        }
         let reply = !begins(&self.packet);
         let (orig, answer) = if reply { (tuple.inverse(), tuple) } else { (tuple, tuple.inverse()) };
         let status = ct_status::SEEN_REPLY | ct_status::CONFIRMED | ct_status::SRC_NAT_DONE | ct_status::DST_NAT_DONE;
