@@ -6,8 +6,13 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use nettrace_engine::World;
+use nettrace_engine::field::{Field, protocol_name};
+use nettrace_engine::host::Host;
+use nettrace_engine::lower::iptables::did_you_mean;
 use nettrace_engine::lower::iptables::matches::icmp::type_names;
-use nettrace_engine::spec::{PacketSpec, ProtoName};
+use nettrace_engine::lower::iptables::names::SERVICES;
+use nettrace_engine::spec::{PacketSpec, ProtoName, Start};
 
 use crate::load::{self, Failure};
 
@@ -15,20 +20,20 @@ use crate::load::{self, Failure};
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Packet")]
 pub struct PacketArgs {
-    /// Destination port.
-    #[arg(long, value_name = "PORT")]
+    /// Destination port, by number or a service's name.
+    #[arg(long, value_name = "PORT", value_parser = port)]
     pub dport: Option<u16>,
-    /// Source port.
-    #[arg(long, value_name = "PORT")]
+    /// Source port, by number or a service's name.
+    #[arg(long, value_name = "PORT", value_parser = port)]
     pub sport: Option<u16>,
     /// Protocol: tcp, udp, icmp, icmpv6, sctp, gre, ... or a number.
     #[arg(long, value_name = "PROTO")]
     pub proto: Option<String>,
     /// Source address.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = addr)]
     pub src: Option<IpAddr>,
     /// Destination address.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = addr)]
     pub dst: Option<IpAddr>,
     /// Device it arrives by.
     #[arg(long = "in", value_name = "IFACE")]
@@ -92,7 +97,19 @@ fn number(text: &str) -> Result<u32, String> {
         Some(hex) => u32::from_str_radix(hex, 16),
         None => text.parse(),
     };
-    parsed.map_err(|e| e.to_string())
+    parsed.map_err(|_| "a number is wanted, decimal or with 0x".to_string())
+}
+
+/// A port, by number or by a name that iptables knows too.
+fn port(text: &str) -> Result<u16, String> {
+    let named = || SERVICES.iter().find(|(name, _)| *name == text).map(|(_, port)| *port);
+    text.parse().ok().or_else(named).ok_or_else(|| "one port is wanted, 0 to 65535 or a service's name".to_string())
+}
+
+/// An address; names would have to be looked up, and the host may be long gone.
+fn addr(text: &str) -> Result<IpAddr, String> {
+    let wanted = || "an IP address is wanted, without a prefix length or port; names are not looked up".to_string();
+    text.trim_start_matches('[').trim_end_matches(']').parse().map_err(|_| wanted())
 }
 
 impl PacketArgs {
@@ -142,6 +159,42 @@ impl PacketArgs {
             ..base
         })
     }
+}
+
+impl PacketArgs {
+    /// Flags that this packet has no use for, with the reason.
+    pub fn idle(&self, world: World, start: &Start) -> Vec<String> {
+        let proto = start.packet.or_zero(Field::Proto);
+        let name = protocol_name(proto);
+        let ported = matches!(proto, 6 | 17 | 33 | 132 | 136);
+        let icmp = matches!(proto, 1 | 58);
+        let rows: [(bool, &str, bool, String); 9] = [
+            (self.dport.is_some(), "--dport", ported, format!("{name} has no ports")),
+            (self.sport.is_some(), "--sport", ported, format!("{name} has no ports")),
+            (self.flags.is_some(), "--flags", proto == 6, format!("{name} has no TCP flags")),
+            (self.icmp_type.is_some(), "--icmp-type", icmp, format!("{name} has no ICMP type")),
+            (self.icmp_code.is_some(), "--icmp-code", icmp, format!("{name} has no ICMP code")),
+            (self.icmp_id.is_some(), "--icmp-id", icmp, format!("{name} has no ICMP identifier")),
+            (self.uid.is_some(), "--uid", start.local, "only a packet of this host has an owner (--local)".to_string()),
+            (self.gid.is_some(), "--gid", start.local, "only a packet of this host has an owner (--local)".to_string()),
+            (self.physin.is_some(), "--physin", !start.local, "a packet of this host arrives by no port".to_string()),
+        ];
+        let idle = rows.into_iter().filter(|(given, _, used, _)| *given && !*used);
+        let devices = [self.iif.as_deref(), self.physin.as_deref()].into_iter().flatten();
+        let unknown = devices.filter_map(|name| unknown_device(world.host, name));
+        idle.map(|(_, flag, _, why)| format!("{flag} has no effect: {why}")).chain(unknown).collect()
+    }
+}
+
+/// What is said of a device that the inputs do not have, although they have others.
+fn unknown_device(host: &Host, name: &str) -> Option<String> {
+    let links = host.parts().links.as_deref().filter(|l| l.len() > 1)?;
+    if host.link(name).is_ok() {
+        return None;
+    }
+    let all = links.iter().map(|l| &*l.name);
+    let near = did_you_mean(name, all).map(|hint| format!("; {hint}")).unwrap_or_default();
+    Some(format!("the inputs have no device `{name}`{near}"))
 }
 
 fn proto_name(text: &str) -> Result<ProtoName, Failure> {
@@ -214,5 +267,9 @@ mod tests {
         assert_eq!(number("0x4000"), Ok(0x4000));
         assert_eq!(number("16"), Ok(16));
         assert!(number("4000h").is_err());
+        assert_eq!((port("ssh"), port("65535")), (Ok(22), Ok(65535)));
+        assert!(["22-25", "65536", "nonsense"].iter().all(|text| port(text).is_err()));
+        assert_eq!(addr("[::1]").ok(), "::1".parse().ok());
+        assert!(["10.0.0.1/24", "10.0.0.1:22", "example.com"].iter().all(|text| addr(text).is_err()));
     }
 }

@@ -36,6 +36,43 @@ fn check(line: &str, stdin: &str, status: i32, wanted: &[&str]) {
 const DUMP: &str = "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp --dport 22 -j DROP\nCOMMIT\n";
 
 #[test]
+fn what_mostly_belongs_to_a_connection_is_not_judged_without_one_in_silence() {
+    let dump = "*filter\n:INPUT DROP [0:0]\n-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT\nCOMMIT\n";
+    let check = |line: &str, wanted: &str| {
+        let args: Vec<&str> = line.split_whitespace().collect();
+        assert!(nettrace(&args, dump).1.contains(wanted), "nettrace {line}: {:?}", nettrace(&args, dump));
+    };
+    let doubt = "if it belongs to no connection (else --ct-state established)";
+    check("explain - --short --flags ACK", doubt);
+    check("explain - --short --proto icmp --icmp-type echo-reply", doubt);
+    check("explain - --short --proto icmp --icmp-type echo-reply --ct-state established", "DELIVERED to this host");
+    check("explain - --proto udp", "connection state NEW (--ct-state)");
+    let (_, out, _) = nettrace(&["explain", "-", "--flags", "SYN"], dump);
+    assert!(!out.contains("connection"), "{out}");
+}
+
+#[test]
+fn what_was_copied_from_a_terminal_is_taken_apart() {
+    let text = "root@n:~# iptables -S\n-P INPUT ACCEPT\n-A INPUT -p tcp --dport 22 -j DROP\nroot@n:~# ip addr\n\
+         2: eth0: <BROADCAST,UP> mtu 1500\n    inet 192.0.2.1/24 scope global eth0\nroot@n:~# uptime\n up 3 days\n";
+    let (code, out, err) = nettrace(&["explain", "-", "--dport", "22", "--short"], text);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.contains("DROPPED in filter INPUT, by INPUT #1 (<stdin>:3)"), "{out}");
+    check("explain samples/nodeport-drop/ip-addr.json --dport 1", "", 2, &["ip-addr.json is read as `ip -j addr`"]);
+}
+
+#[test]
+fn a_route_that_refuses_a_packet_is_named_and_a_wrong_sysctl_gets_the_right_one() {
+    let with =
+        |command: &str| nettrace(&["explain", "--local", "--dst", "10.77.1.1", "--short", "--with", command], "").1;
+    assert!(with("ip route add blackhole 10.77.0.0/16").contains("the route `blackhole 10.77.0.0/16` of table main"));
+    assert!(
+        with("ip rule add to 10.77.0.0/16 prohibit pref 9").contains("EACCES: the policy rule of priority 9 takes it")
+    );
+    check("explain --dport 1 --sysctl rp_filter=1", "", 2, &["`net.ipv4.conf.all.rp_filter`"]);
+}
+
+#[test]
 fn what_cannot_be_answered_ends_with_status_2_and_one_sentence() {
     let fails = |line: &str, stdin: &str, sentence: &str| {
         let args: Vec<&str> = line.split_whitespace().collect();
@@ -46,6 +83,7 @@ fn what_cannot_be_answered_ends_with_status_2_and_one_sentence() {
     fails("explain /nowhere --dport 1", "", "cannot read /nowhere");
     fails("explain - --dport 1", "", "<stdin> is empty");
     fails("explain - --dport 1", "hello\n", "none of the dumps");
+    fails("explain samples/k3s-netpol --family ip6 --dport 1", "", "this host has no IPv6 address that others reach");
     fails("explain src --dport 1", "", "holds none of the names");
     fails("explain samples/nodeport-drop/ip-addr.json --dport 1", "", "no ruleset");
     fails("explain - --dport 1", "{\"nftables\": 7}", "no ruleset in nft's JSON");

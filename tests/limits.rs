@@ -303,7 +303,7 @@ fn hosts_of_many_devices_addresses_and_routes_are_answered_for() {
     });
     let routes = json(50_000, &|i| format!(r#"{{"dst":"{}.0/24","dev":"e{i}","flags":[]}}"#, net(i)));
     let files = [("iptables-save", &filter("", DROP)[..]), ("ip-addr.json", &addresses), ("ip-route.json", &routes)];
-    check("host", &files, 0, &["DROPPED behind PREROUTING, by no rule: routing refuses it"]);
+    check("host", &files, 0, &["DROPPED behind PREROUTING, by no rule: no route leads to its destination"]);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
@@ -292,10 +293,13 @@ fn ways(folder: &Path, case: &Value) -> Result<Vec<Vec<Step>>, String> {
     Ok(ways)
 }
 
+/// A file for a case's packet; the tests run side by side and ask about the same cases.
 fn tempfile(folder: &Path, case: &Value) -> PathBuf {
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let own = MADE.fetch_add(1, Ordering::Relaxed);
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let title: String = title(case).chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{title}.json"))
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{title}-{own}.json"))
 }
 
 /// The folder, and the variant's own files over it.

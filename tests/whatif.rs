@@ -52,7 +52,10 @@ fn commands_are_repeated_and_mixed() {
     check(&host, &["DELIVERED to this host, 10.244.166.136:8200"]);
     let rules =
         ["--with", "ip rule add to 10.244.166.136 blackhole", "--with", "sysctl -w net.ipv4.conf.all.rp_filter=0"];
-    check(&[&rules[..], &["--short"]].concat(), &["DROPPED behind PREROUTING, by no rule: a blackhole route takes it"]);
+    check(
+        &[&rules[..], &["--short"]].concat(),
+        &["DROPPED behind PREROUTING, by no rule: the policy rule of priority 32765 takes it"],
+    );
 }
 
 #[test]
@@ -67,7 +70,7 @@ fn bad_input_says_what_was_expected() {
         (["--with", "iptables -A NOPE -j DROP"], "there is no chain `NOPE` in this table"),
         (["--with", "iptables -D INPUT 99"], "not 99"),
         (["--with", "iptables -A INPUT -p tcp --dprot 80 -j DROP"], "--dport"),
-        (["--with", "nft add rule ip x y drop"], "there is no chain `y` in this table"),
+        (["--with", "nft add rule ip x y drop"], "there is no table `ip x`"),
         (["--with", "ipset add nosuch 1.2.3.4"], "no line creates the set nosuch"),
         (["--with", "ip route add 1.2.3.0/24 via 99.9.9.9"], "the gateway 99.9.9.9 is on no link of this host"),
         (["--with", "ip rule add fwmark x lookup 7"], "`x` is not a mark"),

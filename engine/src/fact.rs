@@ -9,7 +9,7 @@ mod taken;
 use std::borrow::Cow;
 use std::fmt::{self, Display};
 
-pub use taken::{Assumption, Noted, RulePlace, Taken};
+pub use taken::{Assumption, NO_SYSCTL, Noted, RulePlace, Taken};
 
 use crate::field::{Field, Value, address, to_address};
 use crate::model::{ExprId, Model, Program, ProgramId, RuleId, SetId, TextId};
@@ -208,6 +208,7 @@ pub(crate) fn field_words(field: Field) -> &'static str {
         Field::Oif => "outgoing device",
         Field::PhysIn => "incoming bridge port",
         Field::PhysOut => "outgoing bridge port",
+        Field::CtState => "connection state",
         Field::EtherSaddr => "source MAC address",
         Field::EtherDaddr => "destination MAC address",
         Field::Hour => "time of day (UTC)",
@@ -234,8 +235,10 @@ fn other_question(what: &str) -> &str {
         "nat-port" => "the port that the kernel picks at random for a translated connection",
         "masquerade-address" => "the address that masquerading takes",
         "redirect-address" => "the address that REDIRECT takes",
+        "translation" => "the translation of the connection",
         "flowtable" => "is a flowtable at work for this connection",
         "vrf" => "is the incoming device one of a VRF",
+        "joined" => "is this host in the multicast group",
         "delivered" => "is there a route to this host in the table that was not given",
         "synproxy-cookie" => "is the SYN cookie of this ACK right",
         other => other,

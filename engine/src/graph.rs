@@ -234,6 +234,7 @@ mod tests {
                 kind: ChainKind::Filter,
                 priority: 0,
                 policy: Verdict::Accept,
+                told: true,
                 devices: Vec::new(),
                 order: 0,
             });

@@ -9,6 +9,7 @@ pub mod fact;
 pub mod field;
 pub mod graph;
 pub mod host;
+mod layered;
 pub mod limits;
 pub mod lower;
 pub mod model;

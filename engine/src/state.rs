@@ -1,10 +1,15 @@
 //! What outlives a packet: the connection table, rule state (limits, counters, lists) and changed sets.
 //!
-//! A [`State`] is a value: it goes into a walk and comes out changed, and is cheap to clone for exploring.
+//! A [`State`] is a value: it goes into a walk and comes out changed. A copy of a settled one costs nothing, for exploring.
+
+mod counted;
 
 use rustc_hash::FxHashMap;
 
+pub use counted::Counted;
+
 use crate::field::Value;
+use crate::layered::Layered;
 use crate::model::SetId;
 use crate::sets::Lengths;
 
@@ -175,21 +180,40 @@ impl Expectation {
     }
 }
 
+impl Conn {
+    /// Whether it is at its end and only waits to be forgotten.
+    fn is_over(&self) -> bool {
+        matches!(self.tcp, TcpState::TimeWait | TcpState::Close)
+    }
+}
+
 /// The connections that the host knows.
 #[derive(Clone, Debug, Default)]
 pub struct ConnTable {
-    conns: Vec<Option<Conn>>,
+    /// A listing told which ones there are: what it lacks is not there.
+    pub told: bool,
+    /// By number.
+    conns: Layered<u32, Conn>,
     /// By tuple, zone number and direction (whether it is the answers').
-    tuples: FxHashMap<(Tuple, u16, bool), u32>,
+    tuples: Layered<(Tuple, u16, bool), u32>,
+    /// The number of the next one, and how many there are.
+    next: u32,
+    count: usize,
+    /// Some were there before the first packet.
+    listed: bool,
+    /// How many were taken out or came to their end.
+    ended: u64,
 }
 
 impl ConnTable {
     /// Adds a connection and returns its number.
     pub fn insert(&mut self, conn: Conn) -> u32 {
-        let id = self.conns.len() as u32;
+        let id = self.next;
         self.tuples.insert((conn.orig, conn.zone.number(false), false), id);
         self.tuples.insert((conn.reply, conn.zone.number(true), true), id);
-        self.conns.push(Some(conn));
+        self.listed |= conn.listed;
+        self.conns.insert(id, conn);
+        (self.next, self.count) = (id + 1, self.count + 1);
         id
     }
 
@@ -202,31 +226,36 @@ impl ConnTable {
     /// Whether a connection is there and not at its end.
     pub fn goes_on(&self, tuple: Tuple, zone: Zone) -> bool {
         let conn = self.find(tuple, zone).and_then(|(id, _)| self.get(id));
-        conn.is_some_and(|c| !matches!(c.tcp, TcpState::TimeWait | TcpState::Close))
+        conn.is_some_and(|c| !c.is_over())
     }
 
     /// A connection.
     pub fn get(&self, id: u32) -> Option<&Conn> {
-        self.conns.get(id as usize)?.as_ref()
+        self.conns.get(&id)
     }
 
-    /// A connection to change; its tuples must stay.
-    pub fn get_mut(&mut self, id: u32) -> Option<&mut Conn> {
-        self.conns.get_mut(id as usize)?.as_mut()
+    /// Writes what became of a connection, whose tuples stay.
+    pub fn update(&mut self, id: u32, conn: &Conn) {
+        if let Some(stored) = self.conns.get_mut(&id) {
+            self.ended += u64::from(conn.is_over() && !stored.is_over());
+            *stored = Conn { orig: stored.orig, reply: stored.reply, ..conn.clone() };
+        }
     }
 
     /// Removes a connection.
     pub fn remove(&mut self, id: u32) -> Option<Conn> {
-        let conn = self.conns.get_mut(id as usize)?.take()?;
+        let conn = self.conns.remove(&id)?;
         self.tuples.remove(&(conn.orig, conn.zone.number(false), false));
         self.tuples.remove(&(conn.reply, conn.zone.number(true), true));
+        (self.count, self.ended) = (self.count - 1, self.ended + 1);
         Some(conn)
     }
 
     /// Takes over from an older table what a listing of connections does not tell: windows, the device of
     /// masquerading, labels, helpers.
     pub fn inherit(&mut self, older: &ConnTable) {
-        for conn in self.conns.iter_mut().flatten() {
+        for id in 0..self.next {
+            let Some(conn) = self.conns.get_mut(&id) else { continue };
             if let Some(old) = older.find(conn.orig, conn.zone).and_then(|(id, _)| older.get(id)) {
                 (conn.seen, conn.masq_oif, conn.since) = (old.seen, old.masq_oif, old.since);
                 (conn.packets, conn.bytes) = (old.packets, old.bytes);
@@ -238,17 +267,27 @@ impl ConnTable {
 
     /// All connections.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &Conn)> {
-        self.conns.iter().enumerate().filter_map(|(i, c)| Some((i as u32, c.as_ref()?)))
+        (0..self.next).filter_map(|id| Some((id, self.get(id)?)))
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.conns.iter().flatten().count()
+        self.count
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.count == 0
+    }
+
+    /// Whether some may have been there before the first packet.
+    pub fn has_listed(&self) -> bool {
+        self.listed
+    }
+
+    /// How many were taken out or came to their end: while that stays, all that went on go on.
+    pub fn ended(&self) -> u64 {
+        self.ended
     }
 }
 
@@ -270,14 +309,14 @@ pub enum Cell {
     Count(u64),
     /// Times of the last hits (ms) and the last one's TTL, for `recent`.
     Hits(Vec<u64>, u8),
-    /// Connections seen and their zones, for connlimit.
-    Conns(Vec<(Tuple, Zone)>),
+    /// Connections seen, for connlimit.
+    Conns(Counted),
 }
 
 /// The changes of a set's contents by packets.
 #[derive(Clone, Debug, Default)]
 pub struct SetDelta {
-    changes: FxHashMap<Vec<Value>, Option<Vec<Value>>>,
+    changes: Layered<Vec<Value>, Option<Vec<Value>>>,
     /// Keys that came and that went.
     came: usize,
     went: usize,
@@ -288,7 +327,7 @@ pub struct SetDelta {
 impl SetDelta {
     /// What became of a key: it is there with this data, or gone; `None`: no packet changed it.
     pub fn get(&self, key: &[Value]) -> Option<&Option<Vec<Value>>> {
-        self.changes.get(key)
+        self.changes.get(&key.to_vec())
     }
 
     /// Adds a key that was not there.
@@ -322,11 +361,21 @@ pub struct State {
     /// Connections that helpers foresaw.
     pub expected: Vec<Expectation>,
     /// Rule state that differs from fresh.
-    pub rules: FxHashMap<StateKey, Cell>,
+    pub rules: Layered<StateKey, Cell>,
     /// Sets that packets changed.
     pub sets: FxHashMap<SetId, SetDelta>,
     /// The walk's clock in ms; rates refill by it. It stands still unless a caller moves it.
     pub now: u64,
+}
+
+impl State {
+    /// Makes what a walk changed a part of what the next one finds: copies made until then were cheap.
+    pub fn settle(&mut self) {
+        self.conns.conns.settle();
+        self.conns.tuples.settle();
+        self.rules.settle();
+        self.sets.values_mut().for_each(|delta| delta.changes.settle());
+    }
 }
 
 #[cfg(test)]

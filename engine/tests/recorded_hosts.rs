@@ -57,7 +57,7 @@ fn decide(host: &Host, header: &Value) -> Option<String> {
     Some(match host.input_route(&query, &mut Vec::new()) {
         Ok(InputRoute::Local { .. }) => "input".to_owned(),
         Ok(InputRoute::Forward { ways, .. }) => format!("forward {}", ways[0].dev),
-        Ok(InputRoute::Drop(_) | InputRoute::Error { .. }) => "dropped".to_owned(),
+        Ok(InputRoute::Drop(_) | InputRoute::Blackhole(_) | InputRoute::Error { .. }) => "dropped".to_owned(),
         other => format!("{other:?}"),
     })
 }

@@ -33,6 +33,9 @@ pub fn run(args: &ExplainArgs, screen: &mut Screen) -> Result<(), Failure> {
     let world = World { model: &loaded.model, host: &host };
     let mut start = spec::complete(&described, world).map_err(|e| Failure::new(e.to_string()))?;
     start.also_assume(&loaded.granted.of(&start.packet));
+    for said in args.packet.idle(world, &start) {
+        screen.note(&format!("note: {}\n", output::safe(&said)));
+    }
     let mut state = loaded.state.clone();
     state.now = described.at_ms.unwrap_or(0);
     if let Some(conns) = spec::connections(&described) {

@@ -23,6 +23,8 @@ pub struct Fixed {
     asked: Mutex<Vec<String>>,
     /// Answers that a fact does not have, each with those that it has.
     misfits: Mutex<Vec<(String, Vec<String>)>>,
+    /// Whether the walks met a random choice.
+    chose: Mutex<bool>,
 }
 
 impl Fixed {
@@ -66,6 +68,10 @@ impl Fixed {
         }
         let asked = locked(&self.asked);
         let fixed = self.pins.keys().chain(self.single.iter().map(|s| &s.0));
+        let choice = self.every.is_some() && !*locked(&self.chose);
+        if choice {
+            screen.note("note: `--choose` has no effect: the walk meets no random choice\n");
+        }
         let mut unused: Vec<&String> = fixed.filter(|k| !asked.contains(k)).collect();
         unused.sort();
         for key in unused {
@@ -94,6 +100,9 @@ impl Fixed {
     fn way(&self, key: &str, options: &Options) -> Option<usize> {
         let single = self.single.iter().find(|(k, _)| k == key).map(|(_, way)| *way);
         let chance = options.choices.iter().all(|c| c.odds.is_some());
+        if chance {
+            *locked(&self.chose) = true;
+        }
         let way = single.or(self.every.filter(|_| chance))?;
         Some(way.min(options.choices.len().saturating_sub(1)))
     }

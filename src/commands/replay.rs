@@ -195,6 +195,7 @@ impl Flows<'_> {
         if packet.step.unwrap_or(1) <= 1 || packet.flow != self.flow {
             self.state = self.fresh.clone();
         }
+        self.state.settle();
         self.flow = packet.flow;
         self.state.now = packet.at_ms.unwrap_or(self.state.now);
         if let Some(mut conns) = spec::connections(packet) {

@@ -93,6 +93,7 @@ impl Composer<'_> {
             }
             Kind::Conntrack => {
                 let (conns, diagnostics) = host::connections(source);
+                self.state.conns.told = true;
                 for conn in conns {
                     self.state.conns.insert(Conn { listed: true, ..conn });
                 }

@@ -11,6 +11,7 @@ use nettrace_engine::limits;
 
 use super::Failure;
 use super::kinds::{self, Kind};
+use super::session;
 use super::text;
 
 /// How a file came in.
@@ -53,11 +54,11 @@ pub fn find(paths: &[PathBuf]) -> Result<Found, Failure> {
     let mut found = Found::default();
     for path in paths {
         if path.as_os_str() == "-" {
-            found.inputs.push(named("<stdin>", read_stdin()?)?);
+            found.inputs.extend(named("<stdin>", read_stdin()?)?);
         } else if path.is_dir() {
             folder(path, &mut found)?;
         } else {
-            found.inputs.push(named(&path.display().to_string(), read(path)?)?);
+            found.inputs.extend(named(&path.display().to_string(), read(path)?)?);
         }
     }
     for input in &found.inputs {
@@ -83,9 +84,15 @@ pub fn find(paths: &[PathBuf]) -> Result<Found, Failure> {
     Ok(found)
 }
 
-fn named(name: &str, text: String) -> Result<Input, Failure> {
+/// A file by its content: one input, or those of a terminal's session.
+fn named(name: &str, text: String) -> Result<Vec<Input>, Failure> {
     if text.trim().is_empty() {
         return Err(Failure::new(format!("{name} is empty")));
+    }
+    let session = session::split(&text);
+    if !session.is_empty() {
+        let input = |(kind, text)| Input { kind, name: name.to_string(), text, origin: Origin::Named };
+        return Ok(session.into_iter().map(input).collect());
     }
     let base = Path::new(name).file_name().map_or(name, |n| n.to_str().unwrap_or(name));
     let kind = kinds::by_content(&text, base).ok_or_else(|| {
@@ -97,7 +104,7 @@ fn named(name: &str, text: String) -> Result<Input, Failure> {
              ip -j route, ...)"
         ))
     })?;
-    Ok(Input { kind, name: name.to_string(), text, origin: Origin::Named })
+    Ok(vec![Input { kind, name: name.to_string(), text, origin: Origin::Named }])
 }
 
 fn listing(name: &str) -> Failure {
@@ -134,7 +141,8 @@ fn folder(path: &Path, found: &mut Found) -> Result<(), Failure> {
     if found.inputs.len() == before {
         return Err(Failure::new(format!(
             "the folder {} holds none of the names that nettrace reads (iptables-save, nft-ruleset, ipset-save, \
-             ip-addr.json, ...)",
+             ip-addr.json, ...); give its files one by one (`{}/*`), and their content tells what they are",
+            path.display(),
             path.display()
         )));
     }
@@ -173,9 +181,12 @@ fn check(found: &Found) -> Result<(), Failure> {
     }
     let rules: Vec<&Input> = found.inputs.iter().filter(|i| i.kind.is_ruleset()).collect();
     if rules.is_empty() {
-        return Err(Failure::new(
-            "there is no ruleset among the inputs (iptables-save, ip6tables-save, nft list ruleset)",
-        ));
+        let read = |i: &Input| format!("{} is read as `{}`", i.name, i.kind.command());
+        let read: Vec<String> = found.inputs.iter().take(4).map(read).collect();
+        return Err(Failure::new(format!(
+            "there is no ruleset among the inputs (iptables-save, ip6tables-save, nft list ruleset): {}",
+            read.join(", ")
+        )));
     }
     if rules.iter().all(|i| i.text.trim().is_empty()) {
         let names: Vec<_> = rules.iter().map(|i| i.name.as_str()).collect();

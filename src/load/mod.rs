@@ -10,6 +10,7 @@ mod kinds;
 mod mixed;
 mod packets;
 mod sample;
+mod session;
 mod text;
 
 use std::fmt;

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use nettrace_engine::limits;
-use nettrace_engine::spec::PacketSpec;
+use nettrace_engine::spec::{self, PacketSpec};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::Failure;
 use super::files::{read, read_stdin};
@@ -55,7 +57,26 @@ fn from_file(path: &Path) -> Result<Vec<PacketSpec>, Failure> {
     parse(&read(path)?, &path.display().to_string())
 }
 
+/// Packets whose fields' names are looked at.
+const NAMED: usize = 1000;
+
+/// A name that is none of a packet's but much like one; others are remarks.
+fn misspelt(text: &str) -> Option<String> {
+    let packets: Vec<&RawValue> = if text.trim_start().starts_with('[') {
+        serde_json::from_str(text).ok()?
+    } else {
+        serde_json::Deserializer::from_str(text).into_iter().take(NAMED).map_while(Result::ok).collect()
+    };
+    let read = |packet: &&RawValue| serde_json::from_str::<Map<String, Value>>(packet.get()).ok();
+    let mut names = packets.iter().take(NAMED).filter_map(read).flat_map(|fields| fields.into_iter().map(|f| f.0));
+    let hint = |name: String| spec::meant(&name).map(|meant| format!("`{name}`; did you mean `{meant}`?"));
+    names.find_map(hint)
+}
+
 fn parse(text: &str, name: &str) -> Result<Vec<PacketSpec>, Failure> {
+    if let Some(hint) = misspelt(text) {
+        return Err(Failure::new(format!("{name}: a packet has no field {hint}")));
+    }
     if text.trim_start().starts_with('[') {
         return serde_json::from_str(text).map_err(|e| Failure::new(format!("{name}: {e}")));
     }
@@ -77,6 +98,9 @@ mod tests {
         check("{\"dport\": 1}\n{\"dport\": 2, \"proto\": 6}\n", &[Some(1), Some(2)]);
         check("[{\"dport\": 1}, {\"proto\": \"udp\"}]", &[Some(1), None]);
         check("", &[]);
+        assert_eq!(parse("{\"src\": \"10.0.0.1\"}", "x").unwrap()[0].saddr.as_deref(), Some("10.0.0.1"));
+        assert!(parse("{\"dprot\": 1}", "x").unwrap_err().to_string().contains("did you mean `dport`?"));
+        check("{\"dport\": 1, \"remark\": \"of monday\"}", &[Some(1)]);
         assert_eq!(parse("{\"dport\": 99999}", "x").unwrap_err().to_string().split(':').next(), Some("x"));
     }
 }

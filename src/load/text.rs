@@ -21,7 +21,10 @@ pub fn decode(bytes: Vec<u8>) -> Result<String, String> {
         return Err(format!("is larger than {} MiB", limits::INPUT >> 20));
     }
     if let Some((_, unpack)) = COMPRESSED.iter().find(|(magic, _)| bytes.starts_with(magic)) {
-        return Err(format!("is compressed: unpack it with `{unpack}` first"));
+        return Err(format!("is compressed: unpack it with `{unpack}` first, or with `tar -xf` if it is an archive"));
+    }
+    if bytes.get(257..262) == Some(b"ustar") {
+        return Err("is a tar archive: unpack it with `tar -xf` and give its folder".to_string());
     }
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return Err("is UTF-16: convert it with `iconv -f UTF-16 -t UTF-8` first".to_string());
@@ -121,6 +124,7 @@ mod tests {
         check(b"\x1f\x8b\x08", Err("gzip -dc"));
         check(b"\xfd7zXZ\0\0", Err("xz -dc"));
         check(b"\xff\xfe*\0", Err("iconv"));
+        check(&[&[b'a'; 257][..], b"ustar\0"].concat(), Err("tar -xf"));
         let lines = vec![b'\n'; limits::LINES + 1];
         check(&lines, Err("more than 5000000 lines"));
         check(&lines[1..], Ok(&"\n".repeat(limits::LINES)));

@@ -10,7 +10,7 @@ mod verdict;
 
 use nettrace_engine::explain::answer::{Answer, Ending};
 use nettrace_engine::explain::names::Labels;
-use nettrace_engine::fact::Assumption;
+use nettrace_engine::fact::{Assumption, NO_SYSCTL};
 use nettrace_engine::host::Host;
 use nettrace_engine::model::{Hook, Model};
 use nettrace_grammar::{Sources, Span};
@@ -197,7 +197,7 @@ fn assumptions(scene: &Scene, answer: &Answer, level: Level) -> String {
             out.push_str(&hang(&join(&[&said, &flag(&p.text(&a.flag))], " "), "  ", 4));
         }
     } else {
-        let (minor, told): (Vec<_>, Vec<_>) = answer.assumptions.iter().partition(|a| a.flag.starts_with("--sysctl"));
+        let (minor, told): (Vec<_>, Vec<_>) = answer.assumptions.iter().partition(|a| a.why == NO_SYSCTL);
         let say =
             |a: &&Assumption| join(&[&p.text(&facts::statement(&a.fact, &a.value)), &flag(&p.text(&a.flag))], " ");
         let mut items: Vec<String> = told.iter().map(say).collect();

@@ -12,6 +12,7 @@ use crate::World;
 use crate::explore::Outcomes;
 use crate::fact::{Assumption, Fact, Taken};
 use crate::field::{Field, Value};
+use crate::host::{Assumed, Dev};
 use crate::model::{ChainId, Hook, Model, RuleId};
 use crate::packet::{Got, Packet};
 use crate::trace::{self, Decision, Event, Fate, Step, Trace};
@@ -52,6 +53,8 @@ pub struct Answer {
 pub struct Ending {
     /// Probability, where it is known.
     pub odds: Option<f64>,
+    /// What it counts on that may as well be otherwise.
+    pub presumed: Vec<Presumed>,
     /// The answers to facts that lead here: any one of these lists.
     pub choices: Vec<Vec<Chosen>>,
     /// The outcome that is told as the way, as an index into the outcomes.
@@ -68,6 +71,15 @@ pub struct Ending {
     pub stages: Vec<Stage>,
     /// Hooks that one may expect on the way and that are not on it.
     pub off: Vec<OffPath>,
+}
+
+/// What an ending counts on and nobody told, where the other case is as common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Presumed {
+    /// The packet belongs to no connection.
+    NoConnection,
+    /// The device does not check whether it leads back to the source, which it does not.
+    NoSourceCheck(Dev),
 }
 
 /// An answered fact.
@@ -295,6 +307,19 @@ fn too_late(model: &Model, trace: &Trace) -> bool {
     trace.events.iter().position(port).is_none_or(|at| !trace.events[at..].iter().any(looks))
 }
 
+/// What a walk took for granted that may as well be otherwise: that an answer, or a TCP packet in the middle, belongs to no
+/// connection, and that nobody asks for the way back.
+fn presumed(trace: &Trace) -> Vec<Presumed> {
+    let mostly_known = matches!(trace.start.or_zero(Field::Proto), 1 | 6 | 58);
+    let arrives = matches!(trace.fate(), Fate::Out { .. } | Fate::Local { .. } | Fate::Stolen { .. });
+    let one = |taken: &Taken| match taken {
+        Taken::Default { field: Field::CtState, .. } if mostly_known => Some(Presumed::NoConnection),
+        Taken::Host(Assumed::SourceCheckOff(dev)) if arrives => Some(Presumed::NoSourceCheck(dev.clone())),
+        _ => None,
+    };
+    trace.taken.iter().filter_map(one).collect()
+}
+
 /// Whether two packets look alike to whoever gets them.
 fn alike(a: &Packet, b: &Packet) -> bool {
     const SEEN: &[Field] = &[Field::Saddr, Field::Daddr, Field::Sport, Field::Dport, Field::Proto, Field::Tos];
@@ -324,6 +349,7 @@ fn ending(world: World, local: bool, detail: Detail, (index, trace, odds, choice
     let telling = Telling { model: world.model, detail, trace, inquiry };
     Ending {
         odds,
+        presumed: presumed(trace),
         choices: vec![choices],
         outcome: index,
         fate: trace.fate(),

@@ -1,7 +1,7 @@
 //! A rule as people cite it: `filter/INPUT#1`, `ip6 filter/INPUT#1`, its text, or `iptables-save:35`.
 //!
-//! Text is compared word by word as the rule stands in the dump; what iptables-save adds to what people type (`-m tcp`,
-//! `/32`) does not count. Left out: understanding the text; `-p 6` is not found by `-p tcp`.
+//! Text is compared option by option, in any order, as the rule stands in the dump; what iptables-save adds to what people type (`-m tcp`,
+//! `/32`) does not count, nor the order of a list (`ESTABLISHED,RELATED`). Left out: understanding the text; `-p 6` is not found by `-p tcp`.
 
 use nettrace_grammar::Sources;
 
@@ -64,12 +64,14 @@ fn by_text(model: &Model, sources: &Sources, cited: &str) -> Vec<RuleId> {
     }
     let of_table = |r: &RuleId| table.is_none_or(|t| model.name(model.table_of(model.rule(*r).chain).name) == t);
     // The rarest word first: most rules are told apart without splitting their text.
-    let rare = wanted.iter().max_by_key(|w| w.len()).copied().unwrap_or("");
+    let rare = wanted.iter().filter(|w| !w.contains(',')).max_by_key(|w| w.len()).copied().unwrap_or("");
+    let options = options(&wanted);
     let same = |r: &RuleId| {
         let text = sources.text(model.rule(*r).span);
         text.contains(rare.trim_end_matches("/32")) && {
             let words = words(text);
-            words == wanted || words.get(2..).is_some_and(|w| words[0] == "-A" && w == wanted)
+            let behind = words.get(2..).filter(|_| words[0] == "-A");
+            self::options(&words) == options || behind.is_some_and(|w| self::options(w) == options)
         }
     };
     in_force(model).filter(of_table).filter(same).collect()
@@ -92,6 +94,29 @@ fn typed(cited: &str) -> (Option<&str>, Vec<&str>) {
         words.drain(i..(i + 2).min(words.len()));
     }
     (table, words)
+}
+
+/// The options with their arguments, sorted; lists in them too.
+fn options(words: &[&str]) -> Vec<Vec<String>> {
+    let mut all: Vec<Vec<String>> = Vec::new();
+    let mut negated = false;
+    for word in words {
+        let bang = *word == "!" && !negated;
+        match all.last_mut() {
+            Some(option) if !negated && !bang && !word.starts_with('-') => option.push(sorted(word)),
+            Some(option) if negated => option.push(sorted(word)),
+            _ => all.push(vec![sorted(word)]),
+        }
+        negated = bang;
+    }
+    all.sort();
+    all
+}
+
+fn sorted(list: &str) -> String {
+    let mut parts: Vec<&str> = list.split(',').collect();
+    parts.sort_unstable();
+    parts.join(",")
 }
 
 /// The words of a rule that count.
@@ -152,6 +177,9 @@ mod tests {
         check("-A INPUT -s 10.0.0.1 -p tcp --dport 31002 -j DROP", &[0]);
         check("iptables -t filter -I INPUT -j ACCEPT", &[1]);
         check("-s 10.0.0.1 -p tcp --dport 31002 -j DROP", &[0]);
+        check("-p tcp --dport 31002 -s 10.0.0.1 -j DROP", &[0]);
+        check("-p tcp ! --dport 31002 -s 10.0.0.1 -j DROP", &[]);
+        check("-d 10.0.0.1 -p tcp --dport 31002 -j DROP", &[]);
         check("iptables -t nat -I INPUT -j ACCEPT", &[]);
         check("#", &[]);
         check("", &[]);

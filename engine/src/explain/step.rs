@@ -270,6 +270,7 @@ mod tests {
             kind: ChainKind::Nat,
             priority: -100,
             policy: Verdict::Accept,
+            told: true,
             devices: Vec::new(),
             order: 0,
         };

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::{Fact, field_words, pin};
 use crate::field::{Field, Value};
-use crate::host::{Assumed, Family};
-use crate::model::{Model, RuleId};
+use crate::host::{Assumed, Family, SysctlKey};
+use crate::model::{self, ChainId, Model, RuleId};
 use crate::spec::flag_of;
 
 /// Something that was not in the inputs and that the answer takes for granted.
@@ -52,6 +52,8 @@ pub enum Taken {
         /// The packet's family.
         family: Value,
     },
+    /// The policy of this chain decided, and no line tells it.
+    Policy(ChainId),
     /// Something about the host.
     Host(Assumed),
     /// What a rule's state says, which no dump holds.
@@ -120,6 +122,7 @@ impl Taken {
             Taken::Default { field, value, family } => {
                 of_packet(*field, value.map_or_else(|| "none".to_string(), |v| field.print(v, *family)))
             }
+            Taken::Policy(chain) => of_policy(model, *chain),
             Taken::Host(assumed) => of_host(assumed),
             Taken::State { rule, number, name, words, held, why, .. } => {
                 let (value, other) = if *held { ("yes", "no") } else { ("no", "yes") };
@@ -139,6 +142,7 @@ impl Taken {
 fn flag(fact: &Fact, model: &Model, other: Option<&str>) -> String {
     let answer = match fact {
         Fact::Other("flowtable") => return String::new(),
+        Fact::Other("translation") => return "give `conntrack -L`".to_string(),
         Fact::Other("payload") => return "payload_hex in --packet".to_string(),
         Fact::Other("masquerade-address" | "redirect-address") => "192.0.2.1",
         Fact::Other("nat-port") => "40001",
@@ -158,6 +162,18 @@ impl Display for RulePlace<'_> {
     }
 }
 
+fn of_policy(model: &Model, chain: ChainId) -> Assumption {
+    let (table, name) = (model.table_of(chain), model.chain_name(chain));
+    let program = if table.family == model::Family::Ip6 { "ip6tables" } else { "iptables" };
+    let table = model.name(table.name);
+    Assumption {
+        fact: format!("policy of {name} in {table}").into(),
+        value: "ACCEPT".into(),
+        why: format!("no line `:{name} …` or `-P {name} …` tells it").into(),
+        flag: format!("--with '{program} -t {table} -P {name} DROP'").into(),
+    }
+}
+
 fn of_packet(field: Field, value: String) -> Assumption {
     Assumption {
         fact: field_words(field).into(),
@@ -167,12 +183,21 @@ fn of_packet(field: Field, value: String) -> Assumption {
     }
 }
 
+/// A sysctl has the value that a kernel starts with.
+pub const NO_SYSCTL: &str = "no sysctl was given";
+/// Another one than that.
+const FORWARDS: &str = "no sysctl was given; a new kernel does not forward";
+
+fn forwards(key: &SysctlKey) -> bool {
+    matches!(key, SysctlKey::Plain("net.ipv4.ip_forward" | "net.ipv6.conf.all.forwarding"))
+}
+
 fn of_host(assumed: &Assumed) -> Assumption {
     let (fact, value, why, flag): (_, Cow<str>, _, Cow<str>) = match assumed {
         Assumed::Sysctl { key, value } => (
             key.to_string().into(),
             value.to_string().into(),
-            "no sysctl was given",
+            if forwards(key) && *value != 0 { FORWARDS } else { NO_SYSCTL },
             format!("--sysctl {key}={}", i64::from(*value == 0)).into(),
         ),
         Assumed::DefaultRules(family) => (
@@ -187,6 +212,12 @@ fn of_host(assumed: &Assumed) -> Assumption {
             if *local { "yes" } else { "no" }.into(),
             "no `ip addr` was given",
             pin(&format_args!("local:{addr}"), if *local { "no" } else { "yes" }).into(),
+        ),
+        Assumed::SourceCheckOff(dev) => (
+            format!("source check of {dev} (rp_filter)").into(),
+            "off".into(),
+            "no sysctl was given; where it is 1, the packet is dropped, for the way back to its source is not by this device",
+            format!("--sysctl net.ipv4.conf.{dev}.rp_filter=1").into(),
         ),
         Assumed::NotJoined(group, dev) => {
             (format!("group {group} on {dev}").into(), "not joined".into(), "`ip maddr` is no input", "".into())

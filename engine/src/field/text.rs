@@ -152,9 +152,14 @@ pub fn address(addr: IpAddr) -> Value {
     }
 }
 
-/// The address behind a value, in the family `10` (IPv6) or any other (IPv4).
+/// The address behind a value, in the family `10` (IPv6) or any other (IPv4). What is too large for IPv4 is an IPv6 next hop of an
+/// IPv4 route.
 pub fn to_address(value: Value, family: Value) -> IpAddr {
-    if family == 10 { IpAddr::V6(Ipv6Addr::from_bits(value)) } else { IpAddr::V4(Ipv4Addr::from_bits(value as u32)) }
+    if family == 10 || value >> 32 != 0 {
+        IpAddr::V6(Ipv6Addr::from_bits(value))
+    } else {
+        IpAddr::V4(Ipv4Addr::from_bits(value as u32))
+    }
 }
 
 /// The value of a MAC address in text; `None` when it is not one.

@@ -3,6 +3,7 @@
 //! Example: to 10.43.0.1 with mark 0x100, rules `0: lookup local`, `100: fwmark 0x100/0x100 lookup 100`, …: table 100's
 //! default route by eth1. Left out: which of several next hops is taken (all are reported, with their weights).
 
+use std::fmt;
 use std::net::IpAddr;
 
 use super::tables::{Found, Key};
@@ -91,6 +92,16 @@ pub enum By<'h> {
     Rule(u32),
     /// Nothing matched.
     NoRoute,
+}
+
+impl fmt::Display for By<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            By::Route(route) => write!(f, "the route `{} {}` of table {}", route.kind.name(), route.dst, route.table),
+            By::Rule(priority) => write!(f, "the policy rule of priority {priority}"),
+            By::NoRoute => f.write_str("no route"),
+        }
+    }
 }
 
 /// One way a packet may take.

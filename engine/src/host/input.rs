@@ -72,14 +72,16 @@ pub enum DropReason {
     MartianSource,
     /// The destination cannot be one (`0.0.0.0`, loopback from outside).
     MartianDestination,
-    /// The source is an address of this host, or its way back is another (`rp_filter`).
-    SourceCheck,
+    /// The source is an address of this host.
+    OwnSource,
+    /// The way back to the source is by another device, or there is none (`rp_filter`).
+    WayBack,
     /// The device does not forward.
     ForwardingOff,
-    /// A blackhole route or rule.
-    Blackhole,
     /// A group the host did not join on this device.
     NotJoined,
+    /// A group that no input tells of (`ip maddr`): as if the host did not join it.
+    MaybeJoined,
 }
 
 /// The decision.
@@ -105,6 +107,8 @@ pub enum InputRoute<'h> {
     Elsewhere(Missing),
     /// Dropped silently.
     Drop(DropReason),
+    /// Dropped silently, for this says so.
+    Blackhole(By<'h>),
     /// Dropped, and the sender is told.
     Error {
         /// ICMP or `ICMPv6` type.
@@ -160,10 +164,9 @@ impl Host {
             RouteKind::Broadcast if self.conf4(q.iif, Conf4::BcForwarding, Combine::And, assumed) == 0 => {
                 self.broadcast4(q, assumed)
             }
-            RouteKind::Local => Ok(if self.valid_source4(q, q.dst, None, assumed)? {
-                InputRoute::Local { delivery: Delivery::Unicast, route: Some(route) }
-            } else {
-                InputRoute::Drop(DropReason::SourceCheck)
+            RouteKind::Local => Ok(match self.refused_source4(q, q.dst, None, assumed)? {
+                None => InputRoute::Local { delivery: Delivery::Unicast, route: Some(route) },
+                Some(reason) => InputRoute::Drop(reason),
             }),
             _ if !self.forwards(q.iif, Family::V4, assumed) => Ok(InputRoute::Drop(DropReason::ForwardingOff)),
             RouteKind::Unicast | RouteKind::Broadcast => self.forward4(q, &found, route, assumed),
@@ -188,8 +191,10 @@ impl Host {
 
     fn broadcast4(&self, q: &InputQuery, assumed: &mut Vec<Assumed>) -> Known<InputRoute<'_>> {
         let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        if !q.src.is_unspecified() && !self.valid_source4(q, any, None, assumed)? {
-            return Ok(InputRoute::Drop(DropReason::SourceCheck));
+        if !q.src.is_unspecified()
+            && let Some(reason) = self.refused_source4(q, any, None, assumed)?
+        {
+            return Ok(InputRoute::Drop(reason));
         }
         Ok(InputRoute::Local { delivery: Delivery::Broadcast, route: None })
     }
@@ -201,18 +206,19 @@ impl Host {
         dst: Ipv4Addr,
         assumed: &mut Vec<Assumed>,
     ) -> Known<InputRoute<'_>> {
-        if dst != Ipv4Addr::new(224, 0, 0, 1) {
-            assumed.push(Assumed::NotJoined(q.dst, q.iif.into()));
-            return Ok(InputRoute::Drop(DropReason::NotJoined));
-        }
         let wrong =
             src.is_multicast() || src.is_broadcast() || (src.is_loopback() && !self.route_localnet(q.iif, assumed));
         if wrong {
             return Ok(InputRoute::Drop(DropReason::MartianSource));
         }
         let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        if !src.is_unspecified() && !self.valid_source4(q, any, None, assumed)? {
-            return Ok(InputRoute::Drop(DropReason::SourceCheck));
+        if !src.is_unspecified()
+            && let Some(reason) = self.refused_source4(q, any, None, assumed)?
+        {
+            return Ok(InputRoute::Drop(reason));
+        }
+        if dst != Ipv4Addr::new(224, 0, 0, 1) {
+            return Ok(InputRoute::Drop(DropReason::MaybeJoined));
         }
         Ok(InputRoute::Local { delivery: Delivery::Multicast, route: None })
     }
@@ -222,7 +228,7 @@ impl Host {
             return InputRoute::Drop(DropReason::ForwardingOff);
         }
         if errno == Errno::Einval {
-            return InputRoute::Drop(DropReason::Blackhole);
+            return InputRoute::Blackhole(by);
         }
         let icmp_code = match errno {
             Errno::Eacces => 13,
@@ -244,8 +250,8 @@ impl Host {
             Err(missing) => return Ok(InputRoute::Elsewhere(missing)),
         };
         let same = ways.iter().find(|w| &*w.dev == q.iif).or(ways.first());
-        if !self.valid_source4(q, q.dst, same.map(|w| &*w.dev), assumed)? {
-            return Ok(InputRoute::Drop(DropReason::SourceCheck));
+        if let Some(reason) = self.refused_source4(q, q.dst, same.map(|w| &*w.dev), assumed)? {
+            return Ok(InputRoute::Drop(reason));
         }
         Ok(InputRoute::Forward { ways, route, realm: realm(found) })
     }
@@ -260,16 +266,22 @@ impl Host {
         }
         let own = self.is_local(q.src, assumed)?;
         if own && self.conf4(q.iif, Conf4::AcceptLocal, Combine::Or, assumed) == 0 {
-            return Ok(InputRoute::Drop(DropReason::SourceCheck));
+            return Ok(InputRoute::Drop(DropReason::OwnSource));
         }
         Ok(InputRoute::Elsewhere(missing))
     }
 
     fn input6<'h>(&'h self, q: &InputQuery, dst: Ipv6Addr, assumed: &mut Vec<Assumed>) -> Known<InputRoute<'h>> {
         if dst.is_multicast() {
-            let member = self.is_member6(dst, q.iif, assumed)?;
-            let local = InputRoute::Local { delivery: Delivery::Multicast, route: None };
-            return Ok(if member { local } else { InputRoute::Drop(DropReason::NotJoined) });
+            let mut noted = Vec::new();
+            let member = self.is_member6(dst, q.iif, &mut noted)?;
+            let told = !noted.iter().any(|a| matches!(a, Assumed::NotJoined(..)));
+            assumed.extend(noted.into_iter().filter(|_| told));
+            return Ok(match (member, told) {
+                (true, _) => InputRoute::Local { delivery: Delivery::Multicast, route: None },
+                (false, true) => InputRoute::Drop(DropReason::NotJoined),
+                (false, false) => InputRoute::Drop(DropReason::MaybeJoined),
+            });
         }
         // From outside, ::1 is reached only when NAT gave it back as the destination; no route of `lo` counts then.
         let strict_iif = dst.is_unicast_link_local() || dst.is_loopback();
@@ -281,7 +293,7 @@ impl Host {
         };
         let route = match found {
             Fib::Route { route, .. } => route,
-            Fib::Error { errno: Errno::Einval, .. } => return Ok(InputRoute::Drop(DropReason::Blackhole)),
+            Fib::Error { errno: Errno::Einval, by } => return Ok(InputRoute::Blackhole(by)),
             Fib::Error { errno, by } => {
                 return Ok(InputRoute::Error { icmp_type: 1, icmp_code: u8::from(errno == Errno::Eacces), by });
             }

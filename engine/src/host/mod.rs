@@ -154,6 +154,8 @@ pub enum Assumed {
     DefaultRules(Family),
     /// The address is (or is not) one of the host's own.
     Local(IpAddr, bool),
+    /// The device does not check where sources belong (`rp_filter`); a check would refuse the packet.
+    SourceCheckOff(Dev),
     /// The group was not joined on the device.
     NotJoined(IpAddr, Dev),
     /// What the packet has in this field, which a policy rule asked for.
@@ -280,6 +282,13 @@ impl Host {
     pub fn addresses_of<'h>(&'h self, dev: &str, family: Family) -> Known<Vec<&'h Address>> {
         let all = self.parts.addresses.as_ref().ok_or(Missing::Addresses)?;
         Ok(all.iter().filter(|a| &*a.dev == dev && Family::of(a.ip) == family).collect())
+    }
+
+    /// Addresses of this host that its routes name (`src 10.0.1.1`), with the devices, where its addresses were not given.
+    pub fn named_by_routes(&self, family: Family) -> impl Iterator<Item = (IpAddr, Option<&Dev>)> {
+        let routes = if family == Family::V4 { &self.parts.routes4 } else { &self.parts.routes6 };
+        let routes = routes.iter().flatten().filter(|_| self.parts.addresses.is_none());
+        routes.filter_map(|r| Some((r.prefsrc?, r.hops.first().and_then(|h| h.dev.as_ref()))))
     }
 
     fn tables(&self, family: Family) -> &tables::Tables {

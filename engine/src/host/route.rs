@@ -1,7 +1,7 @@
 //! Routes, from `ip -j route`, any family and table:
 //! `{"dst":"10.5.0.0/16","gateway":"10.0.0.2","dev":"eth0","table":"100","metric":50,"flags":[]}`.
 //!
-//! Left out: encapsulations, and metrics other than the MTU.
+//! Left out: routes with an encapsulation that takes packets out of netfilter's way (`encap seg6`), and metrics other than the MTU.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -189,6 +189,7 @@ struct RouteEntry {
     from: Option<String>,
     src: Option<String>,
     table: Option<Value>,
+    encap: Option<String>,
     #[serde(flatten)]
     hop: HopEntry,
     #[serde(default)]
@@ -259,6 +260,10 @@ pub(super) fn read(parts: &mut Parts, family: Option<Family>, source: &Source) -
 fn route(entry: RouteEntry, family: Option<Family>, span: Span) -> Result<Route, String> {
     let kind = entry.kind.as_deref().unwrap_or("unicast");
     let kind = RouteKind::named(kind).ok_or_else(|| format!("`{kind}` is not a type of route"))?;
+    // These put a header in front behind POSTROUTING; others send the packet on themselves.
+    if let Some(encap) = entry.encap.as_deref().filter(|e| !matches!(*e, "mpls" | "ip" | "ip6")) {
+        return Err(format!("routes with `encap {}` are not followed", encap.escape_debug()));
+    }
     let family = family_of(&entry, family);
     let table = entry.table.as_ref().map_or(Table::Main, |t| Table::named(&as_text(t)));
     let hop = entry.hop.hop();

@@ -2,6 +2,7 @@
 //!
 //! Left out: tunnel ids (no packet here has one, so such a rule never matches).
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::LazyLock;
@@ -217,7 +218,13 @@ struct RuleEntry {
     #[serde(default, deserialize_with = "present")]
     nop: bool,
     action: Option<String>,
+    /// Selectors of newer kernels among them.
+    #[serde(flatten)]
+    other: BTreeMap<String, Value>,
 }
+
+/// What `ip` prints of a rule besides, and what keeps no packet from fitting.
+const REMARKS: &[&str] = &["protocol", "iif_detached", "oif_detached", "unresolved", "flow_from"];
 
 /// A key that stands for itself, whatever its value (`"not": null`).
 fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
@@ -240,6 +247,9 @@ pub(super) fn read(parts: &mut Parts, family: Family, source: &Source) -> Vec<Di
 }
 
 fn rule(entry: &RuleEntry, family: Family) -> Result<PolicyRule, String> {
+    if let Some(unknown) = entry.other.keys().find(|k| !REMARKS.contains(&k.as_str())) {
+        return Err(format!("a rule's `{}` is not known here", unknown.escape_debug()));
+    }
     let number = |value: &Option<Value>, what| value.as_ref().map(|v| integer(&as_text(v), what)).transpose();
     let mut rule = PolicyRule::new(entry.priority, action(entry)?);
     rule.not = entry.not;

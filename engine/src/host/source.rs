@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::fib::{Fib, FibQuery};
 use super::input::InputQuery;
 use super::sysctl::{Combine, Conf4};
-use super::{Assumed, Dev, Family, Host, Known, Parts, RouteKind};
+use super::{Assumed, Dev, DropReason, Family, Host, Known, Parts, RouteKind};
 
 /// Options of `-m rpfilter`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -40,27 +40,73 @@ pub struct FibOif<'a> {
 }
 
 impl Host {
-    /// The kernel's source check on an IPv4 packet that came in: whether it is let pass. `oif` is the device it would
-    /// be forwarded by.
-    pub(super) fn valid_source4(
+    /// The kernel's source check on an IPv4 packet that came in: why it is not let pass, if so. `oif` is the device it
+    /// would be forwarded by.
+    pub(super) fn refused_source4(
         &self,
         q: &InputQuery,
         dst: IpAddr,
         oif: Option<&str>,
         assumed: &mut Vec<Assumed>,
-    ) -> Known<bool> {
+    ) -> Known<Option<DropReason>> {
         let rp_filter = self.conf4(q.iif, Conf4::RpFilter, Combine::Max, assumed);
+        if rp_filter == 0 {
+            self.note_unchecked(q, dst, oif, assumed);
+        }
         let same_dev = oif == Some(q.iif);
         let redirects = same_dev && self.conf4(q.iif, Conf4::SendRedirects, Combine::Or, assumed) > 0;
         let accept_local = self.conf4(q.iif, Conf4::AcceptLocal, Combine::Or, assumed) > 0;
         if rp_filter == 0 && !redirects && accept_local {
-            return Ok(true);
+            return Ok(None);
         }
         if rp_filter == 0 && !redirects && !self.custom_routing {
-            return Ok(!self.is_own_address(q.src, assumed)?);
+            return Ok(self.is_own_address(q.src, assumed)?.then_some(DropReason::OwnSource));
         }
+        let loose = Ok(Some(DropReason::WayBack).filter(|_| rp_filter != 0));
+        let Fib::Route { route, .. } = self.fib(&self.way_back(q, dst, oif, assumed), assumed)? else { return loose };
+        match route.kind {
+            RouteKind::Unicast => {}
+            RouteKind::Local if accept_local => {}
+            RouteKind::Local => return Ok(Some(DropReason::OwnSource)),
+            _ => return Ok(Some(DropReason::MartianSource)),
+        }
+        if self.leads_by(route, q.iif) || (route.kind == RouteKind::Local && self.is_loopback(q.iif)) {
+            return Ok(None);
+        }
+        if self.addresses_of(q.iif, Family::V4).is_ok_and(|a| a.is_empty()) {
+            return loose;
+        }
+        Ok((rp_filter == 1).then_some(DropReason::WayBack))
+    }
+
+    /// Notes that the check is off only because nothing tells that it is on, where it would refuse the packet.
+    fn note_unchecked(&self, q: &InputQuery, dst: IpAddr, oif: Option<&str>, assumed: &mut Vec<Assumed>) {
+        let told = |of| self.given4(of, Conf4::RpFilter).is_some();
+        if told("all") && (told(q.iif) || told("default")) {
+            return;
+        }
+        let mut unlisted = Vec::new();
+        let strays = match self.fib(&self.way_back(q, dst, oif, &mut unlisted), &mut unlisted) {
+            Ok(Fib::Route { route, .. }) => route.kind == RouteKind::Unicast && !self.leads_by(route, q.iif),
+            Ok(Fib::Error { .. }) => true,
+            Err(_) => false,
+        };
+        let note = Assumed::SourceCheckOff(q.iif.into());
+        if strays && !assumed.contains(&note) {
+            assumed.push(note);
+        }
+    }
+
+    /// The lookup that the check makes.
+    fn way_back<'q>(
+        &self,
+        q: &InputQuery<'q>,
+        dst: IpAddr,
+        oif: Option<&'q str>,
+        assumed: &mut Vec<Assumed>,
+    ) -> FibQuery<'q> {
         let vmark = q.mark != 0 && self.conf4(q.iif, Conf4::SrcValidMark, Combine::Or, assumed) > 0;
-        let query = FibQuery {
+        FibQuery {
             src: Some(dst),
             mark: vmark.then_some(q.mark),
             iif: Some(oif.unwrap_or("lo")),
@@ -68,19 +114,7 @@ impl Host {
             sport: q.dport,
             dport: q.sport,
             ..q.fib(q.src)
-        };
-        let loose = Ok(rp_filter == 0);
-        let Fib::Route { route, .. } = self.fib(&query, assumed)? else { return loose };
-        if route.kind != RouteKind::Unicast && !(route.kind == RouteKind::Local && accept_local) {
-            return Ok(false);
         }
-        if self.leads_by(route, q.iif) || (route.kind == RouteKind::Local && self.is_loopback(q.iif)) {
-            return Ok(true);
-        }
-        if self.addresses_of(q.iif, Family::V4).is_ok_and(|a| a.is_empty()) {
-            return loose;
-        }
-        Ok(rp_filter != 1)
     }
 
     /// Whether an address is configured on a device (a local route to a prefix does not make its addresses so).

@@ -155,7 +155,7 @@ impl Sysctls {
     pub fn write(&mut self, key: &str, value: &str) -> Result<(), String> {
         let key = normal(key);
         if !is_known(&key) {
-            let near = known().min_by_key(|k| strsim::levenshtein(k, &key)).unwrap_or_default();
+            let near = nearest(&key);
             return Err(format!("no packet's way depends on a sysctl `{key}`; one that it may depend on is `{near}`"));
         }
         if value.trim().parse::<i64>().is_err() {
@@ -195,6 +195,13 @@ const KNOWN: &[&str] = &[
 fn known() -> impl Iterator<Item = String> {
     let of_devices = Conf4::ALL.into_iter().map(|c| format!("{CONF4}*.{}", c.name()));
     KNOWN.iter().map(ToString::to_string).chain(of_devices)
+}
+
+/// The one that a wrong key is most likely meant for: `rp_filter` is that of a device.
+fn nearest(key: &str) -> String {
+    let last = |k: &str| k.rsplit('.').next().unwrap_or(k).to_string();
+    let far = |k: &String| (strsim::levenshtein(&last(k), &last(key)), strsim::levenshtein(k, key));
+    known().min_by_key(far).unwrap_or_default().replace('*', "all")
 }
 
 fn is_known(key: &str) -> bool {
@@ -305,7 +312,7 @@ impl Host {
         own.unwrap_or_else(|| self.sysctl_or(SysctlKey::Plain(all), 1, assumed)) > 0
     }
 
-    fn given4(&self, dev: &str, conf: Conf4) -> Option<i64> {
+    pub(super) fn given4(&self, dev: &str, conf: Conf4) -> Option<i64> {
         self.parts.sysctls.as_ref()?.conf4(dev)?[conf as usize]
     }
 

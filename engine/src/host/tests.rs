@@ -104,6 +104,7 @@ fn show_input(route: &Known<InputRoute>) -> String {
         Ok(InputRoute::Elsewhere(missing)) => format!("elsewhere {missing:?}"),
         Ok(InputRoute::Drop(why)) => format!("drop {why:?}"),
         Ok(InputRoute::Error { icmp_type, icmp_code, .. }) => format!("icmp {icmp_type}/{icmp_code}"),
+        Ok(InputRoute::Blackhole(by)) => format!("drop by {by}"),
         Err(missing) => format!("unknown {missing:?}"),
     }
 }
@@ -147,16 +148,16 @@ fn packets_that_came_in_are_routed_as_the_kernel_does() {
             ("10.0.1.9 > 127.0.0.1 eth0", "drop MartianDestination"),
             ("127.0.0.1 > 10.0.1.1 eth0", "drop MartianSource"),
             ("224.0.0.1 > 10.0.1.1 eth0", "drop MartianSource"),
-            ("10.0.2.1 > 10.0.1.1 eth0", "drop SourceCheck"),
+            ("10.0.2.1 > 10.0.1.1 eth0", "drop OwnSource"),
             ("10.0.1.9 > 224.0.0.1 eth0", "local Multicast"),
-            ("10.0.1.9 > 224.0.0.9 eth0", "drop NotJoined"),
+            ("10.0.1.9 > 224.0.0.9 eth0", "drop MaybeJoined"),
             ("10.0.1.9 > 10.0.2.9 eth0", "eth1"),
             ("10.0.1.9 > 8.8.8.8 eth0", "10.0.1.254 eth0"),
             ("10.0.1.9 > 10.5.0.1 eth0", "10.0.1.5 eth0 | 10.0.2.5 eth1"),
             ("10.0.1.9 > 10.6.0.1 eth0", "fd01::9 eth0"),
             ("10.0.1.9 > 10.7.0.1 eth0", "10.0.2.7 eth1"),
             ("10.0.1.9 > 10.7.0.1 eth0 tos=16", "10.0.1.8 eth0 realm 5"),
-            ("10.0.1.9 > 10.10.0.1 eth0", "drop Blackhole"),
+            ("10.0.1.9 > 10.10.0.1 eth0", "drop by the route `blackhole 10.10.0.0/16` of table main"),
             ("10.0.1.9 > 10.11.0.1 eth0", "icmp 3/1"),
             ("10.0.1.9 > 10.12.0.1 eth0", "icmp 3/13"),
             ("10.0.1.9 > 10.13.0.1 eth0", "icmp 3/0"),
@@ -177,7 +178,7 @@ fn packets_that_came_in_are_routed_as_the_kernel_does() {
             ("fd01::9 > ff02::1 eth0", "local Multicast"),
             ("fd01::9 > ff02::1:ff00:1 eth0", "local Multicast"),
             ("fd01::9 > ff02::1:ff00:9 eth0", "drop NotJoined"),
-            ("fd01::9 > ff02::99 eth0", "drop NotJoined"),
+            ("fd01::9 > ff02::99 eth0", "drop MaybeJoined"),
             ("fd01::9 > fd02::9 eth0", "eth1"),
             ("fe80::9 > fd02::9 eth0", "icmp 1/2"),
             ("fd01::9 > fd09::9 eth0", "icmp 1/1"),
@@ -205,12 +206,12 @@ fn sysctls_change_the_decision() {
     let strict = "net.ipv4.conf.eth0.rp_filter = 1";
     check_input(
         &router_with(strict),
-        &[("10.0.2.9 > 10.0.1.1 eth0", "drop SourceCheck"), ("10.0.1.9 > 10.0.1.1 eth0", "local Unicast")],
+        &[("10.0.2.9 > 10.0.1.1 eth0", "drop WayBack"), ("10.0.1.9 > 10.0.1.1 eth0", "local Unicast")],
     );
     let loose = "net.ipv4.conf.all.rp_filter = 2";
     check_input(
         &router_with(loose),
-        &[("10.0.2.9 > 10.0.1.1 eth0", "local Unicast"), ("10.11.0.9 > 10.0.1.1 eth0", "drop SourceCheck")],
+        &[("10.0.2.9 > 10.0.1.1 eth0", "local Unicast"), ("10.11.0.9 > 10.0.1.1 eth0", "drop WayBack")],
     );
 }
 
@@ -255,7 +256,7 @@ fn local_and_main_are_one_table_until_rules_part_them() {
         [(packets[0], "local Unicast"), (packets[1], more), (packets[2], hole), ("10.0.1.9 > 20.3.1.1 eth1", thrown)]
     };
     let given = [(Part::Routes(None), routes), (Part::Addresses, ADDR)];
-    check_input(&host(&given), &cases("eth1", "drop Blackhole", "icmp 3/0"));
+    check_input(&host(&given), &cases("eth1", "drop by the route `blackhole 20.2.0.0/16` of table main", "icmp 3/0"));
     let parted = [given[0], given[1], (Part::Rules(Family::V4), RULES)];
     check_input(&host(&parted), &cases("local Unicast", "local Unicast", "local Unicast"));
 }

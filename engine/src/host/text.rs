@@ -6,7 +6,8 @@
 //! 10.0.0.2 dev br0 lladdr 02:00:00:00:00:02 PERMANENT   {"dst":"10.0.0.2","dev":"br0","lladdr":"02:…","state":["PERMANENT"]}
 //! ```
 //!
-//! Words that are not known are passed over, for every version of `ip` prints more of them. Left out: what only `-d` prints.
+//! Words that are not known are passed over, for every version of `ip` prints more of them; but a selector of a policy rule that is
+//! not known costs the rule. Left out: what only `-d` prints.
 
 use nettrace_grammar::{Source, Span};
 use serde_json::{Map, Value, json};
@@ -244,6 +245,11 @@ fn route_words<'t>(object: &mut Object, words: impl Iterator<Item = &'t str>) {
                 let to = realm.rsplit('/').next().unwrap_or(realm);
                 put(object, "flow", json!({ "to": to }));
             }
+            "encap" => {
+                put(object, "encap", words.next());
+                // What follows is the tunnel's, up to the way out.
+                while words.next_if(|w| !matches!(*w, "via" | "dev" | "nexthop")).is_some() {}
+            }
             "onlink" | "linkdown" | "dead" | "pervasive" => push(object, "flags", word.into()),
             _ => {}
         }
@@ -297,7 +303,8 @@ fn rule_words<'t>(object: &mut Object, mut words: impl Iterator<Item = &'t str>)
             "goto" => put(object, word, words.next().map_or(Value::Null, number)),
             "blackhole" | "unreachable" | "prohibit" => put(object, "action", word),
             "proto" | "protocol" => drop(words.next()),
-            _ => {}
+            "[detached]" | "[unresolved]" => {}
+            other => put(object, other, words.next()),
         }
     }
 }

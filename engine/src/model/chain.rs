@@ -140,6 +140,8 @@ pub struct BaseChain {
     pub priority: i32,
     /// What happens at its end: accept or drop.
     pub policy: Verdict,
+    /// The input says what the policy is; else it is that of a table nobody changed.
+    pub told: bool,
     /// Devices of a netdev chain.
     pub devices: Vec<Value>,
     /// When it was registered, compared with other chains and with conntrack: at equal priority the last one runs first.

@@ -1,6 +1,6 @@
 //! What a walk has to know of all rules together. With a decision index it is known already, else it is read once a walk.
 
-use super::{BaseChain, Contents, Dialect, Family, Hook, Model, Set, Table};
+use super::{BaseChain, ChainId, ChainKind, Contents, Dialect, Family, Hook, Model, Set, Table};
 use crate::sets::SetType;
 
 /// Traits of all rules together.
@@ -17,6 +17,8 @@ pub struct Traits {
     pub mixed: bool,
     /// Lookups in ipsets may leave something behind: counters, or a MAC address.
     pub sets_count: bool,
+    /// A chain for translations has rules.
+    pub translates: bool,
 }
 
 impl Traits {
@@ -29,7 +31,12 @@ impl Traits {
         let mut legacy: Vec<_> = bases().filter(|(table, _)| is_legacy(table)).map(|(_, b)| at(b)).collect();
         legacy.sort_unstable();
         legacy.dedup();
+        let translating = |id: &ChainId| {
+            let chain = model.chain(*id);
+            !chain.rules.is_empty() && chain.base.as_deref().is_some_and(|b| b.kind == ChainKind::Nat)
+        };
         Traits {
+            translates: model.bases.iter().any(translating),
             ingress: bases().any(|(_, b)| b.hook == Hook::Ingress),
             egress: bases().any(|(_, b)| b.hook == Hook::Egress),
             bridge: bases().any(|(table, _)| table.family == Family::Bridge),

@@ -42,7 +42,8 @@ pub(super) fn keys(set: &Ipset, text: &str, flags: Flags) -> Result<(Vec<Vec<Val
 }
 
 fn wrong(text: &str, what: &str) -> String {
-    format!("`{text}` is not a {what}")
+    let article = if what.starts_with('a') { "an" } else { "a" };
+    format!("`{text}` is not {article} {what}")
 }
 
 /// What one part may be.

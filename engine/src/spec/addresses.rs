@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use super::complete::{Completer, SpecError};
-use crate::field::{Field, address};
-use crate::host::{Dev, FibQuery, OutputRoute};
+use crate::field::{Field, Value, address, to_address};
+use crate::host::{Dev, Family, FibQuery, OutputRoute};
 
 impl Completer<'_> {
     pub(super) fn addresses(&mut self) -> Result<(), SpecError> {
@@ -12,7 +12,10 @@ impl Completer<'_> {
         let dst = self.spec.daddr.as_deref().map(parse_addr).transpose()?;
         let family = self.family(&[src, dst])?;
         self.set(Field::Family, family);
-        let dst = dst.unwrap_or_else(|| self.default_destination(family == 10));
+        let dst = match dst {
+            Some(dst) => dst,
+            None => self.default_destination(family == 10)?,
+        };
         self.set(Field::Daddr, address(dst));
         let src = src.unwrap_or_else(|| self.default_source(dst));
         self.set(Field::Saddr, address(src));
@@ -20,21 +23,36 @@ impl Completer<'_> {
     }
 
     /// An address of this host: the one on the device of the default route, else its first.
-    fn default_destination(&mut self, six: bool) -> IpAddr {
+    fn default_destination(&mut self, six: bool) -> Result<IpAddr, SpecError> {
         let far: IpAddr = if six { [0x2001, 0xdb8, 0, 0, 0, 0, 0, 7].into() } else { [203, 0, 113, 7].into() };
         let found = self.own_address(six, self.device_towards(far).as_ref());
+        if found.is_none() && self.world.host.parts().addresses.as_ref().is_some_and(|a| !a.is_empty()) {
+            let family = if six { "IPv6" } else { "IPv4" };
+            return Err(SpecError(format!(
+                "this host has no {family} address that others reach: give the destination (--dst)"
+            )));
+        }
         let dst = found.unwrap_or(example(six));
         let why = if found.is_some() { "an address of this host" } else { "an address for examples; none was given" };
         self.assume("destination", dst.to_string(), why, "--dst");
-        dst
+        Ok(dst)
     }
 
     /// This host's address on a device, else its first.
     fn own_address(&self, six: bool, dev: Option<&Dev>) -> Option<IpAddr> {
         let own = self.world.host.parts().addresses.iter().flatten();
         let fits = |a: &&crate::host::Address| a.ip.is_ipv6() == six && !a.ip.is_loopback() && !link_local(a.ip);
-        let all: Vec<_> = own.filter(fits).collect();
-        all.iter().find(|a| Some(&a.dev) == dev).or(all.first()).map(|a| a.ip)
+        let mut all: Vec<(IpAddr, Option<&Dev>)> = own.filter(fits).map(|a| (a.ip, Some(&a.dev))).collect();
+        let family = if six { Family::V6 } else { Family::V4 };
+        all.extend(self.world.host.named_by_routes(family).filter(|(ip, _)| !ip.is_loopback()));
+        all.iter().find(|(_, of)| of.is_some() && *of == dev).or(all.first()).map(|(ip, _)| *ip)
+    }
+
+    /// Whether a packet's end may count as this host where no address was given: not where its routes name others.
+    pub(super) fn may_be_own(&self, end: Value) -> bool {
+        let end = to_address(end, self.packet.family());
+        let mut named = self.world.host.named_by_routes(Family::of(end)).map(|(ip, _)| ip).peekable();
+        self.local || named.peek().is_none() || named.any(|ip| ip == end)
     }
 
     /// A remote client, or for a packet of this host the address that the kernel chooses.

@@ -65,7 +65,7 @@ pub fn complete(spec: &PacketSpec, world: World) -> Result<Start, SpecError> {
     c.layer4()?;
     c.rest()?;
     let ct_state = c.ct_state()?;
-    let own = c.packet.value(if local { Field::Saddr } else { Field::Daddr });
+    let own = c.packet.value(if local { Field::Saddr } else { Field::Daddr }).filter(|end| c.may_be_own(*end));
     Ok(Start { packet: c.packet, local, ct_state, own, assumptions: c.assumptions.into() })
 }
 
@@ -73,7 +73,7 @@ pub(super) struct Completer<'a> {
     pub spec: &'a PacketSpec,
     pub world: World<'a>,
     pub local: bool,
-    packet: Packet,
+    pub(super) packet: Packet,
     assumptions: Vec<Assumption>,
 }
 

@@ -7,6 +7,7 @@ use crate::state::{Conn, ConnTable, TcpState, Tuple, Zone};
 /// The connection table that a packet's description brings, if it brings one.
 pub fn connections(spec: &PacketSpec) -> Option<ConnTable> {
     let mut table = ConnTable::default();
+    table.told = true;
     for c in spec.conntrack.as_ref()? {
         table.insert(connection(c));
     }

@@ -1,11 +1,13 @@
 //! A packet as people and files describe it: every part optional, in the words of a case's `packets/NN.json`.
 //!
 //! [`PacketSpec`] is what `--packet FILE` and the command line's packet flags fill. Completing it with defaults, each of
-//! them a listed assumption, gives the packet that is walked.
+//! them a listed assumption, gives the packet that is walked. The names of the command line's flags (`src`, `flags`) are
+//! understood too.
 
 mod addresses;
 mod complete;
 mod conns;
+mod fields;
 mod headers;
 mod reply;
 
@@ -15,6 +17,7 @@ use crate::field::Field;
 
 pub use complete::{SpecError, Start, complete, protocol_number};
 pub use conns::{connection, connections, tcp_state};
+pub use fields::meant;
 pub use reply::reply_to;
 
 /// What a description may leave out without a word, with the flag that gives it: a default stands in, and is listed where
@@ -35,6 +38,7 @@ const DEFAULTS: &[(Field, &str)] = &[
     (Field::IpId, "ip_id in --packet"),
     (Field::FragFlags, "df in --packet"),
     (Field::FlowLabel, "flow_label in --packet"),
+    (Field::CtState, "--ct-state"),
 ];
 
 /// The flag that gives a field for which a default stands in.
@@ -122,7 +126,7 @@ pub struct PacketSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
     /// Device it arrives by.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "in", skip_serializing_if = "Option::is_none")]
     pub iif: Option<String>,
     /// Bridge port it arrives by.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,10 +135,10 @@ pub struct PacketSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proto: Option<ProtoName>,
     /// Source address.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "src", skip_serializing_if = "Option::is_none")]
     pub saddr: Option<String>,
     /// Destination address.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "dst", skip_serializing_if = "Option::is_none")]
     pub daddr: Option<String>,
     /// Source port.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -143,7 +147,7 @@ pub struct PacketSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dport: Option<u16>,
     /// `syn`, `ack`, `fin`, `rst`, `psh`, `urg`, `ece`, `cwr`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "flags", skip_serializing_if = "Option::is_none")]
     pub tcp_flags: Option<Vec<String>>,
     /// TCP sequence number.
     #[serde(skip_serializing_if = "Option::is_none")]

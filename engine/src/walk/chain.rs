@@ -5,6 +5,7 @@
 
 use super::Machine;
 use crate::eval::{self, Need};
+use crate::fact::Taken;
 use crate::limits;
 use crate::model::{ChainId, Dialect, Op, RuleId, RuleList, Verdict};
 use crate::trace::{By, Event, Fate};
@@ -130,7 +131,11 @@ impl Machine<'_> {
     }
 
     fn policy(&mut self, base: ChainId, from: u32) -> ChainEnd {
-        let policy = self.world.model.chain(base).base.as_ref().map_or(Verdict::Accept, |b| b.policy);
+        let (policy, told) =
+            self.world.model.chain(base).base.as_ref().map_or((Verdict::Accept, true), |b| (b.policy, b.told));
+        if !told {
+            self.taken.note(Taken::Policy(base));
+        }
         self.events.push(Event::Policy { chain: base, from, verdict: policy });
         if policy == Verdict::Drop {
             return ChainEnd::End(Fate::Drop { hook: self.hook, by: By::Policy(base) });

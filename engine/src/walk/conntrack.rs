@@ -4,10 +4,11 @@
 
 use super::tcp::{self, Next};
 use super::{Machine, window};
+use crate::fact::Fact;
 use crate::field::{Field, Value, ct_state, ct_status, device};
 use crate::host::SysctlKey;
 use crate::model::RuleId;
-use crate::packet::Got;
+use crate::packet::{Got, Packet};
 use crate::state::{Conn, TcpState, Tuple, Zone};
 use crate::trace::{Cause, Step};
 use crate::tuple;
@@ -76,6 +77,10 @@ impl Machine<'_> {
             Class::Track => self.look_up(),
         }
         self.show_connection(Cause::Step(Step::Conntrack));
+        if self.traits.translates && self.packet.default_of(Field::CtState).is_some() {
+            // Packets of a connection are translated as it is, without a rule.
+            self.field(Field::CtState);
+        }
     }
 
     /// The checks that come before the table.
@@ -114,6 +119,7 @@ impl Machine<'_> {
         // An error goes against what it quotes, so the answer to the quoted packet is what the table is asked for.
         let found = quoted.and_then(|t| self.state.conns.find(t.inverse(), self.template.zone));
         let Some((id, reply)) = found else {
+            self.presume_alone();
             return self.note(Step::Conntrack, "INVALID: an ICMP error about no known connection");
         };
         if let Some(conn) = self.state.conns.get(id).cloned() {
@@ -136,8 +142,36 @@ impl Machine<'_> {
         let tuple = tuple::of(&self.packet);
         match self.state.conns.find(tuple, self.template.zone) {
             Some((id, reply)) => self.known_connection(id, reply, tuple),
-            None => self.new_connection(tuple),
+            None if self.given_ct == Some(ct_state::ESTABLISHED) => self.attach_established(tuple),
+            None => {
+                self.presume_alone();
+                self.new_connection(tuple);
+            }
         }
+    }
+
+    /// A packet that no connection is known for, where nothing told which ones there are: that it belongs to none is an
+    /// assumption once its state decides something. A packet that opens connections needs none.
+    fn presume_alone(&mut self) {
+        if self.given_ct.is_none() && !self.state.conns.told && !opens(&self.packet) {
+            self.packet.stand_in(Field::CtState, self.packet.or_zero(Field::CtState));
+        }
+    }
+
+    /// What the user calls ESTABLISHED: of a connection that was answered and that no translation changed. What cannot begin
+    /// one goes in the direction of its answers.
+    fn attach_established(&mut self, tuple: Tuple) {
+        if self.traits.translates && !self.state.conns.told {
+            self.answer(Fact::Other("translation"));
+        }
+        let reply = !begins(&self.packet);
+        let (orig, answer) = if reply { (tuple.inverse(), tuple) } else { (tuple, tuple.inverse()) };
+        let status = ct_status::SEEN_REPLY | ct_status::CONFIRMED | ct_status::SRC_NAT_DONE | ct_status::DST_NAT_DONE;
+        let (zone, since, helper) = (self.template.zone, self.state.now, self.template.helper);
+        let tcp = if tuple.proto == 6 { TcpState::Established } else { TcpState::None };
+        let conn = Conn { orig, reply: answer, status, tcp, zone, since, helper, ..Conn::default() };
+        self.attached = Some(Attached { conn, id: None, reply, state: ct_state::ESTABLISHED, error: false });
+        self.count_packet();
     }
 
     fn known_connection(&mut self, id: u32, reply: bool, tuple: Tuple) {
@@ -205,13 +239,7 @@ impl Machine<'_> {
     }
 
     fn new_connection(&mut self, tuple: Tuple) {
-        let kind = tuple.dport >> 8;
-        let starts = match tuple.proto {
-            1 => matches!(kind, 8 | 13 | 15 | 17),
-            58 => matches!(kind, 128 | 139),
-            _ => true,
-        };
-        if !starts {
+        if matches!(tuple.proto, 1 | 58) && !begins(&self.packet) {
             return self.note(Step::Conntrack, "INVALID: no request of this kind is known");
         }
         let (zone, since) = (self.template.zone, self.state.now);
@@ -230,11 +258,7 @@ impl Machine<'_> {
             }
         }
         let foreseen = self.take_expected(&tuple, &mut conn);
-        let state = self.given_ct.unwrap_or(if foreseen { ct_state::RELATED } else { ct_state::NEW });
-        if state == ct_state::ESTABLISHED {
-            conn.status |=
-                ct_status::SEEN_REPLY | ct_status::CONFIRMED | ct_status::SRC_NAT_DONE | ct_status::DST_NAT_DONE;
-        }
+        let state = if foreseen && self.given_ct.is_none() { ct_state::RELATED } else { ct_state::NEW };
         self.attached = Some(Attached { conn, id: None, reply: false, state, error: false });
         self.count_packet();
     }
@@ -292,10 +316,8 @@ impl Machine<'_> {
 
     /// Writes a confirmed connection's changes back to the table.
     pub(super) fn store_connection(&mut self) {
-        if let Some(Attached { conn, id: Some(id), .. }) = &self.attached
-            && let Some(stored) = self.state.conns.get_mut(*id)
-        {
-            *stored = Conn { orig: stored.orig, reply: stored.reply, ..conn.clone() };
+        if let Some(Attached { conn, id: Some(id), .. }) = &self.attached {
+            self.state.conns.update(*id, conn);
         }
     }
 
@@ -390,6 +412,25 @@ impl Machine<'_> {
         let value = self.world.host.sysctl_or(SysctlKey::Plain(key), default, &mut assumed);
         self.note_assumed(assumed);
         value
+    }
+}
+
+/// Whether a connection may begin with such a packet: a request of ICMP, a SYN, and TCP in the middle, which is picked up.
+fn begins(p: &Packet) -> bool {
+    match p.or_zero(Field::Proto) {
+        1 => matches!(p.or_zero(Field::IcmpType), 8 | 13 | 15 | 17),
+        58 => matches!(p.or_zero(Field::IcmpType), 128 | 139),
+        6 => tcp::next(false, p.or_zero(Field::TcpFlags), TcpState::None) != Next::Invalid,
+        _ => true,
+    }
+}
+
+/// Whether it says itself that it is a connection's first one.
+fn opens(p: &Packet) -> bool {
+    match p.or_zero(Field::Proto) {
+        1 | 58 => begins(p),
+        6 => tcp::is_syn(p.or_zero(Field::TcpFlags)),
+        _ => false,
     }
 }
 

@@ -194,6 +194,7 @@ impl Machine<'_> {
             return (addr, addr);
         }
         let hop = self.way.nexthop.map_or(dst, |h| to_address(h, family));
+        let hop = if hop.is_ipv4() == dst.is_ipv4() { hop } else { dst };
         let mut assumed = Vec::new();
         let found = self.world.host.masquerade_address(&device_name(oif), dst, hop, &mut assumed);
         self.note_assumed(assumed);

@@ -199,9 +199,14 @@ impl Machine<'_> {
             self.numgens(*expr, &mut counting);
         }
         for expr in counting {
-            let stood = self.facts.get(&Fact::Counter(expr, site)).unwrap_or(0) as u64;
-            if let Cell::Count(n) = self.state.rules.entry(eval::counter_key(expr)).or_insert(Cell::Count(stood)) {
-                *n += 1;
+            let key = eval::counter_key(expr);
+            match self.state.rules.get_mut(&key) {
+                Some(Cell::Count(n)) => *n += 1,
+                Some(_) => {}
+                None => {
+                    let stood = self.facts.get(&Fact::Counter(expr, site)).unwrap_or(0) as u64;
+                    self.state.rules.insert(key, Cell::Count(stood + 1));
+                }
             }
         }
     }

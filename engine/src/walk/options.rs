@@ -59,9 +59,11 @@ pub(super) fn of(world: World, packet: &Packet, fact: &Fact) -> Options {
         Fact::Other("masquerade-address" | "redirect-address") => {
             Options::of(vec![Choice::new(0, "unknown")]).or_assume(0, "no `ip addr` was given: shown as 0.0.0.0")
         }
+        Fact::Other("translation") => Options::of(vec![Choice::new(0, "none")])
+            .or_assume(0, "no connections were given: what a connection's first packet was translated to is not known"),
         Fact::Other("flowtable") => Options::of(vec![Choice::new(0, "no")])
             .or_assume(0, "a flowtable takes a connection's later packets past the hooks"),
-        Fact::Other("delivered") => Options::of(vec![Choice::new(0, "no"), Choice::new(1, "yes")]),
+        Fact::Other("delivered" | "joined") => Options::of(vec![Choice::new(0, "no"), Choice::new(1, "yes")]),
         Fact::Other(_) => Options::yes_no(),
     }
 }

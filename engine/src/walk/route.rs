@@ -5,7 +5,9 @@ use super::options::OTHER_DEVICE;
 use crate::eval::Asker;
 use crate::fact::Fact;
 use crate::field::{DeviceName, Field, Value, address, device, device_name};
-use crate::host::{Assumed, DropReason, Host, InputRoute, Known, Missing, OutputKind, OutputRoute, Way as HostWay};
+use crate::host::{
+    Assumed, By, DropReason, Errno, Host, InputRoute, Known, Missing, OutputKind, OutputRoute, Way as HostWay,
+};
 use crate::packet::Got;
 use crate::trace::{Cause, Decision, Event, Step};
 
@@ -82,9 +84,11 @@ impl<'a> Machine<'a> {
                 Input::Forward
             }
             Ok(InputRoute::Elsewhere(missing)) => self.unknown_forward(&missing),
+            Ok(InputRoute::Drop(DropReason::MaybeJoined)) if self.answer(Fact::Other("joined")) != 0 => Input::Local,
             Ok(InputRoute::Drop(reason)) => Input::Drop(drop_words(reason).to_string()),
-            Ok(InputRoute::Error { icmp_type, icmp_code, .. }) => {
-                Input::Drop(format!("routing refuses it (ICMP {icmp_type}/{icmp_code})"))
+            Ok(InputRoute::Blackhole(by)) => Input::Drop(refused(&by)),
+            Ok(InputRoute::Error { icmp_type, icmp_code, by }) => {
+                Input::Drop(format!("{}, and the sender is told (ICMP {icmp_type}/{icmp_code})", refused(&by)))
             }
             Err(missing) => self.input_by_facts(&missing),
         }
@@ -93,7 +97,7 @@ impl<'a> Machine<'a> {
     /// The source cannot be checked without routes: whether there is one back to it is a fact.
     fn input_by_facts(&mut self, missing: &Missing) -> Input {
         if self.answer(Fact::Route(self.packet.or_zero(Field::Saddr))) == 0 {
-            return Input::Drop(drop_words(DropReason::SourceCheck).to_string());
+            return Input::Drop(drop_words(DropReason::WayBack).to_string());
         }
         let asker = Asker::new(&self.packet);
         if self.seeded(|host, assumed| host.is_local(asker.dst, assumed)) == Ok(true) {
@@ -151,7 +155,10 @@ impl<'a> Machine<'a> {
                 self.way = Way::default();
                 Ok(())
             }
-            Ok(OutputRoute::Error { errno, .. }) => Err((errno.name(), "routing finds no way".to_string())),
+            Ok(OutputRoute::Error { errno: Errno::Einval, by: By::NoRoute }) => {
+                Err((Errno::Einval.name(), "its source address cannot be one".to_string()))
+            }
+            Ok(OutputRoute::Error { errno, by }) => Err((errno.name(), refused(&by))),
             Err(missing) => {
                 self.output_by_facts(&missing);
                 Ok(())
@@ -213,13 +220,21 @@ impl<'a> Machine<'a> {
     }
 }
 
+/// What keeps a packet from having a way.
+fn refused(by: &By) -> String {
+    match by {
+        By::NoRoute => "no route leads to its destination".to_string(),
+        by => format!("{by} takes it"),
+    }
+}
+
 fn drop_words(reason: DropReason) -> &'static str {
     match reason {
         DropReason::MartianSource => "its source address cannot be one (martian source)",
         DropReason::MartianDestination => "its destination address cannot be one here (martian destination)",
-        DropReason::SourceCheck => "its source is an address of this host, or its way back is another (rp_filter)",
+        DropReason::OwnSource => "its source is an address of this host",
+        DropReason::WayBack => "the way back to its source is by another device, or there is none (rp_filter)",
         DropReason::ForwardingOff => "it is for somewhere else, and forwarding is off",
-        DropReason::Blackhole => "a blackhole route takes it",
-        DropReason::NotJoined => "this host is not in the multicast group",
+        DropReason::NotJoined | DropReason::MaybeJoined => "this host is not in the multicast group",
     }
 }

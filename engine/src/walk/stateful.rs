@@ -7,7 +7,7 @@ use crate::eval::{self, Eval, Tri, View};
 use crate::fact::{Options, RulePlace, Taken};
 use crate::field::{Field, Value, ct_state};
 use crate::model::*;
-use crate::state::{Cell, Conn, StateKey, Tuple, Zone};
+use crate::state::{Cell, Conn, Counted, StateKey, Tuple, Zone};
 use crate::tuple;
 
 impl Machine<'_> {
@@ -33,9 +33,9 @@ impl Machine<'_> {
                     let place = StateKey { site, key: values };
                     if !self.state.rules.contains_key(&place) {
                         let listed = self.listed_connections(rule, key, &place.key);
-                        self.state.rules.insert(place.clone(), Cell::Conns(listed));
+                        self.state.rules.insert(place.clone(), Cell::Conns(Counted::of(listed)));
                     }
-                    self.connlimit(place, *count)
+                    self.connlimit(&place, *count)
                 }
                 None => return s.invert,
             },
@@ -49,7 +49,7 @@ impl Machine<'_> {
     /// Rule state is not in a dump: what follows from a fresh one is a listed assumption, and can be answered otherwise.
     fn settled(&mut self, rule: RuleId, kind: &StatefulKind, held: bool) -> bool {
         let Some((name, words, mut why)) = state_words(kind) else { return held };
-        if matches!(kind, StatefulKind::Connlimit { .. }) && self.state.conns.iter().any(|(_, c)| c.listed) {
+        if matches!(kind, StatefulKind::Connlimit { .. }) && self.state.conns.has_listed() {
             why = "counted are connections of this run, and those of `conntrack -L` that fit the rule";
         }
         let number = self.index + 1;
@@ -185,28 +185,20 @@ impl Machine<'_> {
 
     /// Holds while the key has at most `count` connections, this one counted. Those that ended since are not; nor is one that
     /// was answered already when the rule first sees it, where others came before it (`nf_conncount.c`).
-    fn connlimit(&mut self, key: StateKey, count: u32) -> bool {
+    fn connlimit(&mut self, key: &StateKey, count: u32) -> bool {
         let own = match &self.attached {
             Some(a) => (a.conn.orig, a.conn.zone),
             None => (tuple::of(&self.packet), self.template.zone),
         };
         let first = self.attached.as_ref().is_none_or(|a| a.state != ct_state::ESTABLISHED);
-        let mut list = match self.state.rules.get(&key) {
-            Some(Cell::Conns(c)) => c.clone(),
-            _ => Vec::new(),
-        };
-        // The kernel looks through the list up to the packet's own connection.
-        let mut met = false;
-        list.retain(|c| {
-            met |= *c == own && self.state.conns.find(c.0, c.1).is_some();
-            met || self.state.conns.goes_on(c.0, c.1)
-        });
-        if !met && (first || list.is_empty()) {
-            list.push(own);
+        if !self.state.rules.contains_key(key) {
+            self.state.rules.insert(key.clone(), Cell::Conns(Counted::default()));
         }
-        let held = list.len() as u64 <= u64::from(count);
-        self.state.rules.insert(key, Cell::Conns(list));
-        held
+        let Some(Cell::Conns(counted)) = self.state.rules.get_mut(key) else { return true };
+        if !counted.look(own, &self.state.conns) && (first || counted.is_empty()) {
+            counted.add(own);
+        }
+        counted.len() as u64 <= u64::from(count)
     }
 
     /// A set update from the packet path; `false`: it could not be made.

@@ -1,11 +1,11 @@
 //! `iptables -I INPUT …`, `nft add rule …`, `ipset add …`: read by what reads the dumps, lowered into the model there is.
 
 use nettrace_grammar::ipset::{self, tree::LineKind};
-use nettrace_grammar::{Diagnostic, Severity, Sources, iptables, nft};
+use nettrace_grammar::{Diagnostic, Severity, Sources, Span, iptables, nft};
 
 use super::{checked, keep, refused};
 use crate::lower;
-use crate::model::{Dialect, Family, Model};
+use crate::model::{Contents, Dialect, Family, Model};
 
 /// Carries out a command on the rules and sets.
 pub(super) fn apply(
@@ -42,10 +42,30 @@ fn xt(model: &mut Model, sources: &mut Sources, (program, command): (&str, &str)
     }
     let family = if program.starts_with("ip6") { Family::Ip6 } else { Family::Ip };
     let options = lower::iptables::Options { family, dialect: dialect(model, program) };
+    let (before, sets) = (model.chains.len(), model.sets.len());
     if found.is_empty() {
         found = lower::iptables::lower(&tree, options, model);
+        // A table that the command brings is as the kernel makes it.
+        model.chains.iter_mut().skip(before).filter_map(|c| c.base.as_mut()).for_each(|b| b.told = true);
     }
-    checked(found)
+    found.extend(unheard_set(model, sets, span));
+    // iptables would stop at what costs a dump no more than a warning: a match that is misspelt, `!` where it stood of old.
+    let stops = |d: &Diagnostic| d.code == "NT106" || (d.code == "NT102" && d.help.is_some());
+    checked(
+        found.into_iter().map(|d| if stops(&d) { Diagnostic { severity: Severity::Error, ..d } } else { d }).collect(),
+    )
+}
+
+/// A set that a command names and nothing makes, where the sets of the host were given.
+fn unheard_set(model: &Model, before: usize, span: Span) -> Option<Diagnostic> {
+    let (given, new) = model.sets.split_at(before.min(model.sets.len()));
+    let given = given.iter().filter(|s| matches!(s.contents, Contents::Ipset(_)));
+    let names: Vec<&str> = given.filter_map(|s| Some(model.name(s.name?))).collect();
+    let unheard = new.iter().find(|s| matches!(s.contents, Contents::Unknown)).filter(|_| !names.is_empty())?;
+    let name = model.name(unheard.name?);
+    let mut said = Diagnostic::error("NT120", span, format!("there is no set `{}`", name.escape_debug()));
+    said.help = lower::iptables::did_you_mean(name, names.into_iter());
+    Some(said)
 }
 
 fn ipset_command(model: &mut Model, sources: &mut Sources, command: &str) -> Result<(), Vec<Diagnostic>> {

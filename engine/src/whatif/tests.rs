@@ -28,6 +28,76 @@ fn rules_go_where_the_command_says() {
     assert!(shown[0].contains("--dport 82") && shown[1].contains("--dport 80"), "{shown:?}");
 }
 
+/// Recorded from iptables 1.8.9, legacy and nft, which agree.
+#[test]
+fn what_the_kernel_refuses_at_a_place_is_refused() {
+    let check = |command: &str, ok: bool| {
+        let (mut m, mut p, mut s) = (Model::default(), Parts::default(), Sources::default());
+        assert!(apply(&mut m, &mut p, &mut s, "iptables -N FOO").is_ok());
+        assert_eq!(apply(&mut m, &mut p, &mut s, command).is_ok(), ok, "{command}");
+    };
+    for refused in [
+        "-t nat -I INPUT -p tcp --dport 22 -j DNAT --to 1.2.3.4",
+        "-t nat -A PREROUTING -j SNAT --to 1.2.3.4",
+        "-t nat -A OUTPUT -j MASQUERADE",
+        "-t nat -A POSTROUTING -j REDIRECT --to-ports 80",
+        "-t nat -A PREROUTING -j DROP",
+        "-A INPUT -j DNAT --to 1.2.3.4",
+        "-A INPUT -j MASQUERADE",
+        "-t mangle -A PREROUTING -j REJECT",
+        "-A INPUT -j TTL --ttl-set 5",
+        "-A INPUT -j NOTRACK",
+        "-t mangle -A PREROUTING -j CT --notrack",
+        "-t mangle -A INPUT -p tcp -j TPROXY --on-port 80",
+        "-t mangle -A INPUT -j CLASSIFY --set-class 1:1",
+        "-A OUTPUT -m mac --mac-source 02:00:00:00:00:01 -j DROP",
+        "-A OUTPUT -m socket -j DROP",
+        "-A INPUT -m policy --dir out --pol ipsec -j DROP",
+        "-A OUTPUT -m addrtype --dst-type LOCAL --limit-iface-in -j DROP",
+        "-A OUTPUT -m physdev --physdev-out eth0 -j DROP",
+        "-A INPUT -j OUTPUT",
+        "-A input -j DROP",
+        "-A PREROUTING -j DROP",
+        "-A INPUT -s ! 10.0.0.1 -j DROP",
+        "-A INPUT -m connntrack --ctstate NEW -j DROP",
+        "-N FOO",
+        "-N averyveryverylongchainnamethatistoolong",
+        "-X INPUT",
+        "-X NOSUCH",
+    ] {
+        check(&format!("iptables {refused}"), false);
+    }
+    for taken in [
+        "-t nat -A INPUT -j SNAT --to 1.2.3.4",
+        "-t nat -A OUTPUT -p tcp -j REDIRECT --to-ports 80",
+        "-t mangle -A PREROUTING -j DROP",
+        "-A OUTPUT -j CLASSIFY --set-class 1:1",
+        "-A INPUT -j MARK --set-mark 1",
+        "-t raw -A PREROUTING -j CT --notrack",
+        "-A FORWARD -m mac --mac-source 02:00:00:00:00:01 -j DROP",
+        "-A OUTPUT -m policy --dir out --pol ipsec -j DROP",
+        "-A INPUT -m geoip --src-cc DE -j DROP",
+        "-X FOO",
+        "-X",
+    ] {
+        check(&format!("iptables {taken}"), true);
+    }
+}
+
+#[test]
+fn a_typed_command_of_nft_works_on_the_tables_of_iptables_nft() {
+    let (mut m, mut p, mut s) = (Model::default(), Parts::default(), Sources::default());
+    for (command, ok, rules) in [
+        ("iptables-nft -A INPUT -p tcp -j DROP", true, 1),
+        ("nft insert rule ip filter INPUT tcp dport 22 accept", true, 2),
+        ("nft insert rule inet filter INPUT tcp dport 22 accept", false, 2),
+        ("nft flush ruleset", true, 0),
+    ] {
+        assert_eq!(apply(&mut m, &mut p, &mut s, command).is_ok(), ok, "{command}");
+        assert_eq!(chain(&m, &s, "INPUT").len(), rules, "{command}");
+    }
+}
+
 #[test]
 fn sets_take_entries() {
     let (mut m, mut p, mut s) = (Model::default(), Parts::default(), Sources::default());
@@ -40,6 +110,8 @@ fn sets_take_entries() {
         ("ipset add blocked nonsense", false),
         ("ipset add unheard 10.0.0.1", false),
         ("ipset list", false),
+        ("iptables -A INPUT -m set --match-set blockd src -j DROP", false),
+        ("iptables -A INPUT -m set --match-set blocked src -j DROP", true),
     ] {
         assert_eq!(apply(&mut m, &mut p, &mut s, command).is_ok(), ok, "{command}");
     }

@@ -80,7 +80,7 @@ pub fn statement(question: &str, answer: &str) -> String {
         return format!("there is {}{rest}", if not.is_empty() { "" } else { "not " });
     }
     let Some(rest) = question.strip_prefix("is ") else { return format!("{question}: {answer}") };
-    match [" in set ", " an address ", " one of ", " right"].iter().find_map(|w| rest.find(w)) {
+    match [" in set ", " in the multicast ", " an address ", " one of ", " right"].iter().find_map(|w| rest.find(w)) {
         Some(at) => format!("{} is {not}{}", &rest[..at], &rest[at + 1..]),
         None => format!("{question}: {answer}"),
     }
@@ -97,6 +97,7 @@ mod tests {
         check("is 10.0.0.9 an address of this host", "yes", "10.0.0.9 is an address of this host");
         check("does `-m geoip --src-cc DE` hold", "no", "`-m geoip --src-cc DE` does not hold");
         check("does the limit of INPUT rule 2 match", "yes", "the limit of INPUT rule 2 matches");
+        check("is this host in the multicast group", "no", "this host is not in the multicast group");
         check("is there a route to 10.0.0.9", "no", "there is not a route to 10.0.0.9");
         check("the packet's incoming device", "eth0", "incoming device is eth0");
         check("what does `-j FOO` do", "drop", "what does `-j FOO` do: drop");

@@ -1,6 +1,6 @@
 //! The first lines: what happens to the packet, as what it arrives or leaves, and how likely.
 
-use nettrace_engine::explain::answer::{Answer, Ending};
+use nettrace_engine::explain::answer::{Answer, Ending, Presumed};
 use nettrace_engine::field::{Field, Value, device_name, protocol_name};
 use nettrace_engine::model::{Family, Hook, RuleId};
 use nettrace_engine::packet::{Got, Packet};
@@ -25,7 +25,17 @@ fn word(answer: &Answer, ending: &Ending) -> (&'static str, Tone) {
 
 /// The verdict's details: `to 10.244.166.136:8200 by cali7d3f1b2a9c4`, `in filter INPUT by rule 3 (iptables-save:88)`.
 fn details(scene: &Scene, ending: &Ending) -> String {
-    ended(scene, ending) + &lost(scene)
+    let presumed: String = ending.presumed.iter().map(|p| presumed(scene, p)).collect();
+    ended(scene, ending) + &presumed + &lost(scene)
+}
+
+fn presumed(scene: &Scene, what: &Presumed) -> String {
+    match what {
+        Presumed::NoConnection => ", if it belongs to no connection (else --ct-state established)".to_string(),
+        Presumed::NoSourceCheck(dev) => {
+            format!(", unless {} checks sources (rp_filter 1)", scene.paint.text(dev))
+        }
+    }
 }
 
 fn ended(scene: &Scene, ending: &Ending) -> String {

@@ -67,6 +67,7 @@ pub fn state(size: (u16, u16)) -> State {
         kind: ChainKind::Filter,
         priority: -150,
         policy: Verdict::Accept,
+        told: true,
         devices: Vec::new(),
         order: 0,
     };

@@ -80,6 +80,7 @@ impl Story {
             kind: ChainKind::Filter,
             priority,
             policy: Verdict::Accept,
+            told: true,
             devices: Vec::new(),
             order: 0,
         });

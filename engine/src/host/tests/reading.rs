@@ -54,6 +54,7 @@ fn plain_text_says_the_same_as_json() {
     );
     let routes = "default via 10.0.1.254 dev eth0 proto static metric 100 \n10.5.0.0/16 \n\tnexthop via 10.0.1.5 dev eth0 weight 1 \n\t\
         nexthop via 10.0.2.5 dev eth1 weight 3 linkdown \n10.6.0.0/16 via inet6 fd01::9 dev eth0 \n\
+        10.8.0.0/16  encap ip id 5 src 1.2.3.4 dst 9.9.9.9 ttl 0 tos 0 dev t0 scope link \n\
         10.7.0.0/16 tos 0x10 via 10.0.1.8 dev eth0 table 100 realms 4/5 mtu lock 1400 \nblackhole 10.10.0.0/16 \n\
         local 10.0.1.1 dev eth0 table local proto kernel scope host src 10.0.1.1 \n\
         fe80::/64 dev eth0 proto kernel metric 256 expires 5sec pref medium\ndefault dev eth0 metric 1024 pref high\n";
@@ -61,6 +62,7 @@ fn plain_text_says_the_same_as_json() {
         {"dst":"10.5.0.0/16","nexthops":[{"gateway":"10.0.1.5","dev":"eth0","weight":1},
         {"gateway":"10.0.2.5","dev":"eth1","weight":3,"flags":["linkdown"]}]},
         {"dst":"10.6.0.0/16","via":{"family":"inet6","host":"fd01::9"},"dev":"eth0"},
+        {"dst":"10.8.0.0/16","encap":"ip","dev":"t0","scope":"link"},
         {"dst":"10.7.0.0/16","tos":"0x10","gateway":"10.0.1.8","dev":"eth0","table":"100","flow":{"from":"4","to":"5"},
         "metrics":[{"mtu":1400}]},{"type":"blackhole","dst":"10.10.0.0/16"},
         {"type":"local","dst":"10.0.1.1","dev":"eth0","table":"local","protocol":"kernel","scope":"host","prefsrc":"10.0.1.1"},
@@ -100,6 +102,18 @@ fn a_malformed_entry_costs_that_entry() {
         (Part::Addresses, r#"[{"ifname":7},{"ifname":"b"}]"#, 1),
         (Part::Routes(None), r#"[{"dst":"10.0.0.0/40"},{"dst":"10.0.0.0/8","type":"odd"},{"dst":"10/8"}]"#, 2),
         (Part::Rules(Family::V4), r#"[{"priority":5,"src":"all"},{"priority":6,"src":"all","table":"main"}]"#, 1),
+        (Part::Rules(Family::V4), r#"[{"priority":5,"table":"main","flowlabel":"0x1"}]"#, 1),
+        (
+            Part::Rules(Family::V4),
+            "5:\tfrom all flowlabel 0x1 lookup main\n6:\tfrom all sport 80/0xfff0 lookup main\n",
+            2,
+        ),
+        (Part::Routes(None), "10.0.0.0/8  encap seg6 mode encap segs 1 [ fc00::9 ] dev d0\n10.1.0.0/16 dev d0\n", 1),
+        (
+            Part::Routes(None),
+            r#"[{"dst":"10.0.0.0/8","encap":"seg6","mode":"encap","segs":["fc00::9"],"dev":"d0"}]"#,
+            1,
+        ),
         (Part::Sysctls, "a.b = 1\nnonsense\n# comment\n", 1),
         (Part::Sysctls, r#"{"a.b": "1", "c": []}"#, 1),
         (Part::Neighbours, "[{\"dst\": 7}", 1),

@@ -68,6 +68,10 @@ impl<'p, 't> Given<'p, 't> {
     }
 }
 
+/// What a port option takes.
+const PORTS: &str =
+    "a port, a service's name, or a range like `1024:65535`; several ports are `-m multiport --dports 22,80`";
+
 impl<'t> Arg<'t> {
     /// The first argument.
     pub fn text(&self) -> &'t str {
@@ -81,7 +85,8 @@ impl<'t> Arg<'t> {
 
     /// A bad value.
     pub fn bad_value(&self, value: &str) -> Bad {
-        Bad::new(self.span, format!("`{}` is not a value of `{}`", value.escape_debug(), self.opt.name))
+        let bad = Bad::new(self.span, format!("`{}` is not a value of `{}`", value.escape_debug(), self.opt.name));
+        Bad { help: matches!(self.opt.name, "--dport" | "--sport").then(|| PORTS.to_string()), ..bad }
     }
 
     /// Something wrong with this option.

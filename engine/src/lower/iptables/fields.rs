@@ -1,7 +1,7 @@
 //! The plain extensions, as rows: option -> field. `-m ttl --ttl-lt 5` is `ttl` in 0-4, `-m mark --mark 4/4` is `mark & 4 = 4`.
 
 use crate::field::{Field, mac};
-use crate::model::{Header, Test, Values};
+use crate::model::{Header, Hook, Test, Values};
 
 use super::args::{Arg, Given};
 use super::cx::{Bad, Cx, Lowered};
@@ -95,7 +95,11 @@ pub const LENGTH: Extension =
 
 /// `-m mac`: no Ethernet header fails it both ways.
 pub const MAC: Extension =
-    Extension::of_fields("mac", &[opt("--mac-source").neg().reads(Field::EtherSaddr, Read::Mac)]);
+    Extension::of_fields("mac", &[opt("--mac-source").neg().reads(Field::EtherSaddr, Read::Mac)]).hooks(&[
+        Hook::Prerouting,
+        Hook::Input,
+        Hook::Forward,
+    ]);
 
 const TTL_OPTIONS: [Opt; 3] = [
     opt("--ttl-eq").alias("--ttl").neg().reads(Field::Ttl, Read::Number(BYTE)),
@@ -221,7 +225,8 @@ pub const DEVGROUP: Extension = Extension::of_fields(
 pub const REALM: Extension =
     Extension::of_fields("realm", &[opt("--realm").neg().must().reads(Field::Realm, Read::Masked)])
         .v4()
-        .note(Status::Full, "realms by number");
+        .note(Status::Full, "realms by number")
+        .hooks(&[Hook::Input, Hook::Forward, Hook::Output, Hook::Postrouting]);
 
 /// `-m tcpmss`: no such option fails it, and `!` then holds.
 pub const TCPMSS: Extension = Extension::of_match("tcpmss", &[opt("--mss").neg().must()], |cx, given| {

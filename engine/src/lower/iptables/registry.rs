@@ -158,6 +158,8 @@ pub struct Extension {
     pub protos: &'static [u8],
     /// It is refused in a built-in chain of another hook; empty for any.
     pub hooks: &'static [Hook],
+    /// It is refused in other tables; empty for any.
+    pub tables: &'static [&'static str],
     /// Turns what was given into ops.
     pub lower: fn(&mut Cx<'_>, &Given<'_, '_>) -> Lowered,
     /// How well it is understood.
@@ -182,6 +184,7 @@ impl Extension {
             some: false,
             protos: &[],
             hooks: &[],
+            tables: &[],
             lower,
             status: Status::Full,
             note: "",
@@ -236,6 +239,12 @@ impl Extension {
     #[must_use]
     pub const fn hooks(self, hooks: &'static [Hook]) -> Self {
         Extension { hooks, ..self }
+    }
+
+    /// The same, and it is refused in other tables.
+    #[must_use]
+    pub const fn tables(self, tables: &'static [&'static str]) -> Self {
+        Extension { tables, ..self }
     }
 
     /// The same with a word for documentation.

@@ -16,7 +16,7 @@ use super::registry::Kind;
 use super::suggest::did_you_mean;
 use super::tables::{Lowerer, Place};
 use super::words::{Builtin, Jump, Parsed};
-use super::{registry, values};
+use super::{place, registry, values};
 
 /// The networks of `-s` or `-d`: nearly always one, or none that can be read.
 enum Side {
@@ -133,6 +133,7 @@ impl Lowerer<'_, '_> {
         }
         cx.draft.matches = Some(cx.draft.ops.len() as u16);
         let plain = cx.draft.ops.is_empty() && !parsed.loads.iter().any(|l| l.ext.kind == Kind::Match);
+        diagnostics.extend(parsed.jump.and_then(|jump| place::jump(&cx, &jump)));
         match jump {
             Some((_, Target::Verdict(verdict))) => {
                 cx.draft.unconditional = plain && !matches!(verdict, Verdict::Jump(_) | Verdict::Goto(_));
@@ -218,6 +219,7 @@ fn extensions(cx: &mut Cx<'_>, parsed: &Parsed<'_>, kind: Kind, diagnostics: &mu
     for (index, load) in parsed.loads.iter().enumerate().filter(|(_, l)| l.ext.kind == kind) {
         let given = Given { load: *load, index: index as u16, all: &parsed.args };
         let ops = cx.draft.ops.len();
+        diagnostics.extend(place::extension(cx, &given));
         if let Err(bad) = check(cx, &given).and_then(|()| (load.ext.lower)(cx, &given)) {
             cx.draft.ops.truncate(ops);
             let text = cx.model.push_text(spelled(load, &given));
@@ -244,9 +246,6 @@ fn check(cx: &Cx<'_>, given: &Given<'_, '_>) -> Result<(), Bad> {
     let proto = cx.proto.filter(|p| !p.1).map(|p| p.0);
     if !ext.protos.is_empty() && !proto.is_some_and(|p| ext.protos.contains(&p)) {
         return Err(given.bad(format!("`{}` needs a `-p` that goes with it", ext.name)));
-    }
-    if let Some(hook) = cx.hook.filter(|h| !ext.hooks.is_empty() && !ext.hooks.contains(h)) {
-        return Err(given.bad(format!("`{}` is refused at {}", ext.name, hook.name())));
     }
     Ok(())
 }

@@ -55,8 +55,8 @@ pub struct Lowerer<'t, 'm> {
     pub(super) products: usize,
     /// Where lines lead.
     open: Open,
-    /// Tables that this tree opened before.
-    opened: Vec<TableId>,
+    /// Tables that this tree opened before, and whether it was said that one stands there twice.
+    opened: Vec<(TableId, bool)>,
     pub(super) parsed: Parsed<'t>,
     cache: Cache<'t>,
     /// Where the last line ends.
@@ -132,6 +132,9 @@ impl<'t, 'm> Lowerer<'t, 'm> {
         match *item {
             Item::Table(name) => self.open = Open::of(self.table(name, self.options.family, span)),
             Item::Chain { name, policy, .. } => {
+                if self.open == Open::Any {
+                    self.headless(span);
+                }
                 let Some(table) = self.open.table() else { return };
                 let chain = self.chain(table, name, span);
                 if let Some(policy) = policy {
@@ -140,13 +143,17 @@ impl<'t, 'm> Lowerer<'t, 'm> {
             }
             Item::NewChain { program, chain, words } => {
                 if let Some((table, _)) = self.table_of(program, words, span) {
+                    self.refuse_name(table, chain, span);
                     self.chain(table, chain, span);
                 }
             }
             Item::Rule(rule) => {
                 // Built-in chains need no declaration, and scripts may rely on it.
-                let builtin = Hook::from_name(self.tree.text(rule.chain)).is_some();
-                if builtin && let Some((table, _)) = self.table_of(rule.program, rule.words, span) {
+                let name = self.tree.text(rule.chain);
+                if Hook::from_name(name).is_some()
+                    && let Some((table, _)) = self.table_of(rule.program, rule.words, span)
+                    && is_builtin(self.model.name(self.model.table(table).name), name)
+                {
                     self.chain(table, rule.chain, span);
                 }
             }
@@ -161,7 +168,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
             Item::Table(name) => {
                 self.not_whole(span.start);
                 self.open = Open::of(self.known_table(self.tree.text(name), self.options.family, true));
-                self.restart();
+                self.restart(span);
             }
             Item::Commit => self.open = Open::Any,
             Item::Rule(rule) => self.rule_line(&rule, span),
@@ -176,17 +183,47 @@ impl<'t, 'm> Lowerer<'t, 'm> {
                     self.command(op, table, words, span);
                 }
             }
+            Item::Chain { .. } if self.open == Open::Any => {
+                self.open = Open::of(self.known_table("filter", self.options.family, true));
+            }
             Item::Blank | Item::Comment | Item::Chain { .. } | Item::NewChain { .. } => {}
         }
     }
 
-    /// A second `*filter` replaces what the first one brought, as `iptables-restore` does.
-    fn restart(&mut self) {
+    /// A new chain's name that is too long, or that a chain has which was there before.
+    fn refuse_name(&mut self, table: TableId, name: Span, span: Span) {
+        let name = self.tree.text(name);
+        let there = self.model.find_chain(table, name).is_some_and(|c| self.own.get(c.0 as usize) != Some(&true));
+        let why = match name.len() {
+            29.. => "a chain's name has 28 bytes at most",
+            _ if there => "there is a chain of this name",
+            _ => return,
+        };
+        self.diagnostics.push(Diagnostic::error("NT109", span, why));
+    }
+
+    /// A chain's line with no `*table` line above it: the dump has lost its first lines.
+    fn headless(&mut self, span: Span) {
+        let message = "no line `*table` stands above this chain: taken for one of filter";
+        self.diagnostics.push(Diagnostic::error("NT109", span, message));
+        self.model.lost.push(span);
+        let above = Span::new(span.start, span.start);
+        self.open = Open::of(self.named_table("filter", self.options.family, true, above));
+    }
+
+    /// A second `*filter` replaces what the first one brought, as `iptables-restore` does; it may be another host's.
+    fn restart(&mut self, span: Span) {
         let Some(table) = self.open.table() else { return };
-        if self.opened.contains(&table) {
-            self.edits.clear_table(self.model, table);
+        let Some((_, warned)) = self.opened.iter_mut().find(|o| o.0 == table) else {
+            return self.opened.push((table, false));
+        };
+        self.edits.clear_table(self.model, table);
+        if !std::mem::replace(warned, true) {
+            let message =
+                "this table stands in the dump before: what it had there is replaced, as `iptables-restore` does";
+            let warning = Diagnostic::warning("NT007", span, message);
+            self.diagnostics.push(warning.help("two dumps in one file? give one of them"));
         }
-        self.opened.push(table);
     }
 
     fn command(&mut self, op: ChainOp, table: TableId, words: Words, span: Span) {
@@ -203,7 +240,15 @@ impl<'t, 'm> Lowerer<'t, 'm> {
                     self.last = None;
                 }
             }
-            (ChainOp::Flush | ChainOp::Rename, None) => {
+            (ChainOp::DeleteChain, Some(chain)) if self.model.chain(chain).base.is_some() => {
+                self.diagnostics.push(Diagnostic::error("NT109", span, "a built-in chain cannot be deleted"));
+            }
+            (ChainOp::DeleteChain, Some(chain)) if self.edits.len(self.model, chain) > 0 => {
+                self.diagnostics
+                    .push(Diagnostic::error("NT109", span, "the chain is not empty").help("`-F` empties it"));
+            }
+            (ChainOp::DeleteChain, None) if first.is_none() => {}
+            (ChainOp::Flush | ChainOp::Rename | ChainOp::DeleteChain, None) => {
                 self.diagnostics.push(Diagnostic::error("NT109", span, "there is no such chain in this table"));
             }
             (ChainOp::DeleteChain | ChainOp::Zero | ChainOp::List | ChainOp::ListRules, _) => {}
@@ -221,7 +266,7 @@ impl<'t, 'm> Lowerer<'t, 'm> {
             }
         };
         match &mut self.model.chains[chain.0 as usize].base {
-            Some(base) => base.policy = verdict,
+            Some(base) => (base.policy, base.told) = (verdict, true),
             None => self.diagnostics.push(Diagnostic::error("NT109", span, "only built-in chains have a policy")),
         }
     }
@@ -330,6 +375,8 @@ impl<'t, 'm> Lowerer<'t, 'm> {
             },
             priority: if table_name == "security" && dialect == Dialect::IptablesNft { 150 } else { *priority },
             policy: Verdict::Accept,
+            // In no other table does anybody drop by policy.
+            told: table_name != "filter",
             devices: Vec::new(),
             order: 0,
         });

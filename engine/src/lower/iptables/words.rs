@@ -398,7 +398,7 @@ impl<'t> Reader<'t, '_> {
         let options = self.out.loads.iter().flat_map(|l| l.ext.options).flat_map(|o| [o.name, o.alias]);
         let globals = GLOBALS.iter().flat_map(|g| [g.1, g.2]);
         let names: Vec<&str> = options.chain(globals).collect();
-        diagnostic.help = self.meant(name, &names);
+        diagnostic.help = elsewhere(name).or_else(|| self.meant(name, &names));
         self.out.diagnostics.push(diagnostic);
         while self.words.get(self.at).is_some_and(|w| matches!(w.kind, WordKind::Plain | WordKind::Quoted)) {
             self.at += 1;
@@ -419,6 +419,18 @@ impl<'t> Reader<'t, '_> {
     fn join(&self, from: usize, end: usize) -> String {
         join(&self.words[from..end.clamp(from, self.words.len())])
     }
+}
+
+/// Where an option is that stands at the wrong place: ports need their protocol in front, other options their match.
+fn elsewhere(name: &str) -> Option<String> {
+    let ports = matches!(name, "--dport" | "--sport" | "--destination-port" | "--source-port");
+    if ports {
+        return Some(format!("`{name}` needs `-p tcp`, `-p udp` or another protocol with ports in front"));
+    }
+    let has = |e: &&&Extension| e.options.iter().any(|o| o.is(name));
+    let mut owners = registry::MATCHES.iter().filter(has);
+    let (first, more) = (owners.next()?, owners.next());
+    more.is_none().then(|| format!("`{name}` belongs to `-m {}`, which has to stand in front", first.name))
 }
 
 /// Words as one text, separated by blanks.

@@ -15,7 +15,7 @@ impl Cx<'_> {
         if matches!(kind, "include" | "describe" | "monitor" | "export" | "import" | "") || kind.starts_with('#') {
             return;
         }
-        let Some(rest) = self.enter(item, true) else { return };
+        let Some(rest) = self.enter(item, !matches!(kind, "rule" | "element")) else { return };
         match (kind, item.body) {
             ("rule", Body::Rule(rule)) => self.add_rule(verb, &rest, rule, item.span),
             ("element", Body::Elements(run)) => {

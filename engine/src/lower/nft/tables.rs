@@ -79,7 +79,9 @@ impl Cx<'_> {
         let name = words.remove(0);
         let known = self.table_named(family, &name);
         if known.is_none() && !make {
-            self.warn(item.span, format!("there is no table `{} {name}`", family.name()));
+            let legacy = !self.model.tables_named(family, &name).is_empty();
+            let whose = if legacy { " of nft: the one of that name is iptables-legacy's" } else { "" };
+            self.warn(item.span, format!("there is no table `{} {name}`{whose}", family.name()));
             return None;
         }
         self.table = known.unwrap_or_else(|| self.model.add_table(family, &name, Dialect::Nft, item.span));
@@ -196,7 +198,7 @@ impl Cx<'_> {
         };
         let policy = self.policy(chain).unwrap_or(Verdict::Accept);
         let devices = written.devices.map_or_else(Vec::new, |d| self.devices(d, span));
-        Some(BaseChain { hook, kind, priority, policy, devices, order: 0 })
+        Some(BaseChain { hook, kind, priority, policy, told: true, devices, order: 0 })
     }
 
     fn header(&mut self, base: &WrittenBase) -> Option<(ChainKind, Hook, i32)> {

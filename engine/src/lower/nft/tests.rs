@@ -60,7 +60,7 @@ fn selectors_and_what_they_need_in_front() {
             ),
             (
                 "ip6 saddr fe80::/64 icmpv6 type nd-router-solicit",
-                "family ip6; saddr 0.0.0.0-255.255.255.255; proto icmpv6; icmp type 133",
+                "family ip6; saddr fe80::-fe80::ffff:ffff:ffff:ffff; proto icmpv6; icmp type 133",
             ),
             ("icmp type echo-request", "family ip; proto icmp; icmp type 8"),
             (

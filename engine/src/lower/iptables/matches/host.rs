@@ -37,7 +37,8 @@ pub const CGROUP: Extension =
         Ok(())
     })
     .some()
-    .note(Status::Assumed, "whether the socket's group lies below --path is a fact");
+    .note(Status::Assumed, "whether the socket's group lies below --path is a fact")
+    .hooks(&[Hook::Input, Hook::Output, Hook::Postrouting]);
 
 /// `-m socket`.
 pub const SOCKET: Extension = Extension::of_match(
@@ -60,7 +61,8 @@ pub const SOCKET: Extension = Extension::of_match(
         Ok(())
     },
 )
-.note(Status::Assumed, "whether a socket is there is a fact");
+.note(Status::Assumed, "whether a socket is there is a fact")
+.hooks(&[Hook::Prerouting, Hook::Input]);
 
 /// `-m rpfilter`.
 pub const RPFILTER: Extension = Extension::of_match(

@@ -19,13 +19,14 @@ const CT_OPTIONS: [Opt; 8] = [
 ];
 
 /// `-j CT`.
-pub const CT: Extension = Extension::of_target("CT", &CT_OPTIONS, lower_ct);
+pub const CT: Extension = Extension::of_target("CT", &CT_OPTIONS, lower_ct).tables(&["raw"]);
 
 /// `-j NOTRACK`.
 pub const NOTRACK: Extension = Extension::of_target("NOTRACK", &[], |cx, _| {
     cx.effect(Effect::Notrack);
     Ok(())
-});
+})
+.tables(&["raw"]);
 
 const EVENTS: &[(u128, &str)] = &[
     (1, "new"),

@@ -6,13 +6,14 @@ use crate::lower::iptables::cx::{Cx, Lowered};
 use crate::lower::iptables::fields;
 use crate::lower::iptables::registry::{Extension, flag, opt};
 use crate::lower::iptables::values;
-use crate::model::BinOp;
+use crate::model::{BinOp, Hook};
 
 /// `-j TRACE`.
 pub const TRACE: Extension = Extension::of_target("TRACE", &[], |cx, _| {
     cx.set_const(Field::NfTrace, 1);
     Ok(())
-});
+})
+.tables(&["raw"]);
 
 /// `-j CLASSIFY --set-class 1:10`, both numbers in hex.
 pub const CLASSIFY: Extension = Extension::of_target("CLASSIFY", &[opt("--set-class").must()], |cx, given| {
@@ -22,15 +23,20 @@ pub const CLASSIFY: Extension = Extension::of_target("CLASSIFY", &[opt("--set-cl
         cx.set_const(Field::Priority, u128::from(major) << 16 | u128::from(minor));
     }
     Ok(())
-});
+})
+.hooks(&[Hook::Forward, Hook::Output, Hook::Postrouting]);
 
 /// `-j TTL`.
-pub const TTL: Extension =
-    Extension::of_target("TTL", &[opt("--ttl-set"), opt("--ttl-dec"), opt("--ttl-inc")], hops).some().v4();
+pub const TTL: Extension = Extension::of_target("TTL", &[opt("--ttl-set"), opt("--ttl-dec"), opt("--ttl-inc")], hops)
+    .some()
+    .v4()
+    .tables(&["mangle"]);
 
 /// `-j HL`.
-pub const HL: Extension =
-    Extension::of_target("HL", &[opt("--hl-set"), opt("--hl-dec"), opt("--hl-inc")], hops).some().v6();
+pub const HL: Extension = Extension::of_target("HL", &[opt("--hl-set"), opt("--hl-dec"), opt("--hl-inc")], hops)
+    .some()
+    .v6()
+    .tables(&["mangle"]);
 
 fn hops(cx: &mut Cx<'_>, given: &Given<'_, '_>) -> Lowered {
     if let Some(arg) = given.args().nth(1) {
@@ -80,14 +86,16 @@ pub const TOS: Extension = Extension::of_target(
         Ok(())
     },
 )
-.some();
+.some()
+.tables(&["mangle"]);
 
 /// `-j DSCP`.
 pub const DSCP: Extension = Extension::of_target("DSCP", &[opt("--set-dscp"), opt("--set-dscp-class")], |cx, given| {
     let (value, _) = fields::dscp(given, "--set-dscp", "--set-dscp-class")?;
     cx.and_xor(Field::Tos, 0xfc, u128::from(value << 2));
     Ok(())
-});
+})
+.tables(&["mangle"]);
 
 /// `-j ECN`.
 pub const ECN: Extension = Extension::of_target(
@@ -111,7 +119,8 @@ pub const ECN: Extension = Extension::of_target(
     },
 )
 .some()
-.v4();
+.v4()
+.tables(&["mangle"]);
 
 /// `-j TCPMSS`: never raises the size, adds the option where it is missing.
 pub const TCPMSS: Extension =

@@ -62,4 +62,5 @@ pub const NFLOG: Extension = Extension::of_target(
 pub const CHECKSUM: Extension = Extension::of_target("CHECKSUM", &[flag("--checksum-fill").must()], |cx, given| {
     note(cx, given, "", 0);
     Ok(())
-});
+})
+.tables(&["mangle"]);

@@ -5,7 +5,7 @@ use crate::lower::iptables::args::Given;
 use crate::lower::iptables::cx::{Bad, Cx, Lowered};
 use crate::lower::iptables::registry::{Extension, flag, opt};
 use crate::lower::iptables::values;
-use crate::model::{Effect, ExprId, Family, Nat, NatKind};
+use crate::model::{Effect, ExprId, Family, Hook, Nat, NatKind};
 
 const RANDOM: crate::lower::iptables::registry::Opt = flag("--random");
 const RANDOM_FULLY: crate::lower::iptables::registry::Opt = flag("--random-fully");
@@ -15,26 +15,34 @@ pub const DNAT: Extension = Extension::of_target(
     "DNAT",
     &[opt("--to-destination").must(), RANDOM, RANDOM_FULLY, flag("--persistent")],
     |cx, given| to_address(cx, given, NatKind::Dnat, "--to-destination"),
-);
+)
+.tables(&["nat"])
+.hooks(&[Hook::Prerouting, Hook::Output]);
 
 /// `-j SNAT`.
 pub const SNAT: Extension = Extension::of_target(
     "SNAT",
     &[opt("--to-source").must(), RANDOM, RANDOM_FULLY, flag("--persistent")],
     |cx, given| to_address(cx, given, NatKind::Snat, "--to-source"),
-);
+)
+.tables(&["nat"])
+.hooks(&[Hook::Postrouting, Hook::Input]);
 
 /// `-j MASQUERADE`.
 pub const MASQUERADE: Extension =
     Extension::of_target("MASQUERADE", &[opt("--to-ports"), RANDOM, RANDOM_FULLY], |cx, given| {
         to_ports(cx, given, NatKind::Masquerade)
-    });
+    })
+    .tables(&["nat"])
+    .hooks(&[Hook::Postrouting]);
 
 /// `-j REDIRECT`.
 pub const REDIRECT: Extension =
     Extension::of_target("REDIRECT", &[opt("--to-ports"), RANDOM, RANDOM_FULLY], |cx, given| {
         to_ports(cx, given, NatKind::Redirect)
-    });
+    })
+    .tables(&["nat"])
+    .hooks(&[Hook::Prerouting, Hook::Output]);
 
 /// `-j NETMAP`.
 pub const NETMAP: Extension = Extension::of_target("NETMAP", &[opt("--to").must()], |cx, given| {
@@ -44,7 +52,8 @@ pub const NETMAP: Extension = Extension::of_target("NETMAP", &[opt("--to").must(
     let addr = pair(cx, (net, top));
     push(cx, given, Nat { addr: Some(addr), prefix: true, ..plain(NatKind::Netmap) });
     Ok(())
-});
+})
+.tables(&["nat"]);
 
 /// Protocols that have ports to translate.
 const WITH_PORTS: [u8; 7] = [1, 6, 17, 33, 58, 132, 136];

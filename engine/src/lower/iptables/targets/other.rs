@@ -5,7 +5,7 @@ use crate::lower::iptables::cx::{Bad, Cx, Lowered};
 use crate::lower::iptables::matches::set::{dims, set_name};
 use crate::lower::iptables::registry::{Extension, Opt, Status, flag, opt, pair};
 use crate::lower::iptables::values;
-use crate::model::{Effect, Lookup, LookupKey, RejectWith, SetUpdate, UpdateOp, Verdict};
+use crate::model::{Effect, Hook, Lookup, LookupKey, RejectWith, SetUpdate, UpdateOp, Verdict};
 
 const REJECT4_TYPES: &[(&str, &str, RejectWith)] = &[
     ("icmp-net-unreachable", "net-unreach", RejectWith::Icmp(0)),
@@ -32,13 +32,15 @@ const REJECT6_TYPES: &[(&str, &str, RejectWith)] = &[
 pub const REJECT4: Extension = Extension::of_target("REJECT", &[opt("--reject-with")], |cx, given| {
     reject(cx, given, REJECT4_TYPES, RejectWith::Icmp(3))
 })
-.v4();
+.v4()
+.tables(&["filter"]);
 
 /// `-j REJECT` of ip6tables.
 pub const REJECT6: Extension = Extension::of_target("REJECT", &[opt("--reject-with")], |cx, given| {
     reject(cx, given, REJECT6_TYPES, RejectWith::Icmp6(4))
 })
-.v6();
+.v6()
+.tables(&["filter"]);
 
 fn reject(cx: &mut Cx<'_>, given: &Given<'_, '_>, types: &[(&str, &str, RejectWith)], default: RejectWith) -> Lowered {
     let fits = |name: &str, text: &str| name.get(..text.len()).is_some_and(|n| n.eq_ignore_ascii_case(text));
@@ -149,4 +151,6 @@ pub const TPROXY: Extension =
         Ok(())
     })
     .protos(&[6, 17])
-    .note(Status::Assumed, "whether a proxy listens is a fact");
+    .note(Status::Assumed, "whether a proxy listens is a fact")
+    .tables(&["mangle"])
+    .hooks(&[Hook::Prerouting]);

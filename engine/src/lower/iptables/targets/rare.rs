@@ -7,7 +7,7 @@ use crate::lower::iptables::cx::{Cx, Lowered};
 use crate::lower::iptables::registry::{Extension, Opt, Status, flag, opt};
 use crate::lower::iptables::rule::spelled;
 use crate::lower::iptables::values;
-use crate::model::{Effect, Expr, Family, Op};
+use crate::model::{Effect, Expr, Family, Hook, Op};
 
 const LONG: u64 = 0xffff_ffff;
 
@@ -74,7 +74,8 @@ pub const SECMARK: Extension = Extension::of_target("SECMARK", &[opt("--selctx")
         cx.set_const(Field::Secmark, Value::from(context.0) + 1);
     }
     Ok(())
-});
+})
+.tables(&["mangle", "security"]);
 
 /// `-j CONNSECMARK`.
 pub const CONNSECMARK: Extension =
@@ -86,7 +87,8 @@ pub const CONNSECMARK: Extension =
         note(cx, given, "");
         Ok(())
     })
-    .note(Status::Full, "no effect on the walk");
+    .note(Status::Full, "no effect on the walk")
+    .tables(&["mangle", "security"]);
 
 /// `-j SYNPROXY`.
 pub const SYNPROXY: Extension = Extension::of_target(
@@ -100,7 +102,8 @@ pub const SYNPROXY: Extension = Extension::of_target(
         Ok(())
     },
 )
-.protos(&[6]);
+.protos(&[6])
+.hooks(&[Hook::Input, Hook::Forward]);
 
 const TCP_OPTIONS: &[(Value, &str)] =
     &[(3, "wscale"), (2, "mss"), (4, "sack-permitted"), (5, "sack"), (8, "timestamp"), (19, "md5")];
@@ -115,13 +118,20 @@ pub const TCPOPTSTRIP: Extension = Extension::of_target("TCPOPTSTRIP", &[opt("--
     cx.effect(Effect::Strip(list.unwrap_or_default()));
     Ok(())
 })
-.protos(&[6]);
+.protos(&[6])
+.tables(&["mangle"]);
 
 /// `-j SNPT`.
-pub const SNPT: Extension = Extension::of_target("SNPT", &NPT_OPTIONS, |cx, given| npt(cx, given, Field::Saddr)).v6();
+pub const SNPT: Extension = Extension::of_target("SNPT", &NPT_OPTIONS, |cx, given| npt(cx, given, Field::Saddr))
+    .v6()
+    .tables(&["mangle"])
+    .hooks(&[Hook::Input, Hook::Postrouting]);
 
 /// `-j DNPT`.
-pub const DNPT: Extension = Extension::of_target("DNPT", &NPT_OPTIONS, |cx, given| npt(cx, given, Field::Daddr)).v6();
+pub const DNPT: Extension = Extension::of_target("DNPT", &NPT_OPTIONS, |cx, given| npt(cx, given, Field::Daddr))
+    .v6()
+    .tables(&["mangle"])
+    .hooks(&[Hook::Prerouting, Hook::Output]);
 
 const NPT_OPTIONS: [Opt; 2] = [opt("--src-pfx").must(), opt("--dst-pfx").must()];
 
