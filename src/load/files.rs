@@ -124,9 +124,12 @@ fn folder(path: &Path, found: &mut Found) -> Result<(), Failure> {
     }
     let before = found.inputs.len();
     for (name, kind) in kinds::NAMES {
-        let full = path.join(name);
+        // What was saved by hand often ends in `.txt`.
+        let spelled = [(*name).to_string(), format!("{name}.txt")].into_iter().find(|n| names.contains(n));
+        let Some(spelled) = spelled else { continue };
+        let full = path.join(&spelled);
         let again = found.inputs[before..].iter().any(|i| i.kind == *kind);
-        if again || !names.remove(*name) || full.is_dir() {
+        if again || !names.remove(&spelled) || full.is_dir() {
             continue;
         }
         if full.exists() && !full.is_file() {

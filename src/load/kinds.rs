@@ -46,7 +46,7 @@ pub enum Kind {
     Case,
 }
 
-/// The names that are read in a folder. Of two names of one kind the first that exists is taken.
+/// The names that are read in a folder, with `.txt` behind them too. Of two names of one kind the first that exists is taken.
 pub const NAMES: &[(&str, Kind)] = &[
     ("iptables-save", Kind::Iptables),
     ("ruleset.iptables", Kind::Iptables),

@@ -23,6 +23,7 @@ const SCRIPTED: &[(&str, &str)] = &[
     ("story-00012", "connections that use up a limit"),
     ("story-two-uplinks-rp1", "an answer by the other uplink"),
     ("odd-snat", "two clients in one flow"),
+    ("odd-numgen", "a flow of several connections, for the counter's sake"),
     ("odd-nft-statements-", "two clients in one flow"),
     ("odd-ipset-", "packets of several clients, one behind the other"),
 ];
