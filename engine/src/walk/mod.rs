@@ -16,6 +16,7 @@ mod options;
 mod path;
 mod reply;
 mod route;
+mod shown;
 mod stateful;
 mod tcp;
 mod values;

@@ -220,7 +220,9 @@ impl Machine<'_> {
             Expr::Concat(list) => model.expr_lists[list.range()].iter().for_each(|e| self.numgens(*e, found)),
             Expr::Map { lookup, .. } => {
                 if let LookupKey::Exprs(parts) = &model.lookup(lookup).key {
-                    parts.iter().for_each(|e| self.numgens(*e, found));
+                    for e in parts {
+                        self.numgens(*e, found);
+                    }
                 }
             }
             _ => {}
