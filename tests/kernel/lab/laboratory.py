@@ -328,7 +328,9 @@ class Lab:
                 raise LoadError(cmd + ": " + msg[:600])
             if not lines[n].startswith("-A "):
                 # legacy: the kernel refuses a whole table at COMMIT; find the culprits by trial
-                start = max(i for i in range(n) if lines[i].startswith("*"))
+                start = max((i for i in range(n) if lines[i].startswith("*")), default=None)
+                if start is None:
+                    raise LoadError(cmd + ": " + msg[:600])
                 head = [x for x in lines[start:n + 1] if not x.startswith("-A ")]
                 bad = []
                 for i in range(start, n):
