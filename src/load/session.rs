@@ -12,8 +12,14 @@ use std::collections::BTreeMap;
 
 use super::kinds::{self, Kind};
 
+/// How far into its line a prompt ends at most.
+const PROMPT: usize = 82;
+
 /// The texts of a session by their kinds; none if it is no session.
 pub fn split(text: &str) -> Vec<(Kind, String)> {
+    if !text.lines().any(|line| commanded(line).is_some()) {
+        return Vec::new();
+    }
     let lines: Vec<&str> = text.lines().collect();
     let mut found: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
     let mut open: Option<Output> = None;
@@ -95,14 +101,25 @@ fn commanded(line: &str) -> Option<(&str, &str)> {
     let framed = |c: char| matches!(c, '=' | '-' | '#' | '*' | '+' | '<' | '>' | '$' | '%' | ':' | ' ');
     let heading = line.trim_start_matches(framed);
     let start = line.len() - heading.len();
-    let whole = heading.trim_end_matches(framed);
-    if start > 0 && is_command(whole) {
-        return Some((&line[..start], bare(whole)));
+    if start > 0 && is_program(heading) {
+        let whole = heading.trim_end_matches(framed);
+        if is_command(whole) {
+            return Some((&line[..start], bare(whole)));
+        }
     }
-    let marks = ["# ", "$ ", "% ", "> "].into_iter().filter_map(|mark| line.find(mark)).filter(|at| *at < 80);
-    let at = marks.min()?;
+    let head = line.as_bytes().get(..line.len().min(PROMPT))?;
+    let marks = memchr::memchr3_iter(b'#', b'$', b'%', head).chain(memchr::memchr_iter(b'>', head));
+    let at = marks.filter(|at| head.get(at + 1) == Some(&b' ')).min()?;
     let rest = line[at + 2..].trim();
-    is_command(rest).then(|| (&line[..=at], bare(rest)))
+    (is_program(rest) && is_command(rest)).then(|| (&line[..=at], bare(rest)))
+}
+
+/// Whether a text begins as a command or a file's name does, before it is looked at more closely: most lines of a dump do not.
+fn is_program(text: &str) -> bool {
+    let word = text.strip_prefix("sudo ").unwrap_or(text).split([' ', '\t']).next().unwrap_or("");
+    let base = word.rsplit('/').next().unwrap_or(word);
+    let programs = ["ip", "nft", "sysctl", "conntrack", "bridge"];
+    programs.iter().any(|p| base.starts_with(p)) || kinds::NAMES.iter().any(|(name, _)| *name == base)
 }
 
 /// A command line without what does not matter to what it prints: `sudo`, and a pipe to a pager or file.
