@@ -116,6 +116,9 @@ fn commanded(line: &str) -> Option<(&str, &str)> {
 
 /// Whether a text begins as a command or a file's name does, before it is looked at more closely: most lines of a dump do not.
 fn is_program(text: &str) -> bool {
+    if !text.starts_with(|c: char| c.is_ascii_lowercase() || c == '/') {
+        return false;
+    }
     let word = text.strip_prefix("sudo ").unwrap_or(text).split([' ', '\t']).next().unwrap_or("");
     let base = word.rsplit('/').next().unwrap_or(word);
     let programs = ["ip", "nft", "sysctl", "conntrack", "bridge"];

@@ -7,8 +7,9 @@ use nettrace_grammar::Diagnostic;
 
 use super::args::Given;
 use super::cx::Cx;
+use super::tables::is_builtin;
 use super::words::Jump;
-use crate::model::{ChainId, Hook};
+use crate::model::Hook;
 
 /// What the kernel says of an extension that stands at a place it is not for.
 pub(super) fn extension(cx: &Cx<'_>, given: &Given<'_, '_>) -> Option<Diagnostic> {
@@ -59,11 +60,12 @@ fn option(given: &Given<'_, '_>, hook: Hook) -> Option<String> {
 
 /// What iptables says of a verdict or a jump.
 pub(super) fn jump(cx: &Cx<'_>, jump: &Jump<'_>) -> Option<Diagnostic> {
-    let base = |chain: ChainId| cx.model.chain(chain).base.is_some();
-    if jump.chain.is_some_and(base) {
+    let table = cx.model.name(cx.model.table(cx.table).name);
+    // By its name: the chain itself is far away in memory, and a dump has a jump to each.
+    if jump.chain.is_some() && is_builtin(table, jump.name) {
         return Some(Diagnostic::error("NT112", jump.span, "no rule may jump to a built-in chain"));
     }
-    let nat = cx.model.name(cx.model.table(cx.table).name) == "nat";
+    let nat = table == "nat";
     let drops = jump.name == "DROP" && jump.load.is_none() && jump.chain.is_none();
     let message = "iptables refuses DROP in table nat";
     (nat && drops)
