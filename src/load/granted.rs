@@ -73,6 +73,9 @@ pub(super) fn as_ruleset(tree: &nft::tree::Tree) -> Option<Assumption> {
 
 /// Whether no set of a listing has elements, though not all are of those that packets fill.
 fn is_terse(tree: &nft::tree::Tree) -> bool {
+    if tree.items.iter().any(|i| tree.text(i.kind) == "element") {
+        return false;
+    }
     let says = |line: &Line, word: &str| match line {
         Line::Words(words) => words.of(&tree.lists).iter().any(|w| match tree.expr(*w) {
             Expr::List(list) => list.of(&tree.lists).iter().any(|w| tree.word(*w) == Some(word)),
