@@ -8,6 +8,7 @@ use nettrace_engine::fact::Assumption;
 use nettrace_engine::lower::iptables as xt;
 use nettrace_engine::model::{Dialect, Family, Model, Unread};
 use nettrace_engine::packet::Packet;
+use nettrace_grammar::iptables::tree::Item;
 use nettrace_grammar::nft::tree::{Body, Expr, Line};
 use nettrace_grammar::{Sources, iptables, nft};
 
@@ -147,12 +148,33 @@ pub(super) fn as_listed(model: &Model) -> Option<Assumption> {
 /// What is taken for granted of a dump that may be a part of one (`-t nat`).
 pub(super) fn as_whole(input: &Input, tree: &iptables::tree::Tree) -> Option<Assumption> {
     let tables: Vec<&str> = xt::tables(tree).collect();
-    let [only] = tables[..] else { return None };
+    let listed = listed_tables(tree);
+    let (only, why) = match (&tables[..], &listed[..]) {
+        // That filter is the only one is no news of a save.
+        (["filter"], _) => return None,
+        ([only], _) => (*only, "it holds this table alone"),
+        ([], [only]) => (*only, "`iptables -S` prints one table"),
+        _ => return None,
+    };
     let name = input.name.rsplit('/').next().unwrap_or(&input.name);
-    (only != "filter").then(|| Assumption {
+    Some(Assumption {
         fact: format!("tables beside {only} in {name}").into(),
         value: "none".into(),
-        why: "it holds this table alone".into(),
+        why: why.into(),
         flag: "give all that `iptables-save` prints".into(),
     })
+}
+
+/// The tables of what `iptables -S` printed, by its policies' lines: filter where no `-t` says another.
+fn listed_tables<'t>(tree: &'t iptables::tree::Tree) -> Vec<&'t str> {
+    let mut found = Vec::new();
+    for (item, _) in tree.items.iter() {
+        if let Item::Policy { program: None, words, .. } = item {
+            let table = tree.words(words).skip_while(|w| w.text != "-t").nth(1).map_or("filter", |w| w.text);
+            if !found.contains(&table) {
+                found.push(table);
+            }
+        }
+    }
+    found
 }
