@@ -62,6 +62,16 @@ impl RuleList {
         (from..to.min(self.len())).map(listed)
     }
 
+    /// How many rules in a row, from a position on and `most` at most, are such ones.
+    #[inline]
+    pub fn in_a_row(&self, from: usize, most: usize, such: impl FnMut(&RuleId) -> bool) -> usize {
+        let to = from.saturating_add(most).min(self.len());
+        match &self.0 {
+            Held::Run(run) => (run.start + from as u32..run.start + to as u32).map(RuleId).take_while(such).count(),
+            Held::List(list) => list.get(from..to).unwrap_or_default().iter().copied().take_while(such).count(),
+        }
+    }
+
     /// The position of a rule, from 0.
     pub fn position(&self, rule: RuleId) -> Option<usize> {
         match &self.0 {
@@ -156,6 +166,9 @@ mod tests {
                     same.remove(at);
                 }
                 prop_assert_eq!(list.iter().collect::<Vec<_>>(), same.clone());
+                let odd = |r: &RuleId| r.0 % 2 == 1;
+                let row = same.get(at..).unwrap_or_default().iter().take(3).take_while(|r| odd(r)).count();
+                prop_assert_eq!(list.in_a_row(at, 3, odd), row);
                 prop_assert_eq!(list.position(rule), same.iter().position(|held| *held == rule));
             }
         }

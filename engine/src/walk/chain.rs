@@ -155,8 +155,8 @@ impl Machine<'_> {
         let left = limits::RULES.saturating_sub(self.steps).min(rules.len() as u64) as usize;
         let model = self.world.model;
         let head_fails = |r: RuleId| eval::fails(model, &self.packet, model.heads[r.0 as usize]) == Some(true);
-        let rest = rules.between(from as usize, from as usize + left);
-        let passed = rest.take_while(|r| head_fails(*r) || self.held_at_once(*r).is_none()).count();
+        let ends = |r: &RuleId| head_fails(*r) || self.held_at_once(*r).is_none();
+        let passed = rules.in_a_row(from as usize, left, ends);
         self.steps += passed as u64;
         passed as u32
     }

@@ -37,6 +37,11 @@ impl Lines {
         self.0.is_empty()
     }
 
+    /// Bytes that they take.
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(|stretch| stretch.capacity() * size_of::<(Item, Span)>()).sum()
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (Item, Span)> + '_ {
         self.0.iter().flatten().copied()
