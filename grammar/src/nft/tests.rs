@@ -154,6 +154,12 @@ fn a_counters_numbers_are_one_terminal_however_they_are_written() {
     rule("counter packets  5 bytes\t300 accept", "counter packets 5 bytes 300 accept");
     rule("counter packets 18446744073709551616 bytes 1", "");
     rule("ip saddr @packets counter", "");
+    // Found by fuzzing: behind a word that an element's option is printed as, a colon asked for an address.
+    rule(
+        "iifname vmap { \"lo\" : accept, \"eth0\" : drop snat }",
+        "iifname vmap { \"lo\" : accept, \"eth0\" snat : drop }",
+    );
+    rule("iifname vmap { \"eth0\" snat : drop }", "");
     check(
         "add element ip t s { 10.0.0.1 counter packets 0 bytes 07 , 10.0.0.2 counter packets 1 bytes 2 }",
         "add element ip t s { 10.0.0.1 counter packets 0 bytes 07, 10.0.0.2 counter packets 1 bytes 2 }",

@@ -39,6 +39,7 @@ impl<'s> Tokens<'s, '_> {
     /// show as nothing but a second blank, and a rule of which nothing but its handle is shown.
     pub(super) fn left_out(&mut self, tok: Tok, start: usize) -> Option<Tok> {
         if let Tok::Keyword(k) = self.last
+            && self.place() != Place::Set
             && matches!(self.names.get(k), "dnat" | "snat")
         {
             let address = match tok {
