@@ -70,6 +70,7 @@ impl Output {
             "nft" if words.contains(&"ruleset") => (Kind::Nft, None),
             "ipset" if matches!(object, "save" | "list" | "") => (Kind::Ipset, None),
             "sysctl" => (Kind::Sysctls, None),
+            "conntrack" if words.contains(&"-L") && words.contains(&"expect") => (Kind::Expectations, None),
             "conntrack" if words.contains(&"-L") => (Kind::Conntrack, None),
             "ip" | "bridge" => {
                 let other = |t: &&&str| !matches!(**t, "all" | "main");
@@ -165,6 +166,10 @@ mod tests {
         check("$ sudo nft list ruleset | cat\ntable ip t {\n}\n$ exit\n", &[(Kind::Nft, "\ntable ip t {\n}\n\n")]);
         check("==> a/ip-route <==\ndefault dev e\n", &[(Kind::Routes4, "\ndefault dev e\n")]);
         check("### ip -6 rule ###\n0: from all\n", &[(Kind::Rules6, "\n0: from all\n")]);
+        check(
+            "$ conntrack -L expect\n1 proto=6\n$ conntrack -L\ntcp 6\n",
+            &[(Kind::Conntrack, "\n\n\ntcp 6\n"), (Kind::Expectations, "\n1 proto=6\n\n\n")],
+        );
     }
 
     #[test]
