@@ -1,5 +1,5 @@
 //! Bytes of an input to text: what is compressed or in UTF-16 is refused with the command that helps, bytes that are no
-//! UTF-8 are replaced, and lines longer than any dump has are cut so that what stood there is unknown.
+//! UTF-8 are replaced, colours of a terminal are taken out, and lines longer than any dump has are cut so that what stood there is unknown.
 //!
 //! Left out: what the text is ([`super::kinds`]).
 

@@ -1,6 +1,7 @@
 //! Connection tracking at -200 and its end, the confirmation (semantics.md 3).
 //!
-//! Left out: expectations, and the TCP window check, which [`super::window`] makes as far as it is certain.
+//! What a helper foresaw ([`crate::state::Expectation`]) is RELATED. Left out: expectations that a walk itself would make, how a connection
+//! shows ([`super::shown`]), and the TCP window check, which [`super::window`] makes as far as it is certain.
 
 use super::shown::timeout;
 use super::tcp::{self, Next};
